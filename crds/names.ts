@@ -1,0 +1,79 @@
+/** Names that cross processes: API group, labels, annotations, children, account ids, ARNs, qualifiers. */
+
+export const API_GROUP = "kubelambda.dev";
+export const API_VERSION = "kubelambda.dev/v1alpha1";
+export const FIELD_MANAGER = "kubelambda";
+
+export const labels = {
+  /** Value `environment` on every pod that is an execution environment. */
+  component: "kubelambda.dev/component",
+  /** The Function object's uid: names of functions do not fit into a label. */
+  functionUid: "kubelambda.dev/function-uid",
+  /** `status.revisionID` of the Function that the environment runs. */
+  revision: "kubelambda.dev/revision",
+} as const;
+
+export const annotations = {
+  /** JSON of `EnvironmentDocument` (wire/environment.ts): what the agent needs to know, never expanded by the kubelet. */
+  environment: "kubelambda.dev/environment",
+  /** The Lambda name of the function, for people. */
+  functionName: "kubelambda.dev/function-name",
+} as const;
+
+export const ENVIRONMENT_COMPONENT = "environment";
+export const LATEST = "$LATEST";
+
+/** The 12-digit account id of a namespace: FNV-1a (64 bit) of its name, modulo 10^12. Stable, so ARNs survive a reinstall. */
+export function accountIdOf(namespace: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(namespace)) {
+    hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+  }
+  return (hash % 1_000_000_000_000n).toString().padStart(12, "0");
+}
+
+export interface FunctionArn {
+  readonly region: string;
+  readonly accountId: string;
+  readonly name: string;
+  readonly qualifier?: string | undefined;
+}
+
+/** `arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>]` */
+export function functionArn({ region, accountId, name, qualifier }: FunctionArn): string {
+  const arn = `arn:aws:lambda:${region}:${accountId}:function:${name}`;
+  return qualifier === undefined ? arn : `${arn}:${qualifier}`;
+}
+
+/** Pattern of Invoke's FunctionName, printed in its ValidationException. Source: Lambda API model, NamespacedFunctionName. */
+export const NAMESPACED_FUNCTION_NAME_PATTERN =
+  "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
+/** Pattern of a Qualifier. Source: Lambda API model, Qualifier. */
+export const QUALIFIER_PATTERN = "\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
+
+const namePattern =
+  /^(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:((?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?(?:(\d{12}):)?(?:function:)?([a-zA-Z0-9\-_.]+)(?::(\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9\-_]+))?$/;
+
+export interface FunctionReference {
+  readonly name: string;
+  readonly region?: string;
+  readonly accountId?: string;
+  readonly qualifier?: string;
+}
+
+/**
+ * Takes apart a bare name, partial ARN or ARN, each with an optional qualifier; undefined when the pattern is broken.
+ * A lone `function` is a name. Source: Lambda API model, NamespacedFunctionName.
+ */
+export function parseFunctionName(text: string): FunctionReference | undefined {
+  if (text.length > 256) return undefined;
+  const match = namePattern.exec(text);
+  const name = match?.[3];
+  if (match === null || name === undefined) return undefined;
+  return {
+    name,
+    ...(match[1] !== undefined && { region: match[1] }),
+    ...(match[2] !== undefined && { accountId: match[2] }),
+    ...(match[4] !== undefined && { qualifier: match[4] }),
+  };
+}

@@ -1,0 +1,115 @@
+/** What the operator tells an environment (EnvironmentDocument), what an environment tells the router, and how it is invoked. */
+import { z } from "zod";
+
+/**
+ * Everything one execution environment runs by, as JSON in the pod's annotation `kubelambda.dev/environment`.
+ * The agent and `assemble` read it through a downward API variable, which no kubelet expands.
+ */
+export const environmentDocumentSchema = z.object({
+  namespace: z.string(),
+  /** Lambda name of the function. */
+  functionName: z.string(),
+  functionUid: z.string(),
+  /** Unqualified. */
+  functionArn: z.string(),
+  region: z.string(),
+  /** `$LATEST` or a number. */
+  version: z.string(),
+  revisionID: z.string(),
+  packageType: z.enum(["Zip", "Image"]),
+  /** Runtime identifier, absent for images. */
+  runtime: z.string().optional(),
+  handler: z.string().optional(),
+  /** MB. */
+  memorySize: z.number(),
+  timeoutSeconds: z.number(),
+  /** Limit of the init phase, in ms: 10,000 on demand. */
+  initTimeoutMs: z.number(),
+  initializationType: z.enum(["on-demand", "provisioned-concurrency", "snap-start"]),
+  logGroup: z.string(),
+  logFormat: z.enum(["Text", "JSON"]),
+  applicationLogLevel: z.string().optional(),
+  /** The function's own variables, literal. */
+  variables: z.record(z.string(), z.string()),
+  /** Name of a function's variable → name of the variable of the agent's container that the kubelet filled from a Secret or ConfigMap. */
+  variablesFrom: z.record(z.string(), z.string()),
+  /** `sha256:<hex>`; absent for images. */
+  code: z.string().optional(),
+  /** Digests in merge order: later ones win. */
+  layers: z.array(z.object({ name: z.string(), digest: z.string() })),
+  /** argv of an image; absent: the first bootstrap found (packages-layers-env.md 4). */
+  argv: z.array(z.string()).optional(),
+  /** Default `/var/task`. */
+  workingDirectory: z.string().optional(),
+});
+export type EnvironmentDocument = z.infer<typeof environmentDocumentSchema>;
+
+/** States in which an environment announces itself. Only `ready` takes invocations. */
+export type EnvironmentState = "starting" | "ready" | "busy" | "draining";
+
+/** Agent → router, on every change that matters to it, until acknowledged; also the agent's answer to `routes.state`. */
+export interface EnvironmentAnnouncement {
+  readonly podUid: string;
+  /** Where invocations go: `host:port`. */
+  readonly address: string;
+  readonly state: EnvironmentState;
+  /** Rises with every change: an older announcement never overwrites a newer one. */
+  readonly sequence: number;
+  /** Set once init has ended: a failed one still takes calls, and repeats the init inside the call. */
+  readonly init?: {
+    readonly ok: boolean;
+    readonly durationMs: number;
+    readonly errorType?: string;
+    readonly errorMessage?: string;
+  };
+}
+
+export const environmentAnnouncementSchema = z.object({
+  podUid: z.string().max(64),
+  address: z.string().max(300),
+  state: z.enum(["starting", "ready", "busy", "draining"]),
+  sequence: z.number(),
+  init: z
+    .object({
+      ok: z.boolean(),
+      durationMs: z.number(),
+      errorType: z.string().max(1024).optional(),
+      errorMessage: z.string().max(8192).optional(),
+    })
+    .optional(),
+});
+
+/**
+ * Headers of router → agent (`POST /v1/invocations/<requestId>`), besides `authorization`, `content-type`, `x-amzn-trace-id`.
+ * The body is the event, complete, with its content-length.
+ */
+export const invocationHeaders = {
+  /** ARN as invoked, with the caller's qualifier. */
+  functionArn: "x-kubelambda-function-arn",
+  /** As the caller sent it: base64 of JSON. */
+  clientContext: "x-amz-client-context",
+  /** `Tail` asks for `logResult`. */
+  logType: "x-amz-log-type",
+} as const;
+
+/**
+ * Headers of the agent's 200, whose body is the payload for the caller. Anything else (401 Unauthorized, 409 Busy, 503 Draining,
+ * each with `AgentRefusal`) means that nothing was started, so the router may try elsewhere.
+ */
+export const invocationAnswerHeaders = {
+  functionError: "x-amz-function-error",
+  logResult: "x-amz-log-result",
+  executedVersion: "x-amz-executed-version",
+} as const;
+
+export interface AgentRefusal {
+  readonly code: "Unauthorized" | "Busy" | "Draining" | "BadRequest";
+  readonly message: string;
+}
+
+/** What a router's claim says: who may be invoked until when. Signed with Ed25519 (lib/http/signed-claim.ts). */
+export interface RouterClaim {
+  readonly podUid: string;
+  /** Seconds since 1970. */
+  readonly expiresAt: number;
+}

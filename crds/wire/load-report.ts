@@ -1,0 +1,32 @@
+/** Router → operator: absolute numbers, on every change and once a second. No report means: keep what is there. */
+import { z } from "zod";
+
+export const functionLoadSchema = z.object({
+  namespace: z.string(),
+  /** metadata.name of the Function. */
+  name: z.string(),
+  functionUid: z.string(),
+  revisionID: z.string(),
+  /** Environments of this revision that calls need now: running plus waiting, bounded. */
+  needed: z.number().int().min(0),
+  /** Environments that this router could hand out, also those of older revisions. */
+  idle: z.array(z.object({ podUid: z.string(), idleForMs: z.number() })),
+  /** Environments that the operator asked back and that this router will not hand out again and is not using. */
+  released: z.array(z.string()),
+  /** The newest failed init or start that a caller saw, for the Function's conditions. */
+  failure: z.object({ podUid: z.string(), errorType: z.string(), errorMessage: z.string() }).optional(),
+});
+export type FunctionLoad = z.infer<typeof functionLoadSchema>;
+
+export const loadReportSchema = z.object({
+  /** uid of the router's pod. Numbers of several replicas add up. */
+  replica: z.string(),
+  sequence: z.number(),
+  functions: z.array(functionLoadSchema).max(20_000),
+});
+export type LoadReport = z.infer<typeof loadReportSchema>;
+
+/** The operator's answer: the whole set of environments it wants back, absolute. What is missing from it is the router's again. */
+export interface LoadReportAnswer {
+  readonly release: readonly string[];
+}

@@ -1,0 +1,42 @@
+/** Ports, paths and token audiences by which our processes meet. */
+
+export const ports = {
+  /** Router: Invoke API (the Service shows it as 80). */
+  invoke: 8080,
+  /** Router: announcements of environments, from agents only. */
+  routerInternal: 19002,
+  /** Agent on the pod's address: invocations, from routers only. */
+  agent: 19001,
+  /** Agent on the pod's loopback: Runtime, Extensions and Telemetry API. */
+  runtimeApi: 9001,
+  /** Package store. */
+  packages: 8200,
+  /** Operator: load reports, from routers only. */
+  operatorInternal: 8300,
+  /** Every process but the agent: /healthz, /readyz, /metrics. */
+  health: 9090,
+} as const;
+
+export const routes = {
+  /** PUT to the router, body `EnvironmentAnnouncement`, bearer token of audience `router`: 204 when acknowledged. */
+  environment: (podUid: string): string => `/v1/environments/${podUid}`,
+  /** POST to the agent, body the event, bearer claim for the pod's uid: see wire/environment.ts. */
+  invocation: (requestId: string): string => `/v1/invocations/${requestId}`,
+  /** GET from the agent, bearer claim: `EnvironmentAnnouncement` as it stands now. */
+  state: "/v1/state",
+  /** POST to the operator, body `LoadReport`, bearer token of audience `operator`: `LoadReportAnswer`. */
+  load: "/v1/load",
+  /** POST to the package store, body `ResolveRequest`: `ResolveAnswer`. */
+  resolve: "/v1/resolve",
+  /** GET (Range allowed) or HEAD from the package store: the zip's bytes. */
+  object: (digest: string): string => `/v1/objects/${digest.replace(":", "/")}`,
+  /** PUT to the package store, body `References`: everything that is still needed. */
+  references: "/v1/references",
+} as const;
+
+/** Audiences of projected service account tokens: a token for one process opens no other. */
+export const audiences = {
+  router: "router.kubelambda.dev",
+  operator: "operator.kubelambda.dev",
+  packages: "packages.kubelambda.dev",
+} as const;

@@ -1,0 +1,87 @@
+/**
+ * Agent ↔ supervisor, over one stream socket on which the agent listens and the supervisor connects, once, before it starts anything.
+ *
+ * Frame: uint32 big-endian length of what follows | uint8 kind | payload. A frame is at most 1 MiB; a longer one ends the connection.
+ * Payloads are UTF-8 JSON, but for `output` and `write`. When the connection ends, the supervisor kills everything and ends with status 1.
+ *
+ * agent → supervisor
+ *   "S" start   StartProcess: starts one process in a session of its own. Answer: "P" started or start failed.
+ *   "K" signal  SignalProcess: to one process group.
+ *   "R" reset   {}: SIGKILL to every process of the container but the supervisor, reap, drain output. Answer: "D" (after all "X" and "O").
+ *   "W" write   raw bytes to the supervisor's own standard output (START, END and REPORT lines), in order with the output it copies.
+ *   "F" flush   {id:number}: reads what the processes have written until now. Answer: all "O" frames, then "F" with the same id.
+ *   "M" memory  {}: Answer: "M" MemoryReading.
+ *   "E" end     {}: kills everything, ends with status 0.
+ * supervisor → agent
+ *   "H" hello   Hello: the first frame.
+ *   "P" process ProcessStarted
+ *   "O" output  uint8 stream (1 stdout, 2 stderr) | uint32 process id number | raw bytes (at most 64 KiB). The supervisor has copied them to its own stdout.
+ *   "X" exit    ProcessExit
+ *   "F", "D", "M" answers
+ */
+export const frameKinds = {
+  start: "S",
+  signal: "K",
+  reset: "R",
+  write: "W",
+  flush: "F",
+  memory: "M",
+  end: "E",
+  hello: "H",
+  process: "P",
+  output: "O",
+  exit: "X",
+  done: "D",
+} as const;
+
+export const MAX_FRAME_BYTES = 1024 * 1024;
+export const MAX_OUTPUT_BYTES = 64 * 1024;
+
+export interface StartProcess {
+  /** Chosen by the agent, never reused on a connection. */
+  readonly process: number;
+  /** argv; without `candidates` argv[0] is the executable (looked up in PATH when it has no slash). */
+  readonly argv: readonly string[];
+  /** The executable is the first of these that exists and is no directory; argv[0] is replaced by it. */
+  readonly candidates?: readonly string[];
+  /** Over the supervisor's own environment less KUBERNETES_*, KUBELAMBDA_* and HOME. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDirectory: string;
+  /** RLIMIT_NOFILE; absent: unchanged. */
+  readonly openFiles?: number;
+}
+
+/** `error.message` is worded as Go's os/exec words it: "fork/exec /var/task/bootstrap: permission denied". */
+export type ProcessStarted =
+  | { readonly process: number; readonly pid: number }
+  | { readonly process: number; readonly error: { readonly code: StartErrorCode; readonly message: string } };
+
+/** NoCandidate: message is "Couldn't find valid bootstrap(s): [a b]". InvalidWorkingDir: the directory is missing or closed. */
+export type StartErrorCode = "NoCandidate" | "InvalidEntrypoint" | "InvalidWorkingDir";
+
+export interface SignalProcess {
+  readonly process: number;
+  readonly signal: "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT";
+}
+
+export interface ProcessExit {
+  readonly process: number;
+  /** Exit status, when it ended by itself. */
+  readonly status?: number;
+  /** Go's word for the signal: "killed", "segmentation fault", "aborted", "terminated"… */
+  readonly signal?: string;
+  /** The kernel took it (or a child of it) for want of memory since the last start. */
+  readonly outOfMemory: boolean;
+}
+
+export interface Hello {
+  readonly protocol: 1;
+  /** Of the container, as cgroup files say. */
+  readonly cgroup: "v1" | "v2" | "none";
+}
+
+export interface MemoryReading {
+  /** Peak of the container since its start, bytes; 0 when no cgroup can be read. */
+  readonly peakBytes: number;
+  readonly currentBytes: number;
+}

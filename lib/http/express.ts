@@ -1,0 +1,98 @@
+/** Serves an HttpHandler through Express: the one file that knows it. */
+import express from "express";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
+import type { HttpHandler, HttpRequest, HttpResponse } from "./handler.ts";
+
+export interface ServerOptions {
+  readonly handler: HttpHandler;
+  readonly host: string;
+  /** 0 chooses a free one. */
+  readonly port: number;
+  /** Answers what the handler threw; the thrown thing goes to the log, not to the client. */
+  readonly onError: (error: unknown, request: HttpRequest) => HttpResponse;
+  /** Line and headers together, bytes; default 16 KiB. */
+  readonly maxHeaderBytes?: number;
+  /** Longest wait for a request's headers and body, ms; default 60,000. */
+  readonly requestTimeoutMs?: number;
+}
+
+export interface RunningServer {
+  readonly port: number;
+  /** Takes no new request, lets running ones end, cuts what is left after the deadline. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** Listens and answers; rejects when the address cannot be had. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.use((req: IncomingMessage, res: ServerResponse) => void answer(options, req, res));
+  const requestTimeout = options.requestTimeoutMs ?? 60_000;
+  const server = createServer(
+    {
+      maxHeaderSize: options.maxHeaderBytes ?? 16 * 1024,
+      requestTimeout,
+      headersTimeout: Math.min(30_000, requestTimeout),
+      keepAliveTimeout: 75_000,
+    },
+    app as (req: IncomingMessage, res: ServerResponse) => void,
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return { port: (server.address() as AddressInfo).port, stop: (deadlineMs) => stopServer(server, deadlineMs) };
+}
+
+async function answer(options: ServerOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  res.once("close", () => {
+    if (!res.writableFinished) gone.abort();
+  });
+  const request = toRequest(req, gone.signal);
+  try {
+    await send(await options.handler(request), req, res);
+  } catch (error) {
+    if (res.headersSent || res.destroyed) res.destroy();
+    else await send(options.onError(error, request), req, res).catch(() => res.destroy());
+  }
+}
+
+function toRequest(req: IncomingMessage, signal: AbortSignal): HttpRequest {
+  const url = req.url ?? "/";
+  const mark = url.indexOf("?");
+  return {
+    method: req.method ?? "GET",
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)),
+    headers: req.headers as Record<string, string | undefined>,
+    body: req,
+    signal,
+  };
+}
+
+async function send(response: HttpResponse, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  // A body that nobody read would be taken for the next request: say that the connection ends, and let it drain no further.
+  if (!req.complete) res.setHeader("connection", "close");
+  for (const [name, value] of Object.entries(response.headers ?? {})) res.setHeader(name, value);
+  const { body } = response;
+  res.statusCode = response.status;
+  if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
+    if (body !== undefined) res.setHeader("content-length", Buffer.byteLength(body));
+    else if (response.status !== 204) res.setHeader("content-length", 0);
+    res.end(req.method === "HEAD" ? undefined : body);
+    return;
+  }
+  await pipeline(body, res);
+}
+
+async function stopServer(server: Server, deadlineMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), deadlineMs);
+  await closed;
+  clearTimeout(timer);
+}

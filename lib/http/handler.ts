@@ -1,0 +1,32 @@
+/** A plain request and response: what a handler sees of HTTP, whatever serves it. */
+import type { Readable } from "node:stream";
+
+export interface HttpRequest {
+  readonly method: string;
+  /** Path as sent, still percent-encoded, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Lower-case names; repeated ones joined by ", ". */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Reads to its end or fails when the client goes away. */
+  readonly body: Readable;
+  /** Aborted when the client goes away before the answer is complete. */
+  readonly signal: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  /** A stream is sent with back-pressure; when it fails the connection is cut. */
+  readonly body?: Uint8Array | string | Readable;
+}
+
+export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;
+
+export function jsonResponse(
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  return { status, headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(value) };
+}
