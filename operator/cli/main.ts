@@ -1,0 +1,40 @@
+/** The command line and the image's entry point: the first word picks the process, one file each. */
+interface Command {
+  readonly summary: string;
+  readonly run: (args: readonly string[]) => Promise<void>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  local: {
+    summary: "local <dir> [--port 3001]   serve the manifests of a folder without a cluster",
+    run: async (args) => (await import("../../local/main.ts")).localMain(args, process.env),
+  },
+  operator: {
+    summary: "operator                    reconcile the five kinds (in a cluster)",
+    run: async () => (await import("../operator.ts")).operatorMain(process.env),
+  },
+  router: {
+    summary: "router                      Invoke API (in a cluster)",
+    run: async () => (await import("../../runtime-proxy/router.ts")).routerMain(process.env),
+  },
+  packages: {
+    summary: "packages                    package store (in a cluster)",
+    run: async () => (await import("../../runtime-proxy/packages.ts")).packagesMain(process.env),
+  },
+};
+
+function usage(): string {
+  const lines = Object.values(commands).map((command) => `  ${command.summary}`);
+  return `kubelambda runs AWS Lambda functions on Kubernetes\n\n${lines.join("\n")}\n`;
+}
+
+const [name = "help", ...args] = process.argv.slice(2);
+const command = commands[name];
+if (command !== undefined) {
+  await command.run(args);
+} else if (name === "help" || name === "--help") {
+  process.stdout.write(usage());
+} else {
+  process.stderr.write(`Cannot run "${name}": no such command\n\n${usage()}`);
+  process.exitCode = 2;
+}
