@@ -1,0 +1,184 @@
+/** Process `packages`: the package store. Parses its environment, builds everything, serves until it is told to end. */
+import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import type { JSONWebKeySet } from "jose";
+import { Agent, request } from "undici";
+import { createLogger, format, transports } from "winston";
+import { z } from "zod";
+import { audiences, ports } from "../crds/wire/routes.ts";
+import { startServer } from "../lib/http/express.ts";
+import { jsonResponse, type HttpHandler } from "../lib/http/handler.ts";
+import { readBody } from "../lib/http/read-body.ts";
+import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
+import { createAddressRules } from "./packages/address-rules.ts";
+import { createUrlFetcher } from "./packages/fetch-url.ts";
+import { createPackagesMetrics, type PackagesMetrics } from "./packages/metrics.ts";
+import { Resolver } from "./packages/resolver.ts";
+import { answerUnexpected, createPackagesHandler, type PackagesLog } from "./packages/server.ts";
+import { openVolumeStore } from "./packages/volume-store.ts";
+
+const list = z
+  .string()
+  .default("")
+  .transform((text) =>
+    text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  );
+const port = (preset: number) => z.coerce.number().int().min(0).max(65_535).default(preset);
+
+/** The process's environment variables; unknown ones are ignored. */
+export const packagesConfigSchema = z.object({
+  /** Where content is kept: a volume of its own. */
+  KUBELAMBDA_PACKAGES_DIRECTORY: z.string().min(1),
+  /** 0 chooses a free one, here and below. */
+  KUBELAMBDA_PACKAGES_PORT: port(ports.packages),
+  KUBELAMBDA_HEALTH_PORT: port(ports.health),
+  KUBELAMBDA_LISTEN_HOST: z.string().default("0.0.0.0"),
+  /** `namespace/name` of the one that may resolve. */
+  KUBELAMBDA_OPERATOR_SERVICE_ACCOUNT: z
+    .string()
+    .regex(/^[^/]+\/[^/]+$/, "want namespace/name")
+    .transform((text) => ({ namespace: text.split("/")[0] ?? "", serviceAccount: text.split("/")[1] ?? "" })),
+  KUBELAMBDA_URL_ALLOWED_CIDRS: list,
+  KUBELAMBDA_URL_DENIED_CIDRS: list,
+  KUBELAMBDA_COLLECT_GRACE_SECONDS: z.coerce.number().min(0).default(3600),
+  /** Sources that are fetched and checked at once. */
+  KUBELAMBDA_RESOLVE_AT_ONCE: z.coerce.number().int().min(1).max(64).default(4),
+  KUBELAMBDA_LOG_LEVEL: z.enum(["error", "warn", "info", "debug"]).default("info"),
+});
+export type PackagesConfig = z.infer<typeof packagesConfigSchema>;
+
+export interface PackagesDependencies {
+  /** For tokens of the audience `packages`. */
+  readonly verifyToken: TokenVerifier;
+  readonly nowMs: () => number;
+  readonly log: PackagesLog;
+}
+
+export interface RunningPackages {
+  readonly port: number;
+  readonly healthPort: number;
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** Opens the store and listens; rejects when the directory or a port cannot be had, or a range is none. */
+export async function startPackages(
+  config: PackagesConfig,
+  dependencies: PackagesDependencies,
+): Promise<RunningPackages> {
+  const { verifyToken, nowMs, log } = dependencies;
+  const metrics = createPackagesMetrics();
+  const ending = new AbortController();
+  const rules = createAddressRules({
+    allowedCIDRs: config.KUBELAMBDA_URL_ALLOWED_CIDRS,
+    deniedCIDRs: config.KUBELAMBDA_URL_DENIED_CIDRS,
+  });
+  const onDamaged = (digest: string): void => {
+    metrics.damaged.inc();
+    log.error("Damaged package moved aside: it is fetched again when its source is resolved again", { digest });
+  };
+  const store = await openVolumeStore({ directory: config.KUBELAMBDA_PACKAGES_DIRECTORY, onDamaged });
+  const fetchUrl = createUrlFetcher({ rules, signal: ending.signal });
+  const resolver = new Resolver({ store, fetchUrl, nowMs, atOnce: config.KUBELAMBDA_RESOLVE_AT_ONCE });
+  const handler = createPackagesHandler({
+    store,
+    resolver,
+    verifyToken,
+    operator: config.KUBELAMBDA_OPERATOR_SERVICE_ACCOUNT,
+    collectGraceMs: config.KUBELAMBDA_COLLECT_GRACE_SECONDS * 1000,
+    nowMs,
+    log,
+    metrics,
+  });
+  const onError = answerUnexpected.bind(undefined, log);
+  const host = config.KUBELAMBDA_LISTEN_HOST;
+  const server = await startServer({
+    handler,
+    host,
+    port: config.KUBELAMBDA_PACKAGES_PORT,
+    onError,
+    requestTimeoutMs: 300_000,
+  });
+  const health = await startServer({
+    handler: createHealthHandler(metrics),
+    host,
+    port: config.KUBELAMBDA_HEALTH_PORT,
+    onError,
+  }).catch(async (error: unknown) => {
+    await server.stop(0);
+    throw error;
+  });
+  log.info("Package store listens", { port: server.port, healthPort: health.port });
+  return {
+    port: server.port,
+    healthPort: health.port,
+    async stop(deadlineMs) {
+      ending.abort();
+      await Promise.all([server.stop(deadlineMs), health.stop(deadlineMs)]);
+    },
+  };
+}
+
+function createHealthHandler(metrics: PackagesMetrics): HttpHandler {
+  return async ({ path }) => {
+    if (path === "/healthz" || path === "/readyz") return jsonResponse(200, { ok: true });
+    if (path !== "/metrics")
+      return jsonResponse(404, { code: "NotFound", message: `Cannot serve "${path}": no such path` });
+    const { registry } = metrics;
+    return { status: 200, headers: { "content-type": registry.contentType }, body: await registry.metrics() };
+  };
+}
+
+/** Runs the process in a cluster until SIGTERM or SIGINT. */
+export async function packagesMain(env: NodeJS.ProcessEnv): Promise<void> {
+  const config = packagesConfigSchema.parse(env);
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const server = env["KUBERNETES_SERVICE_HOST"];
+  const denied = [
+    ...config.KUBELAMBDA_URL_DENIED_CIDRS,
+    ...own.map(({ address }) => address),
+    ...(server ? [server] : []),
+  ];
+  const log = createLogger({
+    level: config.KUBELAMBDA_LOG_LEVEL,
+    format: format.combine(format.timestamp(), format.json()),
+    transports: [new transports.Console()],
+  });
+  const verifyToken = createTokenVerifier({
+    audience: audiences.packages,
+    fetchKeys: fetchClusterKeys,
+    nowMs: Date.now,
+  });
+  const running = await startPackages(
+    { ...config, KUBELAMBDA_URL_DENIED_CIDRS: denied },
+    { verifyToken, nowMs: Date.now, log },
+  );
+  const end = (): void => void running.stop(20_000).then(() => process.exit(0));
+  process.once("SIGTERM", end);
+  process.once("SIGINT", end);
+}
+
+const accountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** The keys that the cluster signs service account tokens with, read with the pod's own token. */
+async function fetchClusterKeys(): Promise<JSONWebKeySet> {
+  const [token, ca] = await Promise.all([
+    readFile(`${accountDirectory}/token`, "utf8"),
+    readFile(`${accountDirectory}/ca.crt`, "utf8"),
+  ]);
+  const dispatcher = new Agent({ connect: { ca, timeout: 5000 }, headersTimeout: 10_000, bodyTimeout: 10_000 });
+  try {
+    const headers = { authorization: `Bearer ${token.trim()}` };
+    const { statusCode, body } = await request("https://kubernetes.default.svc/openid/v1/jwks", {
+      dispatcher,
+      headers,
+    });
+    const text = (await readBody(body, 1024 * 1024)).toString("utf8");
+    if (statusCode !== 200) throw new Error(`Cannot read the cluster's keys: the API server answered ${statusCode}`);
+    return JSON.parse(text) as JSONWebKeySet;
+  } finally {
+    await dispatcher.destroy();
+  }
+}

@@ -1,0 +1,303 @@
+/** Reads zip archives that nobody has vouched for: every rule of packages is checked here, whoever asks. */
+import { open, type FileHandle } from "node:fs/promises";
+import { promisify } from "node:util";
+import { constants, crc32, createInflateRaw, inflateRaw } from "node:zlib";
+import * as yauzl from "yauzl";
+import { placeEntry, refuse, safeLinkTarget, type EntryPlace } from "./archive-entry.ts";
+import { invalidArchiveText, unzippedTooLargeText, type ArchiveLimits } from "./archive-limits.ts";
+import { ArchiveTree } from "./archive-tree.ts";
+import { PackageError, quote } from "./package-error.ts";
+
+export interface ArchiveEntry extends EntryPlace {
+  /** As the archive spells it, for messages. */
+  readonly name: string;
+  readonly compression: "stored" | "deflated";
+  readonly compressedBytes: number;
+  /** What the header claims; reading fails when the content differs. */
+  readonly uncompressedBytes: number;
+  readonly crc32: number;
+  readonly headerOffset: number;
+  /** Where the next entry begins: this one's data must end before it. */
+  readonly endOffset: number;
+}
+
+/** Counts inflated bytes over one archive or several; `take` throws PackageError (CodeTooLarge) when there were too many. */
+export class InflateBudget {
+  #leftBytes: number;
+  constructor(limitBytes: number) {
+    this.#leftBytes = limitBytes;
+  }
+  take(bytes: number): void {
+    this.#leftBytes -= bytes;
+    if (this.#leftBytes < 0) throw new PackageError("CodeTooLarge", unzippedTooLargeText);
+  }
+}
+
+const localHeaderBytes = 30;
+const localHeaderSignature = 0x04034b50;
+/** Content up to these sizes is read and inflated in one step: most files of a package, and several times faster than a stream. */
+const wholeCompressedBytes = 512 * 1024;
+const wholeInflatedBytes = 4 * 1024 * 1024;
+const linkTargetLimitBytes = 4096;
+/** Local and central extra fields differ in length; so much more is read at once to find the data in one read. */
+const extraAllowanceBytes = 64;
+const inflateWhole = promisify(inflateRaw);
+
+/** An open archive whose central directory has passed every check. Close it. */
+export class Archive {
+  readonly entries: readonly ArchiveEntry[];
+  readonly #handle: FileHandle;
+  readonly #links: ReadonlySet<string>;
+
+  constructor(handle: FileHandle, entries: readonly ArchiveEntry[]) {
+    this.#handle = handle;
+    this.entries = entries;
+    this.#links = new Set(entries.filter(({ kind }) => kind === "link").map(({ path }) => path));
+  }
+
+  /** The content, inflated and counted; throws PackageError when it is not what the header says. */
+  async *read(entry: ArchiveEntry, budget: InflateBudget): AsyncGenerator<Buffer, void, undefined> {
+    const isSmall = entry.compressedBytes <= wholeCompressedBytes && entry.uncompressedBytes <= wholeInflatedBytes;
+    if (isSmall) yield await this.readWhole(entry, budget);
+    else yield* this.#readStreamed(entry, budget);
+  }
+
+  /** Whether `readWhole` may be used: the content is small. */
+  isSmall(entry: ArchiveEntry): boolean {
+    return entry.compressedBytes <= wholeCompressedBytes && entry.uncompressedBytes <= wholeInflatedBytes;
+  }
+
+  async readWhole(entry: ArchiveEntry, budget: InflateBudget): Promise<Buffer> {
+    const compressed = await this.#readCompressed(entry);
+    // The header's size is the bound for zlib, so a lie costs no memory.
+    const content =
+      entry.compression === "stored"
+        ? compressed
+        : await inflateWhole(compressed, { maxOutputLength: Math.max(1, entry.uncompressedBytes) }).catch(
+            (cause: unknown) => {
+              throw damaged(entry, "its content cannot be inflated to the size that its header says", cause);
+            },
+          );
+    budget.take(content.length);
+    if (content.length !== entry.uncompressedBytes) throw damaged(entry, "its size differs from its header");
+    if (crc32(content) !== entry.crc32) throw damaged(entry, "its checksum (CRC-32) differs");
+    return content;
+  }
+
+  /** Target of a symbolic link as it may be written. */
+  async readLink(entry: ArchiveEntry, budget: InflateBudget): Promise<string> {
+    if (entry.uncompressedBytes > linkTargetLimitBytes || entry.compressedBytes > wholeCompressedBytes) {
+      throw refuse(entry.name, `it is a symbolic link whose target is longer than ${linkTargetLimitBytes} bytes`);
+    }
+    const target = (await this.readWhole(entry, budget)).toString("utf8");
+    return safeLinkTarget(entry.path, target, (path) => this.#links.has(path));
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  async #readCompressed(entry: ArchiveEntry): Promise<Buffer> {
+    const guess = localHeaderBytes + Buffer.byteLength(entry.name) + extraAllowanceBytes + entry.compressedBytes;
+    const buffer = Buffer.allocUnsafe(Math.min(guess, Math.max(0, entry.endOffset - entry.headerOffset)));
+    const bytes = await readFully(this.#handle, buffer, entry.headerOffset);
+    const dataOffset = this.#dataOffset(entry, buffer.subarray(0, bytes));
+    const start = dataOffset - entry.headerOffset;
+    if (start + entry.compressedBytes <= bytes) return buffer.subarray(start, start + entry.compressedBytes);
+    const data = Buffer.allocUnsafe(entry.compressedBytes);
+    const dataBytes = await readFully(this.#handle, data, dataOffset);
+    if (dataBytes < data.length) throw damaged(entry, "the archive is cut off within it");
+    return data;
+  }
+
+  /** Where the data begins; throws when it would reach into the next entry, as in a bomb of overlapping entries. */
+  #dataOffset(entry: ArchiveEntry, header: Buffer): number {
+    if (header.length < localHeaderBytes || header.readUInt32LE(0) !== localHeaderSignature) {
+      throw damaged(entry, "its local header is missing");
+    }
+    const offset = entry.headerOffset + localHeaderBytes + header.readUInt16LE(26) + header.readUInt16LE(28);
+    if (offset + entry.compressedBytes > entry.endOffset) throw refuse(entry.name, "its data overlaps another entry's");
+    return offset;
+  }
+
+  async *#readStreamed(entry: ArchiveEntry, budget: InflateBudget): AsyncGenerator<Buffer, void, undefined> {
+    const header = Buffer.allocUnsafe(localHeaderBytes);
+    const headerBytes = await readFully(this.#handle, header, entry.headerOffset);
+    const start = this.#dataOffset(entry, header.subarray(0, headerBytes));
+    const end = start + entry.compressedBytes;
+    let bytes = 0;
+    let checksum = 0;
+    for await (const chunk of this.#inflate(entry, start, end)) {
+      bytes += chunk.length;
+      budget.take(chunk.length);
+      if (bytes > entry.uncompressedBytes) throw damaged(entry, "it is longer than its header says");
+      checksum = crc32(chunk, checksum);
+      yield chunk;
+    }
+    if (bytes !== entry.uncompressedBytes) throw damaged(entry, "it is shorter than its header says");
+    if (checksum !== entry.crc32) throw damaged(entry, "its checksum (CRC-32) differs");
+  }
+
+  async *#inflate(entry: ArchiveEntry, start: number, end: number): AsyncGenerator<Buffer, void, undefined> {
+    const raw = readRange(this.#handle, start, end);
+    if (entry.compression === "stored") {
+      yield* raw;
+      return;
+    }
+    const inflate = createInflateRaw({ chunkSize: 64 * 1024, finishFlush: constants.Z_FINISH });
+    const fed = feed(raw, inflate);
+    try {
+      for await (const chunk of inflate as AsyncIterable<Buffer>) yield chunk;
+    } catch (cause) {
+      if (cause instanceof PackageError) throw cause;
+      throw damaged(entry, "its content cannot be inflated", cause);
+    } finally {
+      inflate.destroy();
+      await fed;
+    }
+  }
+}
+
+/** Reads and checks the central directory; throws PackageError. */
+export async function openArchive(path: string, limits: ArchiveLimits): Promise<Archive> {
+  const handle = await open(path, "r");
+  try {
+    return new Archive(handle, await readEntries(handle, limits));
+  } catch (error) {
+    await handle.close();
+    throw error instanceof PackageError ? error : broken(error);
+  }
+}
+
+/** Checks a whole archive by inflating it to nowhere. Returns what its files hold, in bytes; throws PackageError. */
+export async function checkArchive(path: string, limits: ArchiveLimits): Promise<{ readonly unzippedBytes: number }> {
+  const archive = await openArchive(path, limits);
+  try {
+    const budget = new InflateBudget(limits.unzippedBytes);
+    let unzippedBytes = 0;
+    for (const entry of archive.entries) {
+      if (entry.kind === "link") await archive.readLink(entry, budget);
+      else for await (const chunk of archive.read(entry, budget)) unzippedBytes += chunk.length;
+    }
+    return { unzippedBytes };
+  } finally {
+    await archive.close();
+  }
+}
+
+async function readEntries(handle: FileHandle, limits: ArchiveLimits): Promise<ArchiveEntry[]> {
+  const zip = await yauzl.fromFdPromise(handle.fd, { autoClose: false, decodeStrings: false });
+  if (zip.entryCount > limits.entries) {
+    throw new PackageError(
+      "CodeTooLarge",
+      `Cannot unpack the archive: ${zip.entryCount} entries, at most ${limits.entries}`,
+    );
+  }
+  const tree = new ArchiveTree();
+  const entries: Omit<ArchiveEntry, "endOffset">[] = [];
+  for await (const raw of zip.eachEntry()) {
+    const entry = toEntry(raw);
+    tree.add(entry, entry.name);
+    entries.push(entry);
+  }
+  return withEnds(entries, zip.fileSize).filter(({ path }) => path !== "");
+}
+
+function toEntry(raw: yauzl.Entry): Omit<ArchiveEntry, "endOffset"> {
+  const host = raw.versionMadeBy >>> 8;
+  const name = decodeName(raw, host);
+  if (raw.isEncrypted()) throw invalidEntry(name, "it is encrypted");
+  if (raw.compressionMethod !== 0 && raw.compressionMethod !== 8) {
+    throw invalidEntry(name, `its compression method ${raw.compressionMethod} is not "stored" (0) or "deflated" (8)`);
+  }
+  const { uncompressedSize: uncompressedBytes, externalFileAttributes: externalAttributes } = raw;
+  return {
+    name,
+    ...placeEntry({ name, host, externalAttributes, uncompressedBytes }),
+    compression: raw.compressionMethod === 0 ? "stored" : "deflated",
+    compressedBytes: raw.compressedSize,
+    uncompressedBytes,
+    crc32: raw.crc32,
+    headerOffset: raw.relativeOffsetOfLocalHeader,
+  };
+}
+
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Unix tools write UTF-8 without saying so; only what is not UTF-8 is taken for the code page of the specification. */
+function decodeName(raw: yauzl.Entry, host: number): string {
+  const decoded = yauzl.getFileNameLowLevel(raw.generalPurposeBitFlag, raw.fileNameRaw, raw.extraFields, true);
+  if (host !== 3 && host !== 19) return decoded;
+  try {
+    return strictUtf8.decode(raw.fileNameRaw);
+  } catch {
+    return decoded;
+  }
+}
+
+function withEnds(entries: readonly Omit<ArchiveEntry, "endOffset">[], archiveBytes: number): ArchiveEntry[] {
+  const offsets = entries.map(({ headerOffset }) => headerOffset).sort((a, b) => a - b);
+  const endByOffset = new Map<number, number>();
+  offsets.forEach((offset, index) => {
+    const next = offsets[index + 1] ?? archiveBytes;
+    // Two entries of one place share their data: both end where they begin, and are refused.
+    endByOffset.set(offset, endByOffset.has(offset) ? offset : next);
+  });
+  return entries.map((entry) => {
+    const endOffset = endByOffset.get(entry.headerOffset) ?? archiveBytes;
+    const leastEnd = entry.headerOffset + localHeaderBytes + entry.compressedBytes;
+    if (leastEnd > endOffset) throw refuse(entry.name, "its data overlaps another entry's");
+    return { ...entry, endOffset };
+  });
+}
+
+async function readFully(handle: FileHandle, buffer: Buffer, position: number): Promise<number> {
+  let bytes = 0;
+  while (bytes < buffer.length) {
+    const { bytesRead } = await handle.read(buffer, bytes, buffer.length - bytes, position + bytes);
+    if (bytesRead === 0) break;
+    bytes += bytesRead;
+  }
+  return bytes;
+}
+
+async function* readRange(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer, void, undefined> {
+  for (let position = start; position < end;) {
+    const buffer = Buffer.allocUnsafe(Math.min(128 * 1024, end - position));
+    const bytes = await readFully(handle, buffer, position);
+    if (bytes === 0) return;
+    yield buffer.subarray(0, bytes);
+    position += bytes;
+  }
+}
+
+/** Writes all chunks with back-pressure; ends early, and quietly, when the receiver is gone. */
+async function feed(chunks: AsyncIterable<Buffer>, inflate: ReturnType<typeof createInflateRaw>): Promise<void> {
+  const gone = new Promise<void>((resolve) => inflate.once("close", resolve));
+  try {
+    for await (const chunk of chunks) {
+      if (inflate.destroyed) return;
+      if (!inflate.write(chunk)) {
+        await Promise.race([new Promise<void>((resolve) => inflate.once("drain", resolve)), gone]);
+      }
+    }
+    if (!inflate.destroyed) inflate.end();
+  } catch (error) {
+    inflate.destroy(error as Error);
+  }
+}
+
+function damaged(entry: ArchiveEntry, rule: string, cause?: unknown): PackageError {
+  return invalidEntry(entry.name, rule, cause);
+}
+
+function invalidEntry(name: string, rule: string, cause?: unknown): PackageError {
+  const message = `${invalidArchiveText} Entry ${quote(name)}: ${rule}`;
+  return new PackageError("InvalidArchive", message, { entry: name, cause });
+}
+
+/** What the zip library says about an archive that it cannot read; errors of the file system pass unchanged. */
+function broken(error: unknown): unknown {
+  if (!(error instanceof Error) || "code" in error) return error;
+  return new PackageError("InvalidArchive", `${invalidArchiveText} ${error.message.slice(0, 300)}`, { cause: error });
+}

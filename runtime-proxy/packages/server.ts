@@ -1,0 +1,239 @@
+/** The package store over HTTP: resolve and references for the operator, objects for the namespaces that may read them. */
+import { Readable } from "node:stream";
+import {
+  referencesSchema,
+  resolveRequestSchema,
+  type PackageErrorCode,
+  type References,
+  type ResolveAnswer,
+} from "../../crds/wire/packages.ts";
+import { routes } from "../../crds/wire/routes.ts";
+import { jsonResponse, type HttpHandler, type HttpRequest, type HttpResponse } from "../../lib/http/handler.ts";
+import { BodyTooLargeError, readBody } from "../../lib/http/read-body.ts";
+import type { TokenIdentity, TokenVerifier } from "../../lib/http/service-account-token.ts";
+import { Limiter } from "./limiter.ts";
+import type { PackagesMetrics } from "./metrics.ts";
+import { PackageError } from "./package-error.ts";
+import { decideRange } from "./range.ts";
+import type { Resolver } from "./resolver.ts";
+import type { PackageFacts, PackageStore } from "./store.ts";
+
+/** The one service account that may resolve sources and say what is needed. */
+export interface ServiceAccountName {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+}
+
+/** What the server tells about itself. */
+export interface PackagesLog {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): unknown;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): unknown;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): unknown;
+}
+
+export interface PackagesServerOptions {
+  readonly store: PackageStore;
+  readonly resolver: Resolver;
+  readonly verifyToken: TokenVerifier;
+  readonly operator: ServiceAccountName;
+  readonly collectGraceMs: number;
+  readonly nowMs: () => number;
+  readonly log: PackagesLog;
+  readonly metrics: PackagesMetrics;
+}
+
+/** Codes of refusals that are no answer of the store itself. */
+type RefusalCode = "Unauthorized" | "Forbidden" | "NotFound" | "MethodNotAllowed" | "BadRequest" | "BodyTooLarge";
+const refusalStatus = {
+  Unauthorized: 401,
+  Forbidden: 403,
+  NotFound: 404,
+  MethodNotAllowed: 405,
+  BadRequest: 400,
+  BodyTooLarge: 413,
+} as const satisfies Record<RefusalCode, number>;
+
+/** A zip of 50 MB in base64 within a request of Lambda's own bound, and some room for names. */
+const resolveLimitBytes = 70_400_000;
+/** 100,000 digests of some 75 bytes are 7.5 MB. */
+const referencesLimitBytes = 32 * 1024 * 1024;
+/** Larger bodies are held in memory one at a time. */
+const largeBodyBytes = 4 * 1024 * 1024;
+
+const objectPath = new RegExp(`^${routes.object("sha256:")}([0-9a-f]{64})$`);
+
+export function createPackagesHandler(options: PackagesServerOptions): HttpHandler {
+  const largeBodies = new Limiter(1);
+  return async (request) => {
+    const { path, method } = request;
+    if (path === routes.resolve) {
+      if (method !== "POST") return refuseMethod(method, path, "POST");
+      return await asOperator(options, request, () => inTurn(largeBodies, request, () => resolve(options, request)));
+    }
+    if (path === routes.references) {
+      if (method !== "PUT") return refuseMethod(method, path, "PUT");
+      return await asOperator(options, request, () => inTurn(largeBodies, request, () => collect(options, request)));
+    }
+    const hex = objectPath.exec(path)?.[1];
+    if (hex === undefined) return refusal("NotFound", `Cannot serve "${path.slice(0, 200)}": no such path`);
+    if (method !== "GET" && method !== "HEAD") return refuseMethod(method, path, "GET, HEAD");
+    return await serveObject(options, request, `sha256:${hex}`);
+  };
+}
+
+/** A failure without a better answer: logged with its cause, answered without. */
+export function answerUnexpected(log: PackagesLog, error: unknown, { method, path }: HttpRequest): HttpResponse {
+  log.error("Cannot answer a request", { method, path, error: error instanceof Error ? error.stack : String(error) });
+  const code: PackageErrorCode = "StoreUnavailable";
+  return jsonResponse(503, { code, message: "Cannot answer: the package store has an internal error" });
+}
+
+async function asOperator(
+  { verifyToken, operator }: PackagesServerOptions,
+  request: HttpRequest,
+  step: () => Promise<HttpResponse>,
+): Promise<HttpResponse> {
+  const check = await verifyToken(request.headers["authorization"]);
+  if (!check.ok) return refuseToken(check.reason);
+  const { namespace, serviceAccount } = check.identity;
+  if (namespace === operator.namespace && serviceAccount === operator.serviceAccount) return await step();
+  const who = `service account "${namespace}/${serviceAccount}"`;
+  const right = `"${operator.namespace}/${operator.serviceAccount}"`;
+  return refusal("Forbidden", `Cannot ${request.method} "${request.path}" as ${who}: only ${right} may`);
+}
+
+async function inTurn(
+  largeBodies: Limiter,
+  { headers }: HttpRequest,
+  step: () => Promise<HttpResponse>,
+): Promise<HttpResponse> {
+  const bytes = Number(headers["content-length"] ?? Infinity);
+  return bytes > largeBodyBytes ? await largeBodies.run(step) : await step();
+}
+
+async function resolve({ resolver, metrics, log }: PackagesServerOptions, request: HttpRequest): Promise<HttpResponse> {
+  const body = await readJson(request, resolveLimitBytes);
+  if (!body.ok) return body.refusal;
+  const parsed = resolveRequestSchema.safeParse(body.value);
+  if (!parsed.success)
+    return refusal("BadRequest", `Cannot read the request: ${parsed.error.issues[0]?.message ?? "wrong shape"}`);
+  const { source, namespace } = parsed.data;
+  const timer = metrics.resolveSeconds.startTimer({ source: source.type });
+  const answer = await resolver.resolve(parsed.data).then(
+    (found): ResolveAnswer => ({ ok: true, package: found }),
+    (error: unknown) => toAnswer(error, log),
+  );
+  timer({ result: answer.ok ? "ok" : answer.error.code });
+  if (!answer.ok) log.info("Source not resolved", { namespace, source: source.type, ...answer.error });
+  return jsonResponse(200, answer);
+}
+
+function toAnswer(error: unknown, log: PackagesLog): ResolveAnswer {
+  if (error instanceof PackageError) {
+    const { code, message, entry } = error;
+    return { ok: false, error: { code, message, ...(entry !== undefined && { entry }) } };
+  }
+  log.error("Cannot store a package", { error: error instanceof Error ? error.stack : String(error) });
+  const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+  return {
+    ok: false,
+    error: { code: "StoreUnavailable", message: `Cannot store the package: the store's volume failed${code}` },
+  };
+}
+
+async function collect(options: PackagesServerOptions, request: HttpRequest): Promise<HttpResponse> {
+  const body = await readJson(request, referencesLimitBytes);
+  if (!body.ok) return body.refusal;
+  const parsed = referencesSchema.safeParse(body.value);
+  if (!parsed.success)
+    return refusal("BadRequest", 'Cannot read the references: want {"references":{namespace:[digest,…]}}');
+  const report = await options.store.collect(toSets(parsed.data), options.collectGraceMs, options.nowMs());
+  options.metrics.collected.inc(report.removed);
+  if (report.removed > 0) options.log.info("Unused packages removed", { ...report });
+  return jsonResponse(200, report);
+}
+
+function toSets({ references }: References): Map<string, ReadonlySet<string>> {
+  return new Map(Object.entries(references).map(([namespace, digests]) => [namespace, new Set(digests)]));
+}
+
+async function serveObject(
+  options: PackagesServerOptions,
+  request: HttpRequest,
+  digest: string,
+): Promise<HttpResponse> {
+  const check = await options.verifyToken(request.headers["authorization"]);
+  if (!check.ok) return refuseToken(check.reason);
+  const facts = (await mayRead(options, check.identity, digest)) ? await options.store.find(digest) : undefined;
+  if (facts === undefined) return refuseObject(digest, check.identity);
+  const tag = `"${digest}"`;
+  const ifRange = request.headers["if-range"];
+  const wanted = decideRange(
+    ifRange === undefined || ifRange === tag ? request.headers["range"] : undefined,
+    facts.zippedBytes,
+  );
+  const headers = { "content-type": "application/zip", "accept-ranges": "bytes", etag: tag };
+  if (wanted.type === "unsatisfiable") {
+    const message = `Cannot read that range: package "${digest}" has ${facts.zippedBytes} bytes`;
+    return jsonResponse(416, { code: "BadRequest", message }, { "content-range": `bytes */${facts.zippedBytes}` });
+  }
+  const range = wanted.type === "part" ? wanted.range : { start: 0, end: facts.zippedBytes - 1 };
+  const body = request.method === "HEAD" ? Readable.from([]) : await options.store.read(digest, range);
+  if (body === undefined) return refuseObject(digest, check.identity);
+  options.metrics.servedBytes.inc(request.method === "HEAD" ? 0 : range.end - range.start + 1);
+  return {
+    status: wanted.type === "part" ? 206 : 200,
+    headers: { ...headers, ...lengthHeaders(range, facts, wanted.type === "part") },
+    body,
+  };
+}
+
+function lengthHeaders({ start, end }: { start: number; end: number }, { zippedBytes }: PackageFacts, isPart: boolean) {
+  return {
+    "content-length": String(end - start + 1),
+    ...(isPart && { "content-range": `bytes ${start}-${end}/${zippedBytes}` }),
+  };
+}
+
+async function mayRead(
+  { store, operator }: PackagesServerOptions,
+  identity: TokenIdentity,
+  digest: string,
+): Promise<boolean> {
+  const isOperator = identity.namespace === operator.namespace && identity.serviceAccount === operator.serviceAccount;
+  return isOperator || (await store.mayRead(digest, identity.namespace));
+}
+
+/** The same whether it is not there or not theirs: what another namespace has is nobody's business. */
+function refuseObject(digest: string, { namespace }: TokenIdentity): HttpResponse {
+  const code: PackageErrorCode = "PackageNotFound";
+  return jsonResponse(404, {
+    code,
+    message: `Cannot read package "${digest}": namespace "${namespace}" has no such package`,
+  });
+}
+
+type JsonBody = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly refusal: HttpResponse };
+
+async function readJson(request: HttpRequest, limitBytes: number): Promise<JsonBody> {
+  try {
+    return { ok: true, value: JSON.parse((await readBody(request.body, limitBytes)).toString("utf8")) as unknown };
+  } catch (error) {
+    if (error instanceof BodyTooLargeError) return { ok: false, refusal: refusal("BodyTooLarge", error.message) };
+    if (error instanceof SyntaxError)
+      return { ok: false, refusal: refusal("BadRequest", "Cannot read the body: not JSON") };
+    throw error;
+  }
+}
+
+function refuseToken(reason: string): HttpResponse {
+  return refusal("Unauthorized", `Cannot tell who asks: ${reason}`, { "www-authenticate": "Bearer" });
+}
+
+function refuseMethod(method: string, path: string, allow: string): HttpResponse {
+  return refusal("MethodNotAllowed", `Cannot ${method} "${path}": only ${allow}`, { allow });
+}
+
+function refusal(code: RefusalCode, message: string, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+  return jsonResponse(refusalStatus[code], { code, message }, headers);
+}

@@ -1,0 +1,56 @@
+/** What a package store does, whatever keeps the bytes: `test/contract/package-store-suite.ts` holds each implementation to it. */
+import type { Readable } from "node:stream";
+
+/** One package of the store. */
+export interface PackageFacts {
+  /** `sha256:<hex>` of the zip. */
+  readonly digest: string;
+  readonly zippedBytes: number;
+  readonly unzippedBytes: number;
+}
+
+/** Content on its way in: on local disk, since an archive is checked before anybody may see it. */
+export interface StagedContent {
+  readonly path: string;
+  /** Adds bytes at the end. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Starts again from nothing. */
+  reset(): Promise<void>;
+  readonly bytes: number;
+  /** `sha256:<hex>` of what was written so far. */
+  digest(): string;
+  /** Removes what is left; harmless after a commit. */
+  discard(): Promise<void>;
+}
+
+/** Bytes `start` to `end`, both included. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface CollectReport {
+  readonly removed: number;
+  readonly removedBytes: number;
+  readonly kept: number;
+}
+
+export interface PackageStore {
+  stage(): Promise<StagedContent>;
+  /** Makes staged content visible under its digest, whole and durable, or not at all. Content that is there already stays. */
+  commit(staged: StagedContent, unzippedBytes: number): Promise<PackageFacts>;
+  /** What the store holds under a digest; undefined when nothing. Reads no content. */
+  find(digest: string): Promise<PackageFacts | undefined>;
+  /** Reads the content and compares its digest: damaged content is moved aside, and false like what is missing. */
+  verify(digest: string): Promise<boolean>;
+  /** Lets a namespace read the content and marks it as needed now; false when there is none. */
+  grant(digest: string, namespace: string, nowMs: number): Promise<boolean>;
+  mayRead(digest: string, namespace: string): Promise<boolean>;
+  /**
+   * Streams the content or a range within it; undefined when there is none. The last bytes come only after the digest of the
+   * whole was compared: if it differs the stream fails, and the content is moved aside.
+   */
+  read(digest: string, range?: ByteRange): Promise<Readable | undefined>;
+  /** Removes what no namespace refers to any more and was last resolved more than `graceMs` ago. */
+  collect(references: ReadonlyMap<string, ReadonlySet<string>>, graceMs: number, nowMs: number): Promise<CollectReport>;
+}

@@ -1,0 +1,60 @@
+import { archiveLimits } from "./archive-limits.ts";
+import { openArchive, type Archive, type ArchiveEntry, type InflateBudget } from "./archive.ts";
+import type { MergeTarget } from "./merge-target.ts";
+
+export interface Unpacked {
+  readonly entries: number;
+  readonly unzippedBytes: number;
+}
+
+/** Files read and inflated at once: a few keep the disk and zlib's threads busy. */
+const readAtOnce = 8;
+
+/** Unpacks an archive with every check of archive.ts; throws PackageError. What was unpacked before a failure stays. */
+export async function unpackArchive(path: string, target: MergeTarget, budget: InflateBudget): Promise<Unpacked> {
+  const archive = await openArchive(path, archiveLimits);
+  try {
+    const unzippedBytes = await unpackEntries(archive, target, budget);
+    return { entries: archive.entries.length, unzippedBytes };
+  } finally {
+    await archive.close();
+  }
+}
+
+async function unpackEntries(archive: Archive, target: MergeTarget, budget: InflateBudget): Promise<number> {
+  for (const { kind, path, mode } of archive.entries) if (kind === "directory") target.addDirectory(path, mode);
+  const queue = archive.entries.filter(({ kind }) => kind !== "directory").values();
+  let unzippedBytes = 0;
+  let isFailed = false;
+  const work = async (): Promise<void> => {
+    for (const entry of queue) {
+      if (isFailed) return;
+      await unpackEntry({ archive, entry, target, budget });
+      unzippedBytes += entry.uncompressedBytes;
+    }
+  };
+  const workers = Array.from({ length: readAtOnce }, () =>
+    work().catch((error: unknown) => {
+      isFailed = true;
+      throw error;
+    }),
+  );
+  // All have stopped before the archive is closed.
+  const [failure] = (await Promise.allSettled(workers)).filter((result) => result.status === "rejected");
+  if (failure !== undefined) throw failure.reason;
+  return unzippedBytes;
+}
+
+interface Step {
+  readonly archive: Archive;
+  readonly entry: ArchiveEntry;
+  readonly target: MergeTarget;
+  readonly budget: InflateBudget;
+}
+
+async function unpackEntry({ archive, entry, target, budget }: Step): Promise<void> {
+  const { path, mode } = entry;
+  if (entry.kind === "link") target.addLink(path, await archive.readLink(entry, budget));
+  else if (archive.isSmall(entry)) target.addFile(path, mode, await archive.readWhole(entry, budget));
+  else await target.addLargeFile(path, mode, archive.read(entry, budget));
+}

@@ -1,0 +1,288 @@
+/** A package store on a directory, which one process writes at a time. */
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, open, readFile, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { hexOfDigest } from "./digest.ts";
+import { hashOf, ignoreMissing, modifiedAtMs, openIfThere, sizeOf, syncDirectory } from "./durable-files.ts";
+import { PackageError } from "./package-error.ts";
+import { StagedFile } from "./staged-file.ts";
+import type { ByteRange, CollectReport, PackageFacts, PackageStore, StagedContent } from "./store.ts";
+
+/** Beside the content as JSON: content without it is not visible. */
+interface Metadata {
+  readonly zippedBytes: number;
+  readonly unzippedBytes: number;
+  /** Namespace that may read → when it last asked, ms since 1970. */
+  readonly namespaces: Readonly<Record<string, number>>;
+}
+
+interface Paths {
+  readonly content: string;
+  readonly metadata: string;
+}
+
+const readBytes = 256 * 1024;
+
+export interface VolumeStoreOptions {
+  readonly directory: string;
+  /** Told of content that was damaged and moved aside. */
+  readonly onDamaged?: (digest: string) => void;
+}
+
+/**
+ * Opens or makes a store: `objects/<2 hex>/<hex>.zip` and `.json`, `staging` for what is on its way in, `damaged` for what was
+ * moved aside. What an earlier process left half-written is removed.
+ */
+export async function openVolumeStore({ directory, onDamaged }: VolumeStoreOptions): Promise<PackageStore> {
+  const store = new VolumeStore(directory, onDamaged ?? (() => undefined));
+  await store.prepare();
+  return store;
+}
+
+class VolumeStore implements PackageStore {
+  readonly #directory: string;
+  readonly #onDamaged: (digest: string) => void;
+  readonly #metadataByHex = new Map<string, Metadata>();
+  /** The last change of each object: changes of one object follow each other. */
+  readonly #changes = new Map<string, Promise<unknown>>();
+
+  constructor(directory: string, onDamaged: (digest: string) => void) {
+    this.#directory = directory;
+    this.#onDamaged = onDamaged;
+  }
+
+  async prepare(): Promise<void> {
+    await rm(this.#path("staging"), { recursive: true, force: true });
+    for (const name of ["staging", "objects", "damaged"]) await mkdir(this.#path(name), { recursive: true });
+    for (const shard of await readdir(this.#path("objects"))) {
+      for (const file of await readdir(this.#path("objects", shard))) await this.#load(shard, file);
+    }
+  }
+
+  async stage(): Promise<StagedContent> {
+    return await StagedFile.create(this.#path("staging", `${randomUUID()}.zip`));
+  }
+
+  async commit(staged: StagedContent, unzippedBytes: number): Promise<PackageFacts> {
+    if (!(staged instanceof StagedFile)) throw new TypeError("Cannot commit content that this store did not stage");
+    const digest = await staged.finish();
+    const hex = requireHex(digest);
+    return await this.#change(hex, async () => {
+      const known = this.#metadataByHex.get(hex);
+      if (known !== undefined && (await this.#isIntact(hex))) return toFacts(digest, known);
+      const { content } = this.#pathsOf(hex);
+      await mkdir(join(content, ".."), { recursive: true });
+      await rename(staged.path, content);
+      const metadata = { zippedBytes: staged.bytes, unzippedBytes, namespaces: known?.namespaces ?? {} };
+      // Content first: metadata is what makes it visible.
+      await syncDirectory(join(content, ".."));
+      await syncDirectory(this.#path("objects"));
+      await this.#writeMetadata(hex, metadata);
+      return toFacts(digest, metadata);
+    });
+  }
+
+  async find(digest: string): Promise<PackageFacts | undefined> {
+    const hex = hexOfDigest(digest);
+    const metadata = hex === undefined ? undefined : this.#metadataByHex.get(hex);
+    if (hex === undefined || metadata === undefined) return undefined;
+    const bytes = await sizeOf(this.#pathsOf(hex).content);
+    if (bytes === metadata.zippedBytes) return toFacts(digest, metadata);
+    await this.#change(hex, () => this.#moveAside(hex));
+    return undefined;
+  }
+
+  async verify(digest: string): Promise<boolean> {
+    const hex = hexOfDigest(digest);
+    if (hex === undefined) return false;
+    return await this.#change(hex, () => this.#isIntact(hex));
+  }
+
+  async grant(digest: string, namespace: string, nowMs: number): Promise<boolean> {
+    const hex = hexOfDigest(digest);
+    if (hex === undefined) return false;
+    return await this.#change(hex, async () => {
+      const metadata = this.#metadataByHex.get(hex);
+      if (metadata === undefined) return false;
+      await this.#writeMetadata(hex, { ...metadata, namespaces: { ...metadata.namespaces, [namespace]: nowMs } });
+      return true;
+    });
+  }
+
+  mayRead(digest: string, namespace: string): Promise<boolean> {
+    const metadata = this.#metadataByHex.get(hexOfDigest(digest) ?? "");
+    return Promise.resolve(metadata !== undefined && Object.hasOwn(metadata.namespaces, namespace));
+  }
+
+  async read(digest: string, range?: ByteRange): Promise<Readable | undefined> {
+    const facts = await this.find(digest);
+    const hex = hexOfDigest(digest);
+    if (facts === undefined || hex === undefined) return undefined;
+    const handle = await openIfThere(this.#pathsOf(hex).content);
+    if (handle === undefined) return undefined;
+    const chunks = this.#readVerified(hex, handle, range ?? { start: 0, end: facts.zippedBytes - 1 });
+    const stream = Readable.from(chunks, { objectMode: false, highWaterMark: readBytes });
+    // A stream that nobody started never runs its generator, which is who closes the file otherwise.
+    stream.once("close", () => void handle.close().catch(() => undefined));
+    return stream;
+  }
+
+  async collect(
+    references: ReadonlyMap<string, ReadonlySet<string>>,
+    graceMs: number,
+    nowMs: number,
+  ): Promise<CollectReport> {
+    const report = { removed: 0, removedBytes: 0, kept: 0 };
+    for (const hex of [...this.#metadataByHex.keys()]) {
+      const bytes = await this.#change(hex, () => this.#collectOne(hex, references, nowMs - graceMs));
+      if (bytes === undefined) report.kept++;
+      else report.removed++;
+      report.removedBytes += bytes ?? 0;
+    }
+    return report;
+  }
+
+  /** Bytes removed; undefined when the object stays. */
+  async #collectOne(
+    hex: string,
+    references: ReadonlyMap<string, ReadonlySet<string>>,
+    olderThanMs: number,
+  ): Promise<number | undefined> {
+    const metadata = this.#metadataByHex.get(hex);
+    if (metadata === undefined) return 0;
+    const digest = `sha256:${hex}`;
+    const namespaces = Object.entries(metadata.namespaces).filter(
+      ([namespace, atMs]) => atMs > olderThanMs || references.get(namespace)?.has(digest) === true,
+    );
+    const { content } = this.#pathsOf(hex);
+    const isNew = namespaces.length === 0 && (await modifiedAtMs(content)) > olderThanMs;
+    if (namespaces.length > 0 || isNew) {
+      const isChanged = namespaces.length !== Object.keys(metadata.namespaces).length;
+      if (isChanged) await this.#writeMetadata(hex, { ...metadata, namespaces: Object.fromEntries(namespaces) });
+      return undefined;
+    }
+    await this.#forget(hex);
+    await rm(content, { force: true });
+    return metadata.zippedBytes;
+  }
+
+  async #load(shard: string, file: string): Promise<void> {
+    const path = this.#path("objects", shard, file);
+    const [, hex, kind] = /^([0-9a-f]{64})\.(zip|json)$/.exec(file) ?? [];
+    if (hex === undefined) {
+      await rm(path, { force: true, recursive: true });
+      return;
+    }
+    const { content, metadata } = this.#pathsOf(hex);
+    if (kind === "zip") {
+      // Renamed, but killed before it became visible.
+      if ((await sizeOf(metadata)) === undefined) await rm(content, { force: true });
+      return;
+    }
+    const parsed = parseMetadata(await readFile(path, "utf8"));
+    if (parsed !== undefined && (await sizeOf(content)) !== undefined) this.#metadataByHex.set(hex, parsed);
+    else await rm(path, { force: true });
+  }
+
+  async *#readVerified(hex: string, handle: FileHandle, range: ByteRange): AsyncGenerator<Buffer, void, undefined> {
+    const hash = createHash("sha256");
+    let held: Buffer | undefined;
+    let position = 0;
+    for (;;) {
+      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(readBytes), 0, readBytes, position);
+      if (bytesRead === 0) break;
+      const chunk = buffer.subarray(0, bytesRead);
+      hash.update(chunk);
+      const wanted = chunk.subarray(Math.max(0, range.start - position), Math.max(0, range.end + 1 - position));
+      position += bytesRead;
+      if (wanted.length === 0) continue;
+      if (held !== undefined) yield held;
+      held = wanted;
+    }
+    if (hash.digest("hex") !== hex) {
+      // Looked at again, since it may have been replaced meanwhile.
+      await this.#change(hex, () => this.#isIntact(hex));
+      throw new PackageError("PackageNotFound", `Cannot read package "sha256:${hex}": its content is damaged`);
+    }
+    if (held !== undefined) yield held;
+  }
+
+  async #isIntact(hex: string): Promise<boolean> {
+    const handle = this.#metadataByHex.has(hex) ? await openIfThere(this.#pathsOf(hex).content) : undefined;
+    const isIntact = handle !== undefined && (await hashOf(handle)) === hex;
+    if (!isIntact && this.#metadataByHex.has(hex)) await this.#moveAside(hex);
+    return isIntact;
+  }
+
+  /** Keeps damaged content for whoever wants to know why, and forgets it. */
+  async #moveAside(hex: string): Promise<void> {
+    if (!this.#metadataByHex.has(hex)) return;
+    await this.#forget(hex);
+    const aside = this.#path("damaged", `${hex}.zip`);
+    await rename(this.#pathsOf(hex).content, aside).catch(ignoreMissing);
+    this.#onDamaged(`sha256:${hex}`);
+  }
+
+  async #forget(hex: string): Promise<void> {
+    this.#metadataByHex.delete(hex);
+    const { metadata } = this.#pathsOf(hex);
+    await rm(metadata, { force: true });
+    await syncDirectory(join(metadata, ".."));
+  }
+
+  async #writeMetadata(hex: string, metadata: Metadata): Promise<void> {
+    const path = this.#pathsOf(hex).metadata;
+    const temporary = this.#path("staging", `${randomUUID()}.json`);
+    const handle = await open(temporary, "wx", 0o600);
+    try {
+      await handle.writeFile(JSON.stringify(metadata));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+    await syncDirectory(join(path, ".."));
+    this.#metadataByHex.set(hex, metadata);
+  }
+
+  async #change<T>(hex: string, step: () => Promise<T>): Promise<T> {
+    const before = this.#changes.get(hex) ?? Promise.resolve();
+    const now = before.then(step, step);
+    this.#changes.set(hex, now);
+    try {
+      return await now;
+    } finally {
+      if (this.#changes.get(hex) === now) this.#changes.delete(hex);
+    }
+  }
+
+  #pathsOf(hex: string): Paths {
+    const stem = this.#path("objects", hex.slice(0, 2), hex);
+    return { content: `${stem}.zip`, metadata: `${stem}.json` };
+  }
+
+  #path(...names: string[]): string {
+    return join(this.#directory, ...names);
+  }
+}
+
+function toFacts(digest: string, { zippedBytes, unzippedBytes }: Metadata): PackageFacts {
+  return { digest, zippedBytes, unzippedBytes };
+}
+
+function requireHex(digest: string): string {
+  const hex = hexOfDigest(digest);
+  if (hex === undefined) throw new TypeError(`Cannot use digest "${digest}": not sha256:<64 hex digits>`);
+  return hex;
+}
+
+function parseMetadata(text: string): Metadata | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<Metadata> | null;
+    if (typeof value?.zippedBytes !== "number" || typeof value.unzippedBytes !== "number") return undefined;
+    return { zippedBytes: value.zippedBytes, unzippedBytes: value.unzippedBytes, namespaces: value.namespaces ?? {} };
+  } catch {
+    return undefined;
+  }
+}
