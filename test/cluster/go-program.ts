@@ -24,6 +24,10 @@ export const components: GoProgram = {
   duration: "4 to 8 minutes on two cores",
 };
 
+export const coredns: GoProgram = { name: "coredns", ldflags: "-s -w", duration: "1 to 2 minutes on two cores" };
+
+export const pause: GoProgram = { name: "pause", ldflags: "-s -w", duration: "a few seconds" };
+
 /** Shows one line of progress. */
 export type Progress = (line: string) => void;
 

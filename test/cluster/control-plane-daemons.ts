@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import { apiServerArgs, type ApiServerAddress, type Credentials, podCidr } from "./api-server.ts";
+import type { DaemonSpec } from "./daemon.ts";
+import { type EtcdPorts, etcdSpec, etcdUrl } from "./etcd.ts";
+import { bridge } from "./node-network.ts";
+import type { Certified } from "./pki.ts";
+
+/** On the bridge's address, where pods reach it as the Service "kubernetes". */
+export const apiServerAddress: ApiServerAddress = { host: bridge.address, port: 26443 };
+
+const etcdPorts: EtcdPorts = { client: 22379, peer: 22380 };
+
+export const controlPlanePorts = { controllerManager: 20257, scheduler: 20259 } as const;
+
+/** etcd, API server, controller manager and scheduler of the whole cluster; ports lie below the node ports and the ephemeral ones. */
+export function controlPlaneSpecs(
+  stateDir: string,
+  program: string,
+  credentials: Credentials,
+  kubeletClient: Certified,
+): DaemonSpec[] {
+  const component = (name: string, args: readonly string[]): DaemonSpec => ({
+    name,
+    command: program,
+    args: [name, ...args],
+  });
+  return [
+    etcdSpec(stateDir, etcdPorts),
+    component("kube-apiserver", [
+      ...apiServerArgs(credentials, apiServerAddress, etcdUrl(etcdPorts)),
+      `--client-ca-file=${credentials.authority.certFile}`,
+      `--kubelet-client-certificate=${kubeletClient.certFile}`,
+      `--kubelet-client-key=${kubeletClient.keyFile}`,
+      "--kubelet-preferred-address-types=InternalIP",
+    ]),
+    component("kube-controller-manager", [
+      `--kubeconfig=${join(stateDir, "kube-controller-manager.kubeconfig")}`,
+      "--bind-address=127.0.0.1",
+      `--secure-port=${controlPlanePorts.controllerManager}`,
+      `--cert-dir=${join(stateDir, "controller-manager-pki")}`,
+      `--cluster-cidr=${podCidr}`,
+      `--root-ca-file=${credentials.authority.certFile}`,
+      `--service-account-private-key-file=${credentials.serviceAccountKey.privateFile}`,
+      "--use-service-account-credentials",
+      "--leader-elect=false",
+    ]),
+    component("kube-scheduler", [
+      `--kubeconfig=${join(stateDir, "kube-scheduler.kubeconfig")}`,
+      "--bind-address=127.0.0.1",
+      `--secure-port=${controlPlanePorts.scheduler}`,
+      `--cert-dir=${join(stateDir, "scheduler-pki")}`,
+      "--leader-elect=false",
+    ]),
+  ];
+}

@@ -1,0 +1,45 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "./run.ts";
+
+/** Unmounts everything below the folder, deepest first. */
+export async function unmountBelow(folder: string): Promise<void> {
+  // Source: proc(5), /proc/<pid>/mountinfo, field 5; blanks are written as \040.
+  const points = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => (line.split(" ")[4] ?? "").replaceAll("\\040", " "))
+    .filter((point) => point.startsWith(`${folder}/`))
+    .sort((a, b) => b.length - a.length);
+  for (const point of points) await run("umount", ["--lazy", point], { timeoutMs: 10_000 });
+}
+
+/** Removes the control groups that a kubelet leaves behind; one that still has processes stays. */
+export function removePodCgroups(): void {
+  const root = "/sys/fs/cgroup";
+  const hierarchies = existsSync(join(root, "cgroup.controllers"))
+    ? [root]
+    : readdirSync(root).map((name) => join(root, name));
+  for (const hierarchy of hierarchies) removeCgroup(join(hierarchy, "kubepods"));
+}
+
+/** Removes the links in /var/log/containers that point to logs of ours. */
+export function removeLogLinks(stateDir: string): void {
+  const dir = "/var/log/containers";
+  if (!existsSync(dir)) return;
+  for (const name of readdirSync(dir)) {
+    const link = join(dir, name);
+    if (readlinkSync(link).startsWith(stateDir)) unlinkSync(link);
+  }
+}
+
+function removeCgroup(dir: string): void {
+  if (!existsSync(dir)) return;
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeCgroup(join(dir, entry.name));
+  }
+  try {
+    rmdirSync(dir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EBUSY") throw error;
+  }
+}

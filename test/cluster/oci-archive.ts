@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import {
+  createReadStream,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { run } from "./run.ts";
+
+export interface ImageSpec {
+  /** With registry and tag: "kubelambda.test/pause:1". */
+  readonly name: string;
+  /** Uncompressed tar files, lowest first, on the archive's file system. */
+  readonly layers: readonly string[];
+  readonly config: {
+    readonly Env?: readonly string[];
+    readonly Entrypoint?: readonly string[];
+    readonly Cmd?: readonly string[];
+    readonly WorkingDir?: string;
+    readonly User?: string;
+  };
+}
+
+interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+}
+
+const epoch = "1970-01-01T00:00:00Z";
+const sameForAll = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner", "--format=posix"];
+// Without these, times of access and change would make each archive another.
+const noTimes = "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime";
+
+/** Packs a folder as an image layer; equal folders give equal bytes. */
+export async function packLayer(folder: string, tarFile: string): Promise<void> {
+  await run("tar", [...sameForAll, noTimes, "-cf", tarFile, "-C", folder, "."], { timeoutMs: 300_000 });
+}
+
+/** Writes an image as a tar of an OCI layout (source: OCI image layout specification 1.0), which ctr, skopeo and buildah read. */
+export async function writeOciArchive(file: string, image: ImageSpec): Promise<void> {
+  const layout = mkdtempSync(join(dirname(file), "layout-"));
+  try {
+    const blobs = join(layout, "blobs", "sha256");
+    mkdirSync(blobs, { recursive: true });
+    const layers: Descriptor[] = [];
+    for (const layer of image.layers) layers.push(await linkBlob(blobs, layer));
+    const config = writeBlob(blobs, "application/vnd.oci.image.config.v1+json", {
+      created: epoch,
+      architecture: process.arch === "x64" ? "amd64" : process.arch,
+      os: "linux",
+      config: image.config,
+      rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.digest) },
+      history: layers.map(() => ({ created: epoch, created_by: "test/cluster" })),
+    });
+    const mediaType = "application/vnd.oci.image.manifest.v1+json";
+    const manifest = writeBlob(blobs, mediaType, { schemaVersion: 2, mediaType, config, layers });
+    const annotations = {
+      "io.containerd.image.name": image.name,
+      "org.opencontainers.image.ref.name": image.name.slice(image.name.lastIndexOf(":") + 1),
+    };
+    writeFileSync(join(layout, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
+    writeFileSync(
+      join(layout, "index.json"),
+      JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
+    );
+    await run("tar", [...sameForAll, noTimes, "-cf", `${file}.unfinished`, "-C", layout, "."], { timeoutMs: 300_000 });
+    renameSync(`${file}.unfinished`, file);
+  } finally {
+    rmSync(layout, { recursive: true, force: true });
+  }
+}
+
+async function linkBlob(blobs: string, layer: string): Promise<Descriptor> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(layer), hash);
+  const hex = hash.digest("hex");
+  linkSync(layer, join(blobs, hex));
+  return { mediaType: "application/vnd.oci.image.layer.v1.tar", digest: `sha256:${hex}`, size: statSync(layer).size };
+}
+
+function writeBlob(blobs: string, mediaType: string, content: object): Descriptor {
+  const bytes = Buffer.from(JSON.stringify(content));
+  const hex = createHash("sha256").update(bytes).digest("hex");
+  writeFileSync(join(blobs, hex), bytes);
+  return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
+}

@@ -1,0 +1,3 @@
+module kubelambda.test/cluster/pause
+
+go 1.24.0
