@@ -1,0 +1,3 @@
+module kubelambda.dev/supervisor
+
+go 1.24
