@@ -43,7 +43,7 @@ export async function detectIsolation(
     await mkdir(root);
     await mkdir(from);
     const [command, ...args] = [...unshare, root, `ro:${from}:/var/task`, `rw:${from}:/tmp`, "--", "true"];
-    await run(command ?? "unshare", args, { timeout: 10_000 });
+    await run(command, args, { timeout: 10_000 });
   } catch (error) {
     return withoutNamespaces(`the kernel refuses mount namespaces (${firstLine(error)})`);
   } finally {
