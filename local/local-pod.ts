@@ -1,0 +1,211 @@
+/** One pod of ours as processes: assemble, then the agent, then the runtime under the TypeScript supervisor. */
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Logger } from "winston";
+import { environmentDocumentSchema, type EnvironmentDocument } from "../crds/wire/environment.ts";
+import type { KubernetesClient } from "../lib/kubernetes/client.ts";
+import type { Stored } from "../lib/kubernetes/object.ts";
+import { assemble } from "../runtime-proxy/assemble.ts";
+import { Child } from "./child.ts";
+import type { LocalIdentity } from "./identity.ts";
+import type { Bind, Isolation } from "./isolation.ts";
+import { containerVariables, hostPath, makeVolumes } from "./pod-files.ts";
+import { kinds } from "../lib/kubernetes/kinds.ts";
+import { containerOf, type ContainerState, type PodObject, type PodStatus } from "./pod.ts";
+import type { Runtimes } from "./runtimes.ts";
+
+/** Where the code of this program stands inside a true-paths environment, whose /tmp hides the machine's. */
+const inside = {
+  program: "/var/kubelambda/program",
+  node: "/var/kubelambda/node",
+  control: "/var/kubelambda/control",
+} as const;
+
+export interface LocalPodOptions {
+  readonly client: KubernetesClient;
+  readonly identity: LocalIdentity;
+  readonly isolation: Isolation;
+  readonly runtimes: Runtimes;
+  readonly log: Logger;
+  /** Root of the program's files, and from there the processes' entry points. */
+  readonly program: { readonly root: string; readonly agent: string; readonly supervisor: string };
+  /** A line that the function or its runtime wrote. */
+  readonly onOutput: (functionName: string, line: string) => void;
+  readonly pod: Stored<PodObject>;
+  /** Of this pod alone. */
+  readonly directory: string;
+}
+
+export class LocalPod {
+  readonly #options: LocalPodOptions;
+  readonly #children = new Map<string, Child>();
+  #ending: Promise<void> | undefined;
+  #status: PodStatus = { phase: "Pending" };
+  isDone = false;
+
+  constructor(options: LocalPodOptions) {
+    this.#options = options;
+  }
+
+  isEnding(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  /** Runs the pod to its end; the end of any container is the end of all. */
+  async run(): Promise<void> {
+    const { pod, directory, identity, runtimes } = this.#options;
+    const document = environmentDocumentSchema.parse(
+      JSON.parse(pod.metadata.annotations?.["kubelambda.dev/environment"] ?? "null"),
+    );
+    const runtime = await runtimes.prepare(document.runtime ?? "provided");
+    if (!runtime.ok) {
+      await this.#report("Pending", { runtime: { waiting: { reason: "ErrImagePull", message: runtime.message } } });
+      this.isDone = true;
+      return;
+    }
+    await makeVolumes(pod, directory, identity);
+    const agent = this.#startAgent(document, runtime.directory);
+    if (!(await this.#assemble(document))) {
+      await this.end(0);
+      return;
+    }
+    if (this.isEnding()) return;
+    const ended: Promise<readonly [string, number]>[] = [];
+    ended.push((await agent).ended.then((status) => ["agent", status] as const));
+    ended.push(
+      (await this.#startRuntime(document, runtime.directory)).ended.then((status) => ["runtime", status] as const),
+    );
+    const running: ContainerState = { running: { startedAt: new Date().toISOString() } };
+    await this.#report("Running", { agent: running, runtime: running });
+    const [name, exitCode] = await Promise.race(ended);
+    if (!this.isEnding()) {
+      const reason = exitCode === 0 ? "Completed" : "Error";
+      await this.#report(exitCode === 0 ? "Succeeded" : "Failed", { [name]: { terminated: { exitCode, reason } } });
+    }
+    await this.end(0);
+  }
+
+  /** SIGTERM to the agent, which drains; after the grace time SIGKILL to everything. Every call waits for the same end. */
+  end(graceMs: number): Promise<void> {
+    this.#ending ??= this.#end(graceMs);
+    return this.#ending;
+  }
+
+  async #end(graceMs: number): Promise<void> {
+    const agent = this.#children.get("agent");
+    if (graceMs > 0 && agent?.isRunning === true) {
+      agent.terminate();
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs)));
+      await Promise.race([agent.ended, late]);
+      clearTimeout(timer);
+    }
+    for (const child of this.#children.values()) child.kill();
+    await Promise.all([...this.#children.values()].map((child) => child.ended));
+    await rm(this.#options.directory, { recursive: true, force: true });
+    this.isDone = true;
+  }
+
+  async #assemble(document: EnvironmentDocument): Promise<boolean> {
+    const { pod, directory } = this.#options;
+    const container = containerOf(pod, "assemble");
+    const variables = await containerVariables({ ...this.#options, container });
+    const folder = (name: string): string => variables[name] ?? join(directory, name);
+    try {
+      await assemble({
+        environment: document,
+        packagesUrl: variables["KUBELAMBDA_PACKAGES_URL"] ?? "",
+        readToken: () => readFile(variables["KUBELAMBDA_TOKEN_FILE"] ?? "", "utf8"),
+        taskDirectory: folder("KUBELAMBDA_TASK_DIRECTORY"),
+        layersDirectory: folder("KUBELAMBDA_LAYERS_DIRECTORY"),
+      });
+      return true;
+    } catch (error) {
+      if (this.isEnding()) return false;
+      const message = error instanceof Error ? error.message : String(error);
+      await this.#report("Failed", { assemble: { terminated: { exitCode: 1, reason: "Error", message } } });
+      return false;
+    }
+  }
+
+  async #startAgent(document: EnvironmentDocument, runtimeRoot: string | undefined): Promise<Child> {
+    const { pod, directory, isolation, program, log } = this.#options;
+    const variables = await containerVariables({ ...this.#options, container: containerOf(pod, "agent") });
+    const runtimeContainer = containerOf(pod, "runtime");
+    const places = isolation.truePaths
+      ? {}
+      : {
+          KUBELAMBDA_TASK_ROOT: hostPath(runtimeContainer, directory, "/var/task"),
+          KUBELAMBDA_LAYERS_ROOT: hostPath(runtimeContainer, directory, "/opt"),
+          KUBELAMBDA_RUNTIME_ROOT: runtimeRoot ?? "/var/runtime",
+        };
+    // Environments share this machine's loopback: each takes ports of its own.
+    const ports = { KUBELAMBDA_AGENT_PORT: "0", KUBELAMBDA_RUNTIME_API: "127.0.0.1:0" };
+    return this.#start(
+      "agent",
+      [process.execPath, join(program.root, program.agent)],
+      { ...variables, ...places, ...ports },
+      (line) => log.debug(line, { kind: "Pod", name: pod.metadata.name, function: document.functionName }),
+    );
+  }
+
+  async #startRuntime(document: EnvironmentDocument, runtimeRoot: string | undefined): Promise<Child> {
+    const { pod, directory, isolation, program, onOutput } = this.#options;
+    const container = containerOf(pod, "runtime");
+    const variables = await containerVariables({ ...this.#options, container });
+    const root = join(directory, "root");
+    await mkdir(root, { recursive: true });
+    const socket = variables["KUBELAMBDA_SOCKET"] ?? "";
+    const bind = (from: string, to: string, readOnly = true): Bind => ({ from, to, readOnly });
+    const binds = [
+      bind(hostPath(container, directory, "/var/task"), "/var/task"),
+      bind(hostPath(container, directory, "/opt"), "/opt"),
+      bind(hostPath(container, directory, "/tmp"), "/tmp", false),
+      ...(runtimeRoot === undefined ? [] : [bind(runtimeRoot, "/var/runtime")]),
+      bind(program.root, inside.program),
+      bind(dirname(process.execPath), inside.node),
+      bind(dirname(socket), inside.control),
+    ];
+    const argv = isolation.truePaths
+      ? isolation.wrap({ root, binds, argv: [`${inside.node}/node`, `${inside.program}/${program.supervisor}`] })
+      : [process.execPath, join(program.root, program.supervisor)];
+    const env = {
+      ...variables,
+      PATH: process.env["PATH"],
+      KUBELAMBDA_SOCKET: isolation.truePaths ? `${inside.control}/agent.sock` : socket,
+      ...(!isolation.truePaths && { TMPDIR: hostPath(container, directory, "/tmp") }),
+    };
+    return this.#start("runtime", argv, env, (line) => onOutput(document.functionName, line));
+  }
+
+  #start(
+    name: string,
+    argv: readonly string[],
+    env: Readonly<Record<string, string | undefined>>,
+    onLine: (line: string) => void,
+  ): Child {
+    const child = new Child({ argv, env, onLine });
+    this.#children.set(name, child);
+    // Ended between two steps: what was started after that must go, too.
+    if (this.isEnding()) child.kill();
+    return child;
+  }
+
+  /** Writes the pod's status as a kubelet would; a pod that is gone by now needs none. */
+  async #report(phase: PodStatus["phase"], states: Readonly<Record<string, ContainerState>>): Promise<void> {
+    const { client, pod } = this.#options;
+    const statuses = (containers: PodObject["spec"]["containers"], before: PodStatus["containerStatuses"]) =>
+      containers.flatMap(({ name, image = "" }) => {
+        const state = states[name] ?? before?.find((status) => status.name === name)?.state;
+        return state === undefined ? [] : [{ name, image, state, ready: "running" in state, restartCount: 0 }];
+      });
+    this.#status = {
+      phase,
+      podIP: "127.0.0.1",
+      initContainerStatuses: statuses(pod.spec.initContainers ?? [], this.#status.initContainerStatuses),
+      containerStatuses: statuses(pod.spec.containers, this.#status.containerStatuses),
+    };
+    const ref = { kind: kinds.pod, namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name };
+    await client.patch(ref, { status: this.#status }, { subresource: "status" }).catch(() => undefined);
+  }
+}
