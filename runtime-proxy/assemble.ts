@@ -4,9 +4,9 @@ import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from "
 import { join } from "node:path";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import { unzippedLimitBytes } from "./packages/archive-limits.ts";
-import { InflateBudget } from "./packages/archive.ts";
 import { hexOfDigest } from "./packages/digest.ts";
 import { downloadPackage } from "./packages/download.ts";
+import { InflateBudget } from "./packages/inflate-budget.ts";
 import { MergeTarget } from "./packages/merge-target.ts";
 import { unpackArchive } from "./packages/unpack.ts";
 

@@ -144,7 +144,8 @@ export async function packagesMain(env: NodeJS.ProcessEnv): Promise<void> {
   const log = createLogger({
     level: config.KUBELAMBDA_LOG_LEVEL,
     format: format.combine(format.timestamp(), format.json()),
-    transports: [new transports.Console()],
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston declares its transports as interfaces
+    transports: new transports.Console(),
   });
   const verifyToken = createTokenVerifier({
     audience: audiences.packages,

@@ -1,5 +1,5 @@
 /** What the central directory says of one entry becomes a name, a kind and a mode, or a refusal. No file is touched here. */
-import { namePartLimitBytes, nameLimitBytes } from "./archive-limits.ts";
+import { invalidArchiveText, namePartLimitBytes, nameLimitBytes } from "./archive-limits.ts";
 import { PackageError, quote } from "./package-error.ts";
 
 export type EntryKind = "file" | "directory" | "link";
@@ -112,4 +112,10 @@ function relativeTo(from: readonly string[], to: readonly string[]): string {
 
 export function refuse(name: string, rule: string): PackageError {
   return new PackageError("UnsafeArchiveEntry", `Cannot unpack entry ${quote(name)}: ${rule}`, { entry: name });
+}
+
+/** For an entry that is not safe or unsafe but wrong. */
+export function invalidEntry(name: string, rule: string, cause?: unknown): PackageError {
+  const message = `${invalidArchiveText} Entry ${quote(name)}: ${rule}`;
+  return new PackageError("InvalidArchive", message, { entry: name, cause });
 }

@@ -2,38 +2,13 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
 import { constants, crc32, createInflateRaw, inflateRaw } from "node:zlib";
-import * as yauzl from "yauzl";
-import { placeEntry, refuse, safeLinkTarget, type EntryPlace } from "./archive-entry.ts";
-import { invalidArchiveText, unzippedTooLargeText, type ArchiveLimits } from "./archive-limits.ts";
-import { ArchiveTree } from "./archive-tree.ts";
-import { PackageError, quote } from "./package-error.ts";
+import { localHeaderBytes, readEntries, type ArchiveEntry } from "./archive-directory.ts";
+import { invalidEntry, refuse, safeLinkTarget } from "./archive-entry.ts";
+import type { ArchiveLimits } from "./archive-limits.ts";
+import { InflateBudget } from "./inflate-budget.ts";
+import { PackageError } from "./package-error.ts";
+import { readFully, readRange } from "./read-file-range.ts";
 
-export interface ArchiveEntry extends EntryPlace {
-  /** As the archive spells it, for messages. */
-  readonly name: string;
-  readonly compression: "stored" | "deflated";
-  readonly compressedBytes: number;
-  /** What the header claims; reading fails when the content differs. */
-  readonly uncompressedBytes: number;
-  readonly crc32: number;
-  readonly headerOffset: number;
-  /** Where the next entry begins: this one's data must end before it. */
-  readonly endOffset: number;
-}
-
-/** Counts inflated bytes over one archive or several; `take` throws PackageError (CodeTooLarge) when there were too many. */
-export class InflateBudget {
-  #leftBytes: number;
-  constructor(limitBytes: number) {
-    this.#leftBytes = limitBytes;
-  }
-  take(bytes: number): void {
-    this.#leftBytes -= bytes;
-    if (this.#leftBytes < 0) throw new PackageError("CodeTooLarge", unzippedTooLargeText);
-  }
-}
-
-const localHeaderBytes = 30;
 const localHeaderSignature = 0x04034b50;
 /** Content up to these sizes is read and inflated in one step: most files of a package, and several times faster than a stream. */
 const wholeCompressedBytes = 512 * 1024;
@@ -165,7 +140,7 @@ export async function openArchive(path: string, limits: ArchiveLimits): Promise<
     return new Archive(handle, await readEntries(handle, limits));
   } catch (error) {
     await handle.close();
-    throw error instanceof PackageError ? error : broken(error);
+    throw error;
   }
 }
 
@@ -182,92 +157,6 @@ export async function checkArchive(path: string, limits: ArchiveLimits): Promise
     return { unzippedBytes };
   } finally {
     await archive.close();
-  }
-}
-
-async function readEntries(handle: FileHandle, limits: ArchiveLimits): Promise<ArchiveEntry[]> {
-  const zip = await yauzl.fromFdPromise(handle.fd, { autoClose: false, decodeStrings: false });
-  if (zip.entryCount > limits.entries) {
-    throw new PackageError(
-      "CodeTooLarge",
-      `Cannot unpack the archive: ${zip.entryCount} entries, at most ${limits.entries}`,
-    );
-  }
-  const tree = new ArchiveTree();
-  const entries: Omit<ArchiveEntry, "endOffset">[] = [];
-  for await (const raw of zip.eachEntry()) {
-    const entry = toEntry(raw);
-    tree.add(entry, entry.name);
-    entries.push(entry);
-  }
-  return withEnds(entries, zip.fileSize).filter(({ path }) => path !== "");
-}
-
-function toEntry(raw: yauzl.Entry): Omit<ArchiveEntry, "endOffset"> {
-  const host = raw.versionMadeBy >>> 8;
-  const name = decodeName(raw, host);
-  if (raw.isEncrypted()) throw invalidEntry(name, "it is encrypted");
-  if (raw.compressionMethod !== 0 && raw.compressionMethod !== 8) {
-    throw invalidEntry(name, `its compression method ${raw.compressionMethod} is not "stored" (0) or "deflated" (8)`);
-  }
-  const { uncompressedSize: uncompressedBytes, externalFileAttributes: externalAttributes } = raw;
-  return {
-    name,
-    ...placeEntry({ name, host, externalAttributes, uncompressedBytes }),
-    compression: raw.compressionMethod === 0 ? "stored" : "deflated",
-    compressedBytes: raw.compressedSize,
-    uncompressedBytes,
-    crc32: raw.crc32,
-    headerOffset: raw.relativeOffsetOfLocalHeader,
-  };
-}
-
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
-
-/** Unix tools write UTF-8 without saying so; only what is not UTF-8 is taken for the code page of the specification. */
-function decodeName(raw: yauzl.Entry, host: number): string {
-  const decoded = yauzl.getFileNameLowLevel(raw.generalPurposeBitFlag, raw.fileNameRaw, raw.extraFields, true);
-  if (host !== 3 && host !== 19) return decoded;
-  try {
-    return strictUtf8.decode(raw.fileNameRaw);
-  } catch {
-    return decoded;
-  }
-}
-
-function withEnds(entries: readonly Omit<ArchiveEntry, "endOffset">[], archiveBytes: number): ArchiveEntry[] {
-  const offsets = entries.map(({ headerOffset }) => headerOffset).sort((a, b) => a - b);
-  const endByOffset = new Map<number, number>();
-  offsets.forEach((offset, index) => {
-    const next = offsets[index + 1] ?? archiveBytes;
-    // Two entries of one place share their data: both end where they begin, and are refused.
-    endByOffset.set(offset, endByOffset.has(offset) ? offset : next);
-  });
-  return entries.map((entry) => {
-    const endOffset = endByOffset.get(entry.headerOffset) ?? archiveBytes;
-    const leastEnd = entry.headerOffset + localHeaderBytes + entry.compressedBytes;
-    if (leastEnd > endOffset) throw refuse(entry.name, "its data overlaps another entry's");
-    return { ...entry, endOffset };
-  });
-}
-
-async function readFully(handle: FileHandle, buffer: Buffer, position: number): Promise<number> {
-  let bytes = 0;
-  while (bytes < buffer.length) {
-    const { bytesRead } = await handle.read(buffer, bytes, buffer.length - bytes, position + bytes);
-    if (bytesRead === 0) break;
-    bytes += bytesRead;
-  }
-  return bytes;
-}
-
-async function* readRange(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer, void, undefined> {
-  for (let position = start; position < end;) {
-    const buffer = Buffer.allocUnsafe(Math.min(128 * 1024, end - position));
-    const bytes = await readFully(handle, buffer, position);
-    if (bytes === 0) return;
-    yield buffer.subarray(0, bytes);
-    position += bytes;
   }
 }
 
@@ -289,15 +178,4 @@ async function feed(chunks: AsyncIterable<Buffer>, inflate: ReturnType<typeof cr
 
 function damaged(entry: ArchiveEntry, rule: string, cause?: unknown): PackageError {
   return invalidEntry(entry.name, rule, cause);
-}
-
-function invalidEntry(name: string, rule: string, cause?: unknown): PackageError {
-  const message = `${invalidArchiveText} Entry ${quote(name)}: ${rule}`;
-  return new PackageError("InvalidArchive", message, { entry: name, cause });
-}
-
-/** What the zip library says about an archive that it cannot read; errors of the file system pass unchanged. */
-function broken(error: unknown): unknown {
-  if (!(error instanceof Error) || "code" in error) return error;
-  return new PackageError("InvalidArchive", `${invalidArchiveText} ${error.message.slice(0, 300)}`, { cause: error });
 }

@@ -1,5 +1,7 @@
 import { archiveLimits } from "./archive-limits.ts";
-import { openArchive, type Archive, type ArchiveEntry, type InflateBudget } from "./archive.ts";
+import type { ArchiveEntry } from "./archive-directory.ts";
+import { openArchive, type Archive } from "./archive.ts";
+import type { InflateBudget } from "./inflate-budget.ts";
 import type { MergeTarget } from "./merge-target.ts";
 
 export interface Unpacked {
