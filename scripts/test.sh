@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Everything that a change has to pass. Goes on after a failure, so that one run tells all; its last line is "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .cache
+TEST_COUNTS="$PWD/.cache/test-counts"
+export TEST_COUNTS
+: > "$TEST_COUNTS"
+
+# Runs a step that has no count of its own: it counts as one.
+step() {
+  local name="$1" started=$SECONDS
+  shift
+  echo "== $name"
+  if "$@"; then echo "1 0" >> "$TEST_COUNTS"; else
+    echo "== failed: $name"
+    echo "0 1" >> "$TEST_COUNTS"
+  fi
+  echo "== $name took $((SECONDS - started)) s"
+}
+
+# Runs mocha, which counts by itself; a run that dies before it could count is a failure.
+suite() {
+  local name="$1" started=$SECONDS before
+  shift
+  echo "== $name"
+  before=$(wc -l < "$TEST_COUNTS")
+  "$@" || [ "$(wc -l < "$TEST_COUNTS")" -gt "$before" ] || echo "0 1" >> "$TEST_COUNTS"
+  echo "== $name took $((SECONDS - started)) s"
+}
+
+step "types, lint, format, import rules, generated files" npm run --silent check
+step "supervisor: go vet and go test" bash -c 'cd runtime-proxy/supervisor && go vet ./... && go test ./...'
+suite "unit and contract tests" npx mocha --reporter test/kit/counting-reporter.cjs
+suite "end to end on a real cluster" npx mocha --config test/e2e/.mocharc.json --reporter test/kit/counting-reporter.cjs
+
+read -r passed failed < <(awk '{p += $1; f += $2} END {print p + 0, f + 0}' "$TEST_COUNTS")
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
