@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { decideScaling, type EnvironmentSeen, type ReplicaSeen, type ScalingPlan, type ScalingSeen } from "./decide.ts";
+
+const keepAliveMs = 300_000;
+
+function seen(changes: Partial<ScalingSeen> = {}): ScalingSeen {
+  return {
+    isWanted: true,
+    target: { revisionID: "new", maxEnvironments: 10, keepAliveMs },
+    environments: [],
+    replicas: [replica()],
+    creating: 0,
+    asked: new Set(),
+    backOffMs: 0,
+    mayRelease: true,
+    createAtOnce: 50,
+    ...changes,
+  };
+}
+
+function replica(
+  changes: { needed?: number; idle?: Record<string, number>; confirmed?: string[]; knows?: boolean } = {},
+): ReplicaSeen {
+  return {
+    knowsFunction: changes.knows ?? true,
+    needed: changes.needed ?? 0,
+    idleForMsByUid: new Map(Object.entries(changes.idle ?? {})),
+    confirmed: new Set(changes.confirmed ?? []),
+  };
+}
+
+function environment(uid: string, changes: Partial<EnvironmentSeen> = {}): EnvironmentSeen {
+  return { uid, revisionID: "new", phase: "running", ageMs: 1000, ...changes };
+}
+
+const nothing: ScalingPlan = { create: 0, release: [], remove: [] };
+const long = keepAliveMs;
+
+const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> = {
+  "creates a whole burst at once": { seen: seen({ replicas: [replica({ needed: 7 })] }), want: { create: 7 } },
+  "adds up the numbers of several routers": {
+    seen: seen({ replicas: [replica({ needed: 2 }), replica({ needed: 3 })] }),
+    want: { create: 5 },
+  },
+  "counts what it created and has not seen yet": {
+    seen: seen({ replicas: [replica({ needed: 3 })], creating: 2, environments: [environment("a")] }),
+    want: { create: 0 },
+  },
+  "counts environments that still start": {
+    seen: seen({ replicas: [replica({ needed: 1 })], environments: [environment("a", { phase: "starting" })] }),
+    want: { create: 0 },
+  },
+  "stays within the limit": { seen: seen({ replicas: [replica({ needed: 99 })] }), want: { create: 10 } },
+  "creates so many in one pass": {
+    seen: seen({ replicas: [replica({ needed: 9 })], createAtOnce: 4 }),
+    want: { create: 4 },
+  },
+  "creates nothing while it backs off": {
+    seen: seen({ replicas: [replica({ needed: 1 })], backOffMs: 1 }),
+    want: { create: 0 },
+  },
+  "removes at once what is over, and replaces it": {
+    seen: seen({ replicas: [replica({ needed: 1 })], environments: [environment("a", { phase: "ended" })] }),
+    want: { create: 1, remove: ["a"] },
+  },
+  "removes at once what failed": {
+    seen: seen({ environments: [environment("a", { phase: "failed" })] }),
+    want: { remove: ["a"] },
+  },
+  "does not count a pod that is being deleted": {
+    seen: seen({ replicas: [replica({ needed: 1 })], environments: [environment("a", { phase: "terminating" })] }),
+    want: { create: 1 },
+  },
+  "asks an idle environment back before it removes it": {
+    seen: seen({ replicas: [replica({ idle: { a: long } })], environments: [environment("a")] }),
+    want: { release: ["a"] },
+  },
+  "keeps an environment within its keep-alive": {
+    seen: seen({ replicas: [replica({ idle: { a: long - 1 } })], environments: [environment("a")] }),
+    want: {},
+  },
+  "keeps what another router used lately": {
+    seen: seen({
+      replicas: [replica({ idle: { a: long } }), replica({ idle: { a: 5 } })],
+      environments: [environment("a")],
+    }),
+    want: {},
+  },
+  "keeps what another router may be using": {
+    seen: seen({
+      replicas: [replica({ idle: { a: long } }), replica({ needed: 1 })],
+      environments: [environment("a"), environment("b")],
+    }),
+    want: {},
+  },
+  "minds no router that has never heard of the function": {
+    seen: seen({
+      replicas: [replica({ idle: { a: long } }), replica({ knows: false })],
+      environments: [environment("a")],
+    }),
+    want: { release: ["a"] },
+  },
+  "keeps what no router claims": { seen: seen({ environments: [environment("a", { ageMs: 1e9 })] }), want: {} },
+  "keeps as many idle ones as are needed, the fresher ones": {
+    seen: seen({
+      replicas: [replica({ needed: 1, idle: { a: long + 1, b: long + 2 } })],
+      environments: [environment("a"), environment("b")],
+    }),
+    want: { release: ["b"] },
+  },
+  "gives up what has not started for long and is not needed": {
+    seen: seen({ environments: [environment("a", { phase: "starting", ageMs: long })] }),
+    want: { release: ["a"] },
+  },
+  "asks older revisions back at once and creates the new one beside them": {
+    seen: seen({ replicas: [replica({ needed: 1 })], environments: [environment("a", { revisionID: "old" })] }),
+    want: { create: 1, release: ["a"] },
+  },
+  "removes what came back": {
+    seen: seen({ replicas: [replica({ confirmed: ["a"] })], asked: new Set(["a"]), environments: [environment("a")] }),
+    want: { release: ["a"], remove: ["a"] },
+  },
+  "waits until every router gave it back": {
+    seen: seen({
+      replicas: [replica({ confirmed: ["a"] }), replica()],
+      asked: new Set(["a"]),
+      environments: [environment("a")],
+    }),
+    want: { release: ["a"] },
+  },
+  "does not remove what it did not ask for": {
+    seen: seen({ replicas: [replica({ confirmed: ["a"], needed: 1 })], environments: [environment("a")] }),
+    want: {},
+  },
+  "replaces an environment that was asked back when calls come again": {
+    seen: seen({ replicas: [replica({ needed: 1 })], asked: new Set(["a"]), environments: [environment("a")] }),
+    want: { create: 1, release: ["a"] },
+  },
+  "keeps everything when no router reports": {
+    seen: seen({
+      replicas: [],
+      asked: new Set(["b"]),
+      environments: [
+        environment("a", { revisionID: "old" }),
+        environment("b"),
+        environment("c", { phase: "starting", ageMs: 1e9 }),
+      ],
+    }),
+    want: { release: ["b"] },
+  },
+  "asks nothing back shortly after a start": {
+    seen: seen({ mayRelease: false, replicas: [replica({ idle: { a: long } })], environments: [environment("a")] }),
+    want: {},
+  },
+  "removes everything when the function is gone": {
+    seen: seen({
+      isWanted: false,
+      replicas: [replica({ needed: 3 })],
+      environments: [environment("a"), environment("b", { phase: "terminating" })],
+    }),
+    want: { remove: ["a"] },
+  },
+  "leaves everything alone while no revision can be run": {
+    seen: {
+      ...omitTarget(seen({ replicas: [replica({ needed: 3, idle: { a: long } })] })),
+      environments: [environment("a")],
+    },
+    want: {},
+  },
+};
+
+function omitTarget({ target: _, ...rest }: ScalingSeen): ScalingSeen {
+  return rest;
+}
+
+describe("decideScaling", () => {
+  for (const [sentence, { seen: input, want }] of Object.entries(cases)) {
+    it(sentence, () => assert.deepEqual(decideScaling(input), { ...nothing, ...want }));
+  }
+
+  const uids = ["a", "b", "c", "d", "e"];
+  const aReplica = fc.record({
+    needed: fc.nat(12),
+    idle: fc.dictionary(fc.constantFrom(...uids), fc.nat(600_000)),
+    confirmed: fc.subarray(uids),
+    knows: fc.boolean(),
+  });
+  const anEnvironment = (uid: string) =>
+    fc.record({
+      uid: fc.constant(uid),
+      revisionID: fc.constantFrom("new", "old"),
+      phase: fc.constantFrom("starting", "running", "ended", "failed", "terminating"),
+      ageMs: fc.nat(1e6),
+    });
+  const aSeen = fc
+    .record({
+      environments: fc.subarray(uids).chain((some) => fc.tuple(...some.map(anEnvironment))),
+      replicas: fc.array(aReplica.map(replica), { maxLength: 3 }),
+      creating: fc.nat(4),
+      asked: fc.subarray(uids).map((some) => new Set(some)),
+      backOffMs: fc.constantFrom(0, 0, 100),
+      mayRelease: fc.boolean(),
+    })
+    .map((changes) => seen(changes as Partial<ScalingSeen>));
+
+  it("never has more environments of a revision than the limit, nor more than calls need", () => {
+    fc.assert(
+      fc.property(aSeen, (input) => {
+        const plan = decideScaling(input);
+        const usable = input.environments.filter(
+          ({ uid, revisionID, phase }) =>
+            revisionID === "new" && (phase === "starting" || phase === "running") && !plan.release.includes(uid),
+        );
+        const needed = input.replicas.reduce((sum, { needed: n }) => sum + n, 0);
+        if (plan.create === 0) return;
+        assert.ok(usable.length + input.creating + plan.create <= Math.min(10, needed));
+      }),
+    );
+  });
+
+  it("never removes a living environment that a router has not given back", () => {
+    fc.assert(
+      fc.property(aSeen, (input) => {
+        const plan = decideScaling(input);
+        for (const uid of plan.remove) {
+          const { phase } = input.environments.find((candidate) => candidate.uid === uid)!;
+          const isOver = phase === "ended" || phase === "failed";
+          const isBack =
+            input.asked.has(uid) &&
+            input.replicas.length > 0 &&
+            input.replicas.every(({ confirmed }) => confirmed.has(uid));
+          assert.ok(isOver || isBack);
+        }
+      }),
+    );
+  });
+
+  it("never takes back what it asked for", () => {
+    fc.assert(
+      fc.property(aSeen, (input) => {
+        const { release } = decideScaling(input);
+        const living = input.environments.filter(({ phase }) => phase === "starting" || phase === "running");
+        for (const { uid } of living) if (input.asked.has(uid)) assert.ok(release.includes(uid));
+      }),
+    );
+  });
+
+  it("comes to rest: asked twice about what it made so, it wants nothing more created", () => {
+    fc.assert(
+      fc.property(aSeen, (input) => {
+        const first = decideScaling({ ...input, backOffMs: 0 });
+        const made = Array.from({ length: first.create }, (_, i) => environment(`new-${i}`, { phase: "starting" }));
+        const left = input.environments.filter(({ uid }) => !first.remove.includes(uid));
+        const again = decideScaling({
+          ...input,
+          backOffMs: 0,
+          environments: [...left, ...made],
+          asked: new Set(first.release),
+        });
+        assert.equal(again.create, 0);
+        assert.deepEqual(
+          again.release,
+          first.release.filter((uid) => !first.remove.includes(uid)),
+        );
+      }),
+    );
+  });
+});

@@ -1,0 +1,142 @@
+/** How many execution environments a function gets and which ones go: absolute numbers in, absolute numbers out. */
+
+export type EnvironmentPhase =
+  /** Its containers do not all run yet. */
+  | "starting"
+  | "running"
+  /** A container has ended, so the environment is over. */
+  | "ended"
+  /** It cannot start as it is. */
+  | "failed"
+  /** Its pod is being deleted. */
+  | "terminating";
+
+export interface EnvironmentSeen {
+  /** uid of the pod. */
+  readonly uid: string;
+  readonly revisionID: string;
+  readonly phase: EnvironmentPhase;
+  readonly ageMs: number;
+}
+
+/** What one router said last about the function. */
+export interface ReplicaSeen {
+  /** It has an entry for the function: an environment that it does not list as idle may be in use there. */
+  readonly knowsFunction: boolean;
+  /** Of the target revision; what is said of others is about to change. */
+  readonly needed: number;
+  readonly idleForMsByUid: ReadonlyMap<string, number>;
+  /** Environments that it gave back after it had been asked: it will not hand them out again. */
+  readonly confirmed: ReadonlySet<string>;
+}
+
+/** What the environments should be like. */
+export interface ScalingTarget {
+  readonly revisionID: string;
+  readonly maxEnvironments: number;
+  readonly keepAliveMs: number;
+}
+
+export interface ScalingSeen {
+  /** False: the Function is gone or going, and so are its environments. */
+  readonly isWanted: boolean;
+  /** Absent: no revision can be run yet. */
+  readonly target?: ScalingTarget;
+  readonly environments: readonly EnvironmentSeen[];
+  /** Routers that exist. None: keep everything. */
+  readonly replicas: readonly ReplicaSeen[];
+  /** Environments of the target that were created and have not been seen yet. */
+  readonly creating: number;
+  /** Environments that were asked back before. This is never taken back: a router that gave one up may hear of it late. */
+  readonly asked: ReadonlySet<string>;
+  /** Nothing is created before that, ms from now; 0: at once. */
+  readonly backOffMs: number;
+  /** False shortly after a start, when not every router has reported. */
+  readonly mayRelease: boolean;
+  /** Most creations of one pass. */
+  readonly createAtOnce: number;
+}
+
+export interface ScalingPlan {
+  readonly create: number;
+  /** uids that the routers shall give back, the whole set. */
+  readonly release: readonly string[];
+  /** uids of pods to delete. */
+  readonly remove: readonly string[];
+}
+
+/** An environment that has not started after so long and that nobody needs is given up, ms. */
+const startPatienceMs = 60_000;
+
+/** Creates what calls need, asks back what is idle for long or of another revision, and removes what came back or is over. */
+export function decideScaling(seen: ScalingSeen): ScalingPlan {
+  const present = seen.environments.filter(({ phase }) => phase !== "terminating");
+  if (!seen.isWanted) return { create: 0, release: [], remove: uidsOf(present) };
+  const over = present.filter(({ phase }) => phase === "ended" || phase === "failed");
+  const alive = present.filter(({ phase }) => phase === "starting" || phase === "running");
+  const release = decideRelease(seen, alive);
+  const returned = alive.filter(({ uid }) => seen.asked.has(uid) && isReturned(uid, seen.replicas));
+  return {
+    create: decideCreate(seen, alive, release),
+    release: [...release].sort(),
+    remove: uidsOf([...over, ...returned]),
+  };
+}
+
+function decideCreate(
+  { target, ...seen }: ScalingSeen,
+  alive: readonly EnvironmentSeen[],
+  release: ReadonlySet<string>,
+) {
+  if (target === undefined || seen.backOffMs > 0) return 0;
+  const usable = alive.filter(({ uid, revisionID }) => revisionID === target.revisionID && !release.has(uid));
+  const wanted = Math.min(neededOf(seen.replicas), target.maxEnvironments);
+  return Math.max(0, Math.min(wanted - usable.length - seen.creating, seen.createAtOnce));
+}
+
+function decideRelease(seen: ScalingSeen, alive: readonly EnvironmentSeen[]): ReadonlySet<string> {
+  const { target, replicas, asked } = seen;
+  const release = new Set(uidsOf(alive.filter(({ uid }) => asked.has(uid))));
+  if (target === undefined || replicas.length === 0 || !seen.mayRelease) return release;
+  for (const { uid, revisionID } of alive) if (revisionID !== target.revisionID) release.add(uid);
+  const current = alive.filter(({ uid }) => !release.has(uid));
+  const surplus = Math.max(0, current.length - neededOf(replicas));
+  for (const { uid } of idleLongest(current, target, replicas).slice(0, surplus)) release.add(uid);
+  return release;
+}
+
+/** Those that nobody has used for the keep-alive, longest first; then those that never got to run. */
+function idleLongest(
+  current: readonly EnvironmentSeen[],
+  { keepAliveMs }: ScalingTarget,
+  replicas: readonly ReplicaSeen[],
+): readonly EnvironmentSeen[] {
+  const idle = current
+    .map((environment) => ({ environment, idleForMs: idleForMs(environment.uid, replicas) }))
+    .filter((candidate) => candidate.idleForMs >= keepAliveMs)
+    .sort((a, b) => b.idleForMs - a.idleForMs || (a.environment.uid < b.environment.uid ? -1 : 1))
+    .map(({ environment }) => environment);
+  const patienceMs = Math.max(keepAliveMs, startPatienceMs);
+  const stuck = current.filter(({ phase, ageMs }) => phase === "starting" && ageMs >= patienceMs);
+  return [...idle, ...stuck.filter((environment) => !idle.includes(environment))];
+}
+
+/** -1 when a router may be using it or none has it; otherwise the shortest time that any router says. */
+function idleForMs(uid: string, replicas: readonly ReplicaSeen[]): number {
+  const times = replicas
+    .filter(({ knowsFunction, confirmed }) => knowsFunction && !confirmed.has(uid))
+    .map(({ idleForMsByUid }) => idleForMsByUid.get(uid) ?? -1);
+  return times.length === 0 ? -1 : Math.min(...times);
+}
+
+function isReturned(uid: string, replicas: readonly ReplicaSeen[]): boolean {
+  return replicas.length > 0 && replicas.every(({ confirmed }) => confirmed.has(uid));
+}
+
+function neededOf(replicas: readonly ReplicaSeen[]): number {
+  return replicas.reduce((sum, { needed }) => sum + needed, 0);
+}
+
+function uidsOf(environments: readonly EnvironmentSeen[]): readonly string[] {
+  return environments.map(({ uid }) => uid);
+}
