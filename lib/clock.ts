@@ -23,7 +23,10 @@ export const systemClock: Clock = {
 /** Waits; rejects with the signal's reason as soon as that is aborted. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(signal.reason as Error);
+    if (signal?.aborted === true) {
+      reject(signal.reason as Error);
+      return;
+    }
     const onAbort = (): void => {
       cancel();
       reject(signal?.reason as Error);
