@@ -118,8 +118,16 @@ async function follow(fetching: Fetching, url: URL, headers: Record<string, stri
 function credentials(url: URL, hop: URL): Record<string, string> {
   const own = hop.username !== "" || hop.password !== "" ? hop : url.origin === hop.origin ? url : undefined;
   if (own === undefined || (own.username === "" && own.password === "")) return {};
-  const pair = `${decodeURIComponent(own.username)}:${decodeURIComponent(own.password)}`;
+  const pair = `${decode(own.username)}:${decode(own.password)}`;
   return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 async function takeBody(fetching: Fetching, url: URL, answer: Dispatcher.ResponseData): Promise<void> {
@@ -190,7 +198,11 @@ function tooLarge(url: URL, limitBytes: number): PackageError {
 
 function toPackageError(error: unknown, { signal, settings }: Fetching, url: URL): PackageError {
   if (error instanceof PackageError) return error;
-  if (signal.aborted) return unreachable(url, `not complete within ${settings.deadlineMs} ms`, error);
+  if (signal.aborted) {
+    const isLate = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
+    const why = isLate ? `not complete within ${settings.deadlineMs} ms` : "the package store is about to end";
+    return unreachable(url, why, error);
+  }
   if (!(error instanceof Error) || !("code" in error)) throw error;
   if (error.code === "ENOSPC" || error.code === "EIO" || error.code === "EROFS") throw error;
   return unreachable(url, `the connection failed (${String(error.code)})`, error);

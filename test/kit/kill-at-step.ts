@@ -28,5 +28,5 @@ const handle = await fs.promises.open(import.meta.filename, "r");
 const handlePrototype = Object.getPrototypeOf(handle) as Record<string, unknown>;
 await handle.close();
 for (const name of ["write", "writeFile", "sync", "truncate"]) wrap(handlePrototype, name);
-for (const name of ["open", "rename", "rm", "mkdir"]) wrap(fs.promises as unknown as Record<string, unknown>, name);
+for (const name of ["open", "rename", "rm", "mkdir"]) wrap(fs.promises, name);
 syncBuiltinESMExports();
