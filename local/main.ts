@@ -1,0 +1,94 @@
+/** `kubelambda local <dir>`: reads its arguments, starts the system, shows the table, ends everything on Ctrl-C. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { createLogger } from "../lib/logger.ts";
+import { detectIsolation } from "./isolation.ts";
+import { startLocalSystem } from "./system.ts";
+import { Terminal } from "./terminal.ts";
+
+const usage = `usage: kubelambda local <dir> [--port 3001] [--host 127.0.0.1] [--no-namespaces] [--verbose]`;
+const defaultPort = "3001";
+
+/** Runs until SIGINT or SIGTERM; process.exitCode is 2 for wrong arguments and 1 when it cannot start. */
+export async function localMain(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const options = readArguments(args);
+  if (typeof options === "string") {
+    process.stderr.write(`${options}\n${usage}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const terminal = new Terminal({ write: (text) => process.stdout.write(text), color: process.stdout.isTTY });
+  const stateDirectory = await mkdtemp(join(tmpdir(), "kl-"));
+  const log = createLogger({ level: options.verbose ? "debug" : "error" });
+  try {
+    const isolation = await detectIsolation(stateDirectory, { disabled: options.noNamespaces });
+    if (isolation.reason !== undefined) {
+      terminal.note(`LAMBDA_TASK_ROOT and TMPDIR stand for /var/task and /tmp: ${isolation.reason}`);
+    }
+    const system = await startLocalSystem({
+      folder: options.folder,
+      host: options.host,
+      port: options.port,
+      stateDirectory,
+      cacheDirectory: join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "kubelambda"),
+      isolation,
+      terminal,
+      log,
+    });
+    await untilAskedToEnd();
+    terminal.note("Ending …");
+    await system.stop();
+  } catch (error) {
+    process.stderr.write(`Cannot start local mode: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  } finally {
+    await rm(stateDirectory, { recursive: true, force: true });
+  }
+  process.exit();
+}
+
+interface LocalArguments {
+  readonly folder: string;
+  readonly host: string;
+  readonly port: number;
+  readonly noNamespaces: boolean;
+  readonly verbose: boolean;
+}
+
+function readArguments(args: readonly string[]): LocalArguments | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        port: { type: "string", default: defaultPort },
+        host: { type: "string", default: "127.0.0.1" },
+        "no-namespaces": { type: "boolean", default: false },
+        verbose: { type: "boolean", default: false },
+      },
+    });
+    const [folder = "."] = positionals;
+    const port = Number(values.port);
+    if (!existsSync(folder)) return `Cannot serve "${folder}": no such folder`;
+    if (!Number.isInteger(port) || port < 0 || port > 65_535)
+      return `Cannot listen on port "${values.port}": want 0 to 65535`;
+    return {
+      folder: resolve(folder),
+      host: values.host,
+      port,
+      noNamespaces: values["no-namespaces"],
+      verbose: values.verbose,
+    };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function untilAskedToEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+  });
+}
