@@ -1,0 +1,94 @@
+import type { KeyObject } from "node:crypto";
+import type { EnvironmentDocument } from "../crds/wire/environment.ts";
+import { ports } from "../crds/wire/routes.ts";
+import { parsePublicKey } from "../lib/http/signed-claim.ts";
+
+/** What one agent runs by. Ports may be 0: any. */
+export interface AgentConfig {
+  readonly document: EnvironmentDocument;
+  readonly podUid: string;
+  readonly podIp: string;
+  readonly agentPort: number;
+  readonly runtimeApi: { readonly host: string; readonly port: number };
+  /** `http://host:port`, each of which may stand for several routers. */
+  readonly routerUrls: readonly string[];
+  /** Keys that sign routers' claims; two while they are changed. */
+  readonly routerKeys: readonly KeyObject[];
+  /** Service account token of audience `router`. */
+  readonly tokenFile: string;
+  /** Where the runtime's supervisor connects, once. */
+  readonly runtimeSocket: string;
+  readonly taskRoot: string;
+  readonly layersRoot: string;
+  readonly runtimeRoot: string;
+  /** The agent's own variables: `document.variablesFrom` names some of them. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
+}
+
+/** Reads the agent's environment variables; throws an Error that names the variable that is missing or wrong. */
+export function parseAgentConfig(env: Readonly<Record<string, string | undefined>>): AgentConfig {
+  return {
+    document: parseDocument(need(env, "KUBELAMBDA_ENVIRONMENT")),
+    podUid: need(env, "KUBELAMBDA_POD_UID"),
+    podIp: need(env, "KUBELAMBDA_POD_IP"),
+    agentPort: parsePort("KUBELAMBDA_AGENT_PORT", env["KUBELAMBDA_AGENT_PORT"] ?? String(ports.agent)),
+    runtimeApi: parseRuntimeApi(env["KUBELAMBDA_RUNTIME_API"] ?? `127.0.0.1:${ports.runtimeApi}`),
+    routerUrls: list(need(env, "KUBELAMBDA_ROUTER_URL")).map(parseRouterUrl),
+    routerKeys: list(need(env, "KUBELAMBDA_ROUTER_KEYS")).map(parseKey),
+    tokenFile: need(env, "KUBELAMBDA_TOKEN_FILE"),
+    runtimeSocket: need(env, "KUBELAMBDA_RUNTIME_SOCKET"),
+    taskRoot: env["KUBELAMBDA_TASK_ROOT"] ?? "/var/task",
+    layersRoot: env["KUBELAMBDA_LAYERS_ROOT"] ?? "/opt",
+    runtimeRoot: env["KUBELAMBDA_RUNTIME_ROOT"] ?? "/var/runtime",
+    variables: env,
+  };
+}
+
+function need(env: Readonly<Record<string, string | undefined>>, name: string): string {
+  const value = env[name];
+  if (value === undefined || value === "") throw new Error(`Cannot start the agent: ${name} is not set`);
+  return value;
+}
+
+function list(text: string): string[] {
+  const parts = text.split(",").map((part) => part.trim());
+  return parts.filter((part) => part !== "");
+}
+
+/** The operator has written it and checked it by its schema, which the agent does not carry. */
+function parseDocument(text: string): EnvironmentDocument {
+  try {
+    return JSON.parse(text) as EnvironmentDocument;
+  } catch (cause) {
+    throw new Error("Cannot start the agent: KUBELAMBDA_ENVIRONMENT is no JSON", { cause });
+  }
+}
+
+function parsePort(name: string, text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port < 65_536) return port;
+  throw new Error(`Cannot start the agent: ${name} is "${text}", right is a port from 0 to 65535`);
+}
+
+function parseRuntimeApi(text: string): AgentConfig["runtimeApi"] {
+  const [host, port, ...rest] = text.split(":");
+  if (host === undefined || host === "" || port === undefined || rest.length > 0) {
+    throw new Error(`Cannot start the agent: KUBELAMBDA_RUNTIME_API is "${text}", right is <IPv4 address>:<port>`);
+  }
+  return { host, port: parsePort("KUBELAMBDA_RUNTIME_API", port) };
+}
+
+function parseRouterUrl(text: string): string {
+  if (URL.canParse(text) && new URL(text).protocol === "http:") return text;
+  throw new Error(`Cannot start the agent: KUBELAMBDA_ROUTER_URL has "${text}", right is http://<host>:<port>`);
+}
+
+function parseKey(base64: string): KeyObject {
+  try {
+    return parsePublicKey(base64);
+  } catch (cause) {
+    throw new Error("Cannot start the agent: KUBELAMBDA_ROUTER_KEYS has a part that is no base64 of an SPKI key", {
+      cause,
+    });
+  }
+}

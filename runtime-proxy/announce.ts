@@ -1,0 +1,182 @@
+import { Agent, request } from "node:http";
+import type { EnvironmentAnnouncement } from "../crds/wire/environment.ts";
+import { routes } from "../crds/wire/routes.ts";
+import { backoffMs, type BackoffPolicy } from "../lib/backoff.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { AgentLog } from "./agent-log.ts";
+
+export interface AnnouncerParts {
+  /** `http://host:port`; a host may stand for several routers. */
+  readonly routerUrls: readonly string[];
+  /** The service account token for routers, as it is now: it rotates. */
+  readonly readToken: () => Promise<string>;
+  /** All addresses of a host. */
+  readonly resolveHost: (host: string) => Promise<readonly string[]>;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly draw: () => number;
+  readonly agentLog: AgentLog;
+}
+
+interface Router {
+  readonly host: string;
+  readonly port: number;
+  acknowledged: number;
+  isBeingTold: boolean;
+}
+
+const backoff: BackoffPolicy = { initialMs: 25, maxMs: 2_000, factor: 2, jitter: 0.5 };
+const attemptLimitMs = 2_000;
+/** A router that was not there before is found after this, and sooner while one has not acknowledged. */
+const resolveAgainMs = 30_000;
+const resolveSoonMs = 1_000;
+const warnAfterAttempts = 8;
+const connections = new Agent({ keepAlive: false });
+
+/** Tells every router the newest announcement until each has acknowledged it. */
+export class Announcer {
+  readonly #parts: AnnouncerParts;
+  readonly #routers = new Map<string, Router>();
+  readonly #waiting = new Set<() => void>();
+  #newest: EnvironmentAnnouncement | undefined;
+  #hasResolved = false;
+  #isStopped = false;
+  #cancelResolve: () => void = () => undefined;
+
+  constructor(parts: AnnouncerParts) {
+    this.#parts = parts;
+  }
+
+  /** Replaces what was announced before. */
+  announce(announcement: EnvironmentAnnouncement): void {
+    this.#newest = announcement;
+    void this.#tellAll();
+  }
+
+  /** Settles when all routers known by then have the newest announcement, at the latest after `limitMs`. */
+  async whenAcknowledged(limitMs: number): Promise<void> {
+    if (this.#isAcknowledged()) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const done = (): void => resolve(undefined);
+    this.#waiting.add(done);
+    const cancel = this.#parts.clock.schedule(limitMs, done);
+    await promise;
+    cancel();
+    this.#waiting.delete(done);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelResolve();
+  }
+
+  async #tellAll(): Promise<void> {
+    this.#cancelResolve();
+    if (this.#isStopped) return;
+    const found = await this.#findRouters();
+    if (this.#stopped()) return;
+    for (const [key, router] of this.#routers) {
+      if (!router.isBeingTold) void this.#tell(key, router);
+    }
+    this.#cancelResolve();
+    const delayMs = found && this.#isAcknowledged() ? resolveAgainMs : resolveSoonMs;
+    this.#cancelResolve = this.#parts.clock.schedule(
+      delayMs * (1 - 0.5 * this.#parts.draw()),
+      () => void this.#tellAll(),
+    );
+  }
+
+  /** Whether every host could be resolved; what could not keeps its routers. */
+  async #findRouters(): Promise<boolean> {
+    try {
+      const found = await Promise.all(this.#parts.routerUrls.map((url) => this.#routersOf(url)));
+      const byKey = new Map(found.flat().map((router) => [`${router.host} ${router.port}`, router]));
+      for (const key of this.#routers.keys()) if (!byKey.has(key)) this.#routers.delete(key);
+      for (const [key, router] of byKey) if (!this.#routers.has(key)) this.#routers.set(key, router);
+      this.#hasResolved = true;
+      return true;
+    } catch (error) {
+      this.#parts.agentLog("warn", `Cannot resolve the routers: ${String(error)}`);
+      return false;
+    }
+  }
+
+  async #routersOf(url: string): Promise<Router[]> {
+    const { hostname, port } = new URL(url);
+    const hosts = await this.#parts.resolveHost(hostname.replace(/^\[|\]$/g, ""));
+    return hosts.map((host) => ({ host, port: Number(port || 80), acknowledged: -1, isBeingTold: false }));
+  }
+
+  async #tell(key: string, router: Router): Promise<void> {
+    router.isBeingTold = true;
+    for (let attempt = 0; this.#isPending(key, router); attempt++) {
+      const failure = await this.#attempt(router);
+      if (failure === undefined) attempt = -1;
+      else await this.#waitAfter(failure, router, attempt);
+    }
+    router.isBeingTold = false;
+    if (this.#isAcknowledged()) for (const done of this.#waiting) done();
+  }
+
+  #isPending(key: string, router: Router): boolean {
+    const isKnown = this.#routers.get(key) === router && !this.#isStopped;
+    return isKnown && router.acknowledged < (this.#newest?.sequence ?? -1);
+  }
+
+  async #waitAfter(failure: string, router: Router, attempt: number): Promise<void> {
+    if (attempt % warnAfterAttempts === warnAfterAttempts - 1) {
+      this.#parts.agentLog("warn", `Cannot announce to router ${router.host}:${router.port}: ${failure}`, { attempt });
+    }
+    const delayMs = backoffMs(backoff, attempt, this.#parts.draw());
+    await new Promise<void>((resolve) => this.#parts.clock.schedule(delayMs, resolve));
+  }
+
+  /** Nothing when it is acknowledged, else why not. */
+  async #attempt(router: Router): Promise<string | undefined> {
+    const announcement = this.#newest;
+    if (announcement === undefined) return undefined;
+    try {
+      const status = await put(router, announcement, (await this.#parts.readToken()).trim());
+      if (status !== 204) return `status ${status}, right is 204`;
+      router.acknowledged = announcement.sequence;
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #isAcknowledged(): boolean {
+    const sequence = this.#newest?.sequence ?? -1;
+    return this.#hasResolved && [...this.#routers.values()].every(({ acknowledged }) => acknowledged >= sequence);
+  }
+
+  #stopped(): boolean {
+    return this.#isStopped;
+  }
+}
+
+async function put({ host, port }: Router, announcement: EnvironmentAnnouncement, token: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const body = Buffer.from(JSON.stringify(announcement));
+  const sent = request({
+    host,
+    port,
+    method: "PUT",
+    path: routes.environment(announcement.podUid),
+    agent: connections,
+    signal: AbortSignal.timeout(attemptLimitMs),
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      "content-length": body.length,
+    },
+  });
+  sent.once("response", (response) => {
+    resolve(response.statusCode ?? 0);
+    response.on("error", () => undefined);
+    response.resume();
+  });
+  sent.on("error", reject);
+  sent.end(body);
+  return await promise;
+}

@@ -1,0 +1,146 @@
+/** Variables, arguments and directory by which the runtime process is started. Source: developer guide, configuration-envvars. */
+import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
+import type { StartProcess } from "../../crds/wire/supervisor.ts";
+
+export interface RuntimePlace {
+  /** `/var/task`, `/opt` and `/var/runtime`, or where local mode has them. */
+  readonly taskRoot: string;
+  readonly layersRoot: string;
+  readonly runtimeRoot: string;
+  /** `host:port` of the Runtime API. */
+  readonly runtimeApi: string;
+  readonly logStream: string;
+  /** The agent's own variables, from which `variablesFrom` takes values that the kubelet filled. */
+  readonly agentVariables: Readonly<Record<string, string | undefined>>;
+}
+
+const openFiles = 1024;
+
+/** What to start, the process number apart. */
+export function describeRuntimeProcess(
+  document: EnvironmentDocument,
+  place: RuntimePlace,
+): Omit<StartProcess, "process"> {
+  const { taskRoot, layersRoot, runtimeRoot } = place;
+  const candidates = isOsOnly(document)
+    ? [`${taskRoot}/bootstrap`, `${layersRoot}/bootstrap`]
+    : [`${runtimeRoot}/bootstrap`];
+  return {
+    argv: document.argv ?? ["bootstrap"],
+    ...(document.argv === undefined && { candidates }),
+    env: runtimeVariables(document, place),
+    workingDirectory: document.workingDirectory ?? taskRoot,
+    openFiles,
+  };
+}
+
+/** Later ones win: unreserved variables of the platform, the function's own, reserved ones. */
+export function runtimeVariables(document: EnvironmentDocument, place: RuntimePlace): Record<string, string> {
+  return {
+    ...unreservedVariables(document, place),
+    ...functionVariables(document, place.agentVariables),
+    ...reservedVariables(document, place),
+  };
+}
+
+function unreservedVariables(document: EnvironmentDocument, place: RuntimePlace): Record<string, string> {
+  return {
+    ...(document.packageType === "Zip" && zipVariables(document, place)),
+    ...(document.logFormat === "JSON" && {
+      AWS_LAMBDA_LOG_FORMAT: "JSON",
+      ...(document.applicationLogLevel !== undefined && { AWS_LAMBDA_LOG_LEVEL: document.applicationLogLevel }),
+    }),
+    AWS_XRAY_CONTEXT_MISSING: "LOG_ERROR",
+    AWS_XRAY_DAEMON_ADDRESS: "169.254.100.1:2000",
+  };
+}
+
+/** Images bring these in their own ENV. */
+function zipVariables(document: EnvironmentDocument, place: RuntimePlace): Record<string, string> {
+  const { taskRoot, layersRoot, runtimeRoot } = place;
+  const hasLanguage = document.runtime !== "provided.al2";
+  const libraries = ["/lib64", "/usr/lib64", runtimeRoot, `${runtimeRoot}/lib`, taskRoot, `${taskRoot}/lib`];
+  return {
+    LANG: "en_US.UTF-8",
+    TZ: ":UTC",
+    PATH: [...(hasLanguage ? ["/var/lang/bin"] : []), "/usr/local/bin", "/usr/bin/", "/bin", `${layersRoot}/bin`].join(
+      ":",
+    ),
+    LD_LIBRARY_PATH: [...(hasLanguage ? ["/var/lang/lib"] : []), ...libraries, `${layersRoot}/lib`].join(":"),
+  };
+}
+
+function functionVariables(
+  { variables, variablesFrom }: EnvironmentDocument,
+  agentVariables: RuntimePlace["agentVariables"],
+): Record<string, string> {
+  const filled = Object.entries(variablesFrom).flatMap(([name, source]) => {
+    const value = agentVariables[source];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const all = [...Object.entries(variables), ...filled];
+  return Object.fromEntries(all.filter(([name]) => !isReserved(name)));
+}
+
+function reservedVariables(document: EnvironmentDocument, place: RuntimePlace): Record<string, string> {
+  return {
+    ...executionEnvironment(document),
+    ...(document.packageType === "Zip" && document.handler !== undefined && { _HANDLER: document.handler }),
+    AWS_REGION: document.region,
+    AWS_DEFAULT_REGION: document.region,
+    AWS_LAMBDA_FUNCTION_NAME: document.functionName,
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(document.memorySize),
+    AWS_LAMBDA_FUNCTION_VERSION: document.version,
+    AWS_LAMBDA_INITIALIZATION_TYPE: document.initializationType,
+    ...(document.initializationType !== "snap-start" && {
+      AWS_LAMBDA_LOG_GROUP_NAME: document.logGroup,
+      AWS_LAMBDA_LOG_STREAM_NAME: place.logStream,
+    }),
+    AWS_LAMBDA_RUNTIME_API: place.runtimeApi,
+    LAMBDA_TASK_ROOT: place.taskRoot,
+    LAMBDA_RUNTIME_DIR: place.runtimeRoot,
+    _AWS_XRAY_DAEMON_ADDRESS: "169.254.100.1",
+    _AWS_XRAY_DAEMON_PORT: "2000",
+  };
+}
+
+function executionEnvironment(document: EnvironmentDocument): Record<string, string> {
+  if (document.packageType === "Image") return { AWS_EXECUTION_ENV: "AWS_Lambda_Image" };
+  if (isOsOnly(document) || document.runtime === undefined) return {};
+  return { AWS_EXECUTION_ENV: `AWS_Lambda_${document.runtime}` };
+}
+
+function isOsOnly(document: EnvironmentDocument): boolean {
+  return document.runtime?.startsWith("provided") === true;
+}
+
+const reservedNames: ReadonlySet<string> = new Set([
+  "AWS_REGION",
+  "AWS_DEFAULT_REGION",
+  "AWS_EXECUTION_ENV",
+  "AWS_LAMBDA_FUNCTION_NAME",
+  "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+  "AWS_LAMBDA_FUNCTION_VERSION",
+  "AWS_LAMBDA_INITIALIZATION_TYPE",
+  "AWS_LAMBDA_LOG_GROUP_NAME",
+  "AWS_LAMBDA_LOG_STREAM_NAME",
+  "AWS_LAMBDA_MAX_CONCURRENCY",
+  "AWS_LAMBDA_RUNTIME_API",
+  "AWS_ACCESS_KEY",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_KEY",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "LAMBDA_TASK_ROOT",
+  "LAMBDA_RUNTIME_DIR",
+]);
+
+/** A function's variable of such a name is refused at apply; here it is dropped, so that nothing else can set one. */
+function isReserved(name: string): boolean {
+  return name.startsWith("_") || reservedNames.has(name);
+}
+
+/** `YYYY/MM/DD/[<version>]<32 hex>`: one per environment. */
+export function logStreamName(version: string, startedMs: number, hex: string): string {
+  return `${new Date(startedMs).toISOString().slice(0, 10).replaceAll("-", "/")}/[${version}]${hex}`;
+}

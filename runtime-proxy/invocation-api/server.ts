@@ -1,0 +1,128 @@
+import type {
+  AgentRefusal,
+  EnvironmentAnnouncement,
+  invocationAnswerHeaders,
+  invocationHeaders,
+} from "../../crds/wire/environment.ts";
+import { routes } from "../../crds/wire/routes.ts";
+import { MAX_PAYLOAD_BYTES } from "../domain/function-error.ts";
+import {
+  headerOf,
+  type AgentHandler,
+  type AgentRequest,
+  type AgentResponse,
+  type Payload,
+} from "../runtime-api/exchange.ts";
+import { readPayload } from "../runtime-api/read-payload.ts";
+import type { Invocation, InvocationAnswer, InvocationOutcome } from "./invocation.ts";
+
+// Types only from that file: with its values would come the schema library, and the agent pays for every module.
+const requestHeaders: typeof invocationHeaders = {
+  functionArn: "x-kubelambda-function-arn",
+  clientContext: "x-amz-client-context",
+  logType: "x-amz-log-type",
+};
+const answerHeaders: typeof invocationAnswerHeaders = {
+  functionError: "x-amz-function-error",
+  logResult: "x-amz-log-result",
+  executedVersion: "x-amz-executed-version",
+};
+
+export interface InvocationApiParts {
+  /** Whether the bearer of this `authorization` header is a router that means this environment. */
+  readonly isAllowed: (authorization: string | undefined) => boolean;
+  readonly refusal: () => AgentRefusal | undefined;
+  readonly invoke: (invocation: Invocation) => Promise<InvocationOutcome>;
+  readonly announcement: () => EnvironmentAnnouncement;
+  readonly functionArn: string;
+  readonly version: string;
+}
+
+const refusalStatus = { Unauthorized: 401, Busy: 409, Draining: 503, BadRequest: 400 } as const satisfies Record<
+  AgentRefusal["code"],
+  number
+>;
+const invocationPrefix = routes.invocation("");
+const requestIdPattern = /^[A-Za-z0-9-]{1,128}$/;
+
+/** What routers may ask of an environment, and the kubelet's question whether the agent lives. */
+export function invocationApi(parts: InvocationApiParts): AgentHandler {
+  return async (request) => {
+    if (request.method === "GET" && request.path === "/healthz") return { status: 200 };
+    if (!parts.isAllowed(headerOf(request, "authorization"))) {
+      return refuse({
+        code: "Unauthorized",
+        message: "Cannot serve: the bearer is no router that means this environment",
+      });
+    }
+    if (request.method === "GET" && request.path === routes.state) return json(200, parts.announcement());
+    if (request.method === "POST" && request.path.startsWith(invocationPrefix))
+      return await postInvocation(parts, request);
+    return { status: 404 };
+  };
+}
+
+async function postInvocation(parts: InvocationApiParts, request: AgentRequest): Promise<AgentResponse> {
+  const requestId = request.path.slice(invocationPrefix.length);
+  if (!requestIdPattern.test(requestId)) return badRequest("the request id is not 1 to 128 letters, digits or -");
+  const early = parts.refusal();
+  if (early !== undefined) return refuse(early);
+  const read = await readPayload(request, MAX_PAYLOAD_BYTES);
+  switch (read.kind) {
+    case "truncated":
+      return badRequest("the event ended before its length");
+    case "tooLarge":
+      return { ...badRequest(`the event has more than ${MAX_PAYLOAD_BYTES} bytes`), status: 413, close: true };
+    case "whole":
+      return toResponse(await parts.invoke(toInvocation(parts, request, requestId, read.payload)), parts.version);
+  }
+}
+
+function toInvocation(
+  { functionArn }: InvocationApiParts,
+  request: AgentRequest,
+  requestId: string,
+  payload: Payload,
+): Invocation {
+  const clientContext = headerOf(request, requestHeaders.clientContext);
+  const traceId = headerOf(request, "x-amzn-trace-id");
+  return {
+    requestId,
+    functionArn: headerOf(request, requestHeaders.functionArn) ?? functionArn,
+    contentType: headerOf(request, "content-type") ?? "application/json",
+    wantsLogTail: headerOf(request, requestHeaders.logType) === "Tail",
+    payload,
+    ...(clientContext !== undefined && { clientContext }),
+    ...(traceId !== undefined && { traceId }),
+  };
+}
+
+function toResponse(outcome: InvocationOutcome, version: string): AgentResponse {
+  return outcome.ok ? answerResponse(outcome.answer, version) : refuse(outcome.refusal);
+}
+
+function answerResponse(answer: InvocationAnswer, version: string): AgentResponse {
+  return {
+    status: 200,
+    headers: {
+      "content-type": answer.contentType,
+      [answerHeaders.executedVersion]: version,
+      ...(answer.isFunctionError && { [answerHeaders.functionError]: "Unhandled" }),
+      ...(answer.logResult !== undefined && { [answerHeaders.logResult]: answer.logResult }),
+    },
+    body: answer.payload,
+  };
+}
+
+function badRequest(message: string): AgentResponse {
+  return refuse({ code: "BadRequest", message: `Cannot invoke: ${message}` });
+}
+
+/** Who has no business here is not kept connected. */
+function refuse(refusal: AgentRefusal): AgentResponse {
+  return { ...json(refusalStatus[refusal.code], refusal), close: refusal.code === "Unauthorized" };
+}
+
+function json(status: number, value: object): AgentResponse {
+  return { status, headers: { "content-type": "application/json" }, body: JSON.stringify(value) };
+}

@@ -1,0 +1,41 @@
+/** One HTTP exchange of the agent, apart from node:http: bodies stay the chunks that arrived, since a copy would double the largest payloads. */
+import type { Readable } from "node:stream";
+
+export interface AgentRequest {
+  readonly method: string;
+  /** As sent, without the query. */
+  readonly path: string;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: Readable;
+  /** Trailers, complete once the body has ended. */
+  readonly trailers: () => Readonly<Record<string, string | undefined>>;
+  /** Aborted when the client goes away before the answer is complete. */
+  readonly signal: AbortSignal;
+}
+
+export interface AgentResponse {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Payload;
+  /** Closes the connection after the answer. */
+  readonly close?: boolean;
+}
+
+export type AgentHandler = (request: AgentRequest) => Promise<AgentResponse>;
+
+export interface Payload {
+  readonly chunks: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+export function textPayload(text: string): Payload {
+  const bytes = Buffer.from(text);
+  return { chunks: [bytes], bytes: bytes.length };
+}
+
+/** The header's value when it was sent once and is not empty. */
+export function headerOf(request: AgentRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === "string" && value !== "" ? value : undefined;
+}

@@ -1,0 +1,160 @@
+/** The one place of the agent that knows node:http as a server. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../../lib/clock.ts";
+import type { AgentHandler, AgentResponse } from "./exchange.ts";
+import { truncated } from "./answers.ts";
+
+export interface NodeServerOptions {
+  readonly handle: AgentHandler;
+  readonly maxHeaderBytes: number;
+  readonly maxConnections: number;
+  /** For headers, and for headers and body together, ms; 0: none. */
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** For the client to take the answer, ms; 0: none. */
+  readonly answerTimeoutMs: number;
+  readonly onFault: (error: unknown) => void;
+  readonly clock: Clock;
+}
+
+/** Serves a handler; knows its connections, since the end of a process shows there too. */
+export class NodeServer {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #options: NodeServerOptions;
+  #onEmpty: () => void = () => undefined;
+  #isClosing = false;
+
+  constructor(options: NodeServerOptions) {
+    this.#options = options;
+    this.#server = createServer({
+      maxHeaderSize: options.maxHeaderBytes,
+      headersTimeout: options.headersTimeoutMs,
+      requestTimeout: options.requestTimeoutMs,
+      keepAliveTimeout: 0,
+      noDelay: true,
+    });
+    this.#server.maxConnections = options.maxConnections;
+    this.#server.on("connection", (socket) => this.#track(socket));
+    this.#server.on("request", (request, response) => void this.#serve(request, response));
+    this.#server.on("clientError", refuseBrokenRequest);
+  }
+
+  /** Resolves once connections are taken; port 0 takes any. */
+  async listen(host: string, port: number): Promise<AddressInfo> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    this.#server.once("error", reject);
+    this.#server.listen(port, host, () => resolve(undefined));
+    await promise;
+    this.#server.removeListener("error", reject);
+    this.#server.on("error", this.#options.onFault);
+    return this.#server.address() as AddressInfo;
+  }
+
+  /** Settles when all that connected has been read to its end, at the latest after `limitMs`. */
+  async whenQuiet(limitMs: number): Promise<void> {
+    await acceptBacklog();
+    if (this.#sockets.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#onEmpty = () => resolve(undefined);
+    const cancel = this.#options.clock.schedule(limitMs, () => resolve(undefined));
+    await promise;
+    cancel();
+  }
+
+  /** Cuts all connections, also those that wait to be accepted: nothing of an ended process is heard later. */
+  async cutConnections(): Promise<void> {
+    await acceptBacklog();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Takes no more connections; those with a request under way may end it until `limitMs` have passed. */
+  async close(limitMs: number): Promise<void> {
+    this.#isClosing = true;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#server.close(() => resolve(undefined));
+    this.#server.closeIdleConnections();
+    const cancel = this.#options.clock.schedule(limitMs, () => this.#server.closeAllConnections());
+    await promise;
+    cancel();
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#onEmpty();
+    });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.once("close", () => {
+      if (!response.writableFinished) gone.abort();
+    });
+    response.on("error", () => undefined);
+    request.on("error", () => undefined);
+    try {
+      const answer = await this.#options.handle({
+        method: request.method ?? "",
+        path: pathOf(request.url ?? ""),
+        headers: request.headers,
+        body: request,
+        trailers: () => request.trailers,
+        signal: gone.signal,
+      });
+      this.#answer(response, answer);
+    } catch (error) {
+      this.#options.onFault(error);
+      response.destroy();
+    }
+  }
+
+  #answer(response: ServerResponse, { status, headers, body = "", close }: AgentResponse): void {
+    if (response.destroyed) return;
+    if (this.#options.answerTimeoutMs > 0) {
+      const cancel = this.#options.clock.schedule(this.#options.answerTimeoutMs, () => response.destroy());
+      response.once("close", cancel);
+    }
+    const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.bytes;
+    const isLast = close === true || this.#isClosing;
+    response.writeHead(status, { ...headers, "Content-Length": bytes, ...(isLast && { Connection: "close" }) });
+    if (typeof body === "string") response.end(body);
+    else {
+      for (const chunk of body.chunks) response.write(chunk);
+      response.end();
+    }
+  }
+}
+
+/** Two turns of the loop: what had connected or arrived before is then on its socket. */
+async function acceptBacklog(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf("?");
+  return query === -1 ? url : url.slice(0, query);
+}
+
+/** A body that breaks off while the client still reads is told so; other malformed requests get the plain status. */
+function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  if (error.code === "HPE_HEADER_OVERFLOW") {
+    socket.end("HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n");
+    return;
+  }
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    socket.end("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n");
+    return;
+  }
+  const body = truncated.body as string;
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

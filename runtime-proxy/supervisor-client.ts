@@ -1,0 +1,201 @@
+import type { Socket } from "node:net";
+import {
+  frameKinds,
+  type Hello,
+  type MemoryReading,
+  type ProcessExit,
+  type ProcessStarted,
+  type StartProcess,
+} from "../crds/wire/supervisor.ts";
+import type { Clock } from "../lib/clock.ts";
+import { encodeFrame, FrameReader, type Frame } from "../lib/frames.ts";
+
+/** What the agent is told unasked. */
+export interface SupervisorEvents {
+  /** Bytes that the container's processes wrote, already copied to its log. */
+  readonly onOutput: (bytes: Uint8Array) => void;
+  readonly onExit: (exit: ProcessExit) => void;
+  /** The connection, and with it the container, is gone. Called once, also after `end`. */
+  readonly onLost: (reason: string) => void;
+}
+
+const helloLimitMs = 10_000;
+const answerLimitMs = 10_000;
+/** What only a log line waits for must not hold up a call for long. */
+const flushLimitMs = 1_000;
+/** A supervisor that takes nothing off its socket is as good as gone. */
+const maxQueuedBytes = 8 * 1024 * 1024;
+const outputHeadBytes = 5;
+const noMemory: MemoryReading = { peakBytes: 0, currentBytes: 0 };
+
+/** The agent's end of the socket to one container's supervisor. Source: crds/wire/supervisor.ts. */
+export class SupervisorClient {
+  readonly #socket: Socket;
+  readonly #events: SupervisorEvents;
+  readonly #clock: Clock;
+  readonly #reader = new FrameReader();
+  readonly #hello = Promise.withResolvers<Hello>();
+  readonly #starts = new Map<number, (started: ProcessStarted) => void>();
+  readonly #flushes = new Map<number, () => void>();
+  readonly #lost = rejectLater();
+  #memoryReadings: ((reading: MemoryReading) => void)[] = [];
+  #resets: (() => void)[] = [];
+  #lastFlush = 0;
+  #isLost = false;
+
+  constructor(socket: Socket, events: SupervisorEvents, clock: Clock) {
+    this.#socket = socket;
+    this.#events = events;
+    this.#clock = clock;
+    this.#hello.promise.catch(() => undefined);
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    socket.on("error", (error) => this.#lose(error.message));
+    socket.on("close", () => this.#lose("the connection has ended"));
+  }
+
+  /** The supervisor's first frame; rejects when it does not come in 10 s or speaks another protocol. */
+  async hello(): Promise<Hello> {
+    return await this.#inTime("hello", helloLimitMs, this.#hello.promise);
+  }
+
+  /** Rejects when the supervisor is gone or does not answer; that a process cannot be started is an answer. */
+  async start(process: StartProcess): Promise<ProcessStarted> {
+    const { promise, resolve } = Promise.withResolvers<ProcessStarted>();
+    this.#starts.set(process.process, resolve);
+    this.#send(frameKinds.start, process);
+    return await this.#inTime("start", answerLimitMs, promise);
+  }
+
+  /** Every process of the container is gone and its output delivered when this settles; a supervisor that cannot do so is cut off. */
+  async reset(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#resets.push(() => resolve(undefined));
+    this.#send(frameKinds.reset, {});
+    await this.#inTime("reset", answerLimitMs, promise);
+  }
+
+  /** Settles when all that the processes have written until now was given to `onOutput`, or after 1 s. */
+  async flush(): Promise<void> {
+    const id = ++this.#lastFlush;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#flushes.set(id, () => resolve(undefined));
+    const cancel = this.#clock.schedule(flushLimitMs, () => resolve(undefined));
+    this.#send(frameKinds.flush, { id });
+    await promise;
+    cancel();
+    this.#flushes.delete(id);
+  }
+
+  /** Zeros when the supervisor does not answer in 1 s. */
+  async memory(): Promise<MemoryReading> {
+    const { promise, resolve } = Promise.withResolvers<MemoryReading>();
+    this.#memoryReadings.push(resolve);
+    const cancel = this.#clock.schedule(flushLimitMs, () => resolve(noMemory));
+    this.#send(frameKinds.memory, {});
+    const reading = await promise;
+    cancel();
+    return reading;
+  }
+
+  /** Puts the platform's own lines between what the processes write. */
+  write(text: string): void {
+    this.#send(frameKinds.write, Buffer.from(text));
+  }
+
+  /** Ends the container with status 0. */
+  end(): void {
+    this.#send(frameKinds.end, {});
+  }
+
+  #send(kind: string, payload: Buffer | object): void {
+    if (this.#isLost) return;
+    this.#socket.write(encodeFrame(kind, payload));
+    if (this.#socket.writableLength > maxQueuedBytes) this.#cut("the supervisor takes nothing off its socket");
+  }
+
+  #read(chunk: Buffer): void {
+    try {
+      for (const frame of this.#reader.push(chunk)) this.#take(frame);
+    } catch (error) {
+      this.#cut(`the supervisor sent what is no frame of ours: ${String(error)}`);
+    }
+  }
+
+  #take({ kind, payload }: Frame): void {
+    switch (kind) {
+      case frameKinds.output:
+        this.#events.onOutput(payload.subarray(outputHeadBytes));
+        return;
+      case frameKinds.exit:
+        this.#events.onExit(parse<ProcessExit>(payload));
+        return;
+      case frameKinds.process:
+        this.#takeStarted(parse<ProcessStarted>(payload));
+        return;
+      case frameKinds.flush:
+        this.#flushes.get(parse<{ id: number }>(payload).id)?.();
+        return;
+      case frameKinds.memory:
+        this.#memoryReadings.shift()?.(parse<MemoryReading>(payload));
+        return;
+      case frameKinds.done:
+        this.#resets.shift()?.();
+        return;
+      case frameKinds.hello:
+        this.#takeHello(parse<{ protocol: number } & Omit<Hello, "protocol">>(payload));
+        return;
+      default:
+        throw new Error(`unknown kind "${kind}"`);
+    }
+  }
+
+  #takeStarted(started: ProcessStarted): void {
+    this.#starts.get(started.process)?.(started);
+    this.#starts.delete(started.process);
+  }
+
+  #takeHello({ protocol, cgroup }: { readonly protocol: number; readonly cgroup: Hello["cgroup"] }): void {
+    if (protocol !== 1) throw new Error(`protocol ${protocol}, right is 1`);
+    this.#hello.resolve({ protocol, cgroup });
+  }
+
+  async #inTime<T>(action: string, limitMs: number, answer: Promise<T>): Promise<T> {
+    const cancel = this.#clock.schedule(limitMs, () => this.#cut(`no answer to ${action} in ${limitMs} ms`));
+    try {
+      return await Promise.race([answer, this.#lost.promise]);
+    } finally {
+      cancel();
+    }
+  }
+
+  #cut(reason: string): void {
+    this.#lose(reason);
+    this.#socket.destroy();
+  }
+
+  #lose(reason: string): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    for (const resolve of this.#flushes.values()) resolve();
+    for (const resolve of this.#memoryReadings) resolve(noMemory);
+    this.#lost.reject(new SupervisorLostError(reason));
+    this.#events.onLost(reason);
+  }
+}
+
+/** The container of a supervisor is gone. */
+export class SupervisorLostError extends Error {
+  constructor(reason: string) {
+    super(`Cannot reach the supervisor: ${reason}`);
+  }
+}
+
+function rejectLater(): PromiseWithResolvers<never> {
+  const later = Promise.withResolvers<never>();
+  later.promise.catch(() => undefined);
+  return later;
+}
+
+function parse<T>(payload: Buffer): T {
+  return JSON.parse(payload.toString()) as T;
+}

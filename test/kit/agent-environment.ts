@@ -1,0 +1,192 @@
+/** A whole execution environment for a test: a real agent in this process, a real supervisor, and a runtime that the test writes. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
+import { routes } from "../../crds/wire/routes.ts";
+import { formatPublicKey, signClaim } from "../../lib/http/signed-claim.ts";
+import { parseAgentConfig } from "../../runtime-proxy/agent-config.ts";
+import { startAgent, systemAgentDeps, type RunningAgent } from "../../runtime-proxy/agent.ts";
+import { AnnouncementReceiver } from "./announcement-receiver.ts";
+import { buildSupervisor } from "./build-supervisor.ts";
+import { exchange, keptConnections, type Exchange } from "./exchange.ts";
+
+export interface EnvironmentOptions {
+  readonly document?: Partial<EnvironmentDocument>;
+  /** File in the task directory → text; executable where it begins with `#!`. Without any, the test itself plays the runtime. */
+  readonly files?: Readonly<Record<string, string | { readonly bytes: Uint8Array | string; readonly mode: number }>>;
+  /** Further variables of the agent. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Does not wait until the environment is ready. */
+  readonly isUnwatched?: boolean;
+  /** Further routers to announce to. */
+  readonly routerUrls?: readonly string[];
+}
+
+export interface InvokeOptions {
+  readonly requestId?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly claim?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** A process that waits for nothing: the test speaks the Runtime API in its place. */
+export const silentRuntime = "#!/bin/sh\nexec sleep 1000\n";
+export const arn = "arn:aws:lambda:eu-central-1:000000000001:function:probe";
+
+const { privateKey } = generateKeyPairSync("ed25519");
+
+export class AgentEnvironment {
+  readonly podUid = randomUUID();
+  readonly router = new AnnouncementReceiver();
+  readonly agentLog: string[] = [];
+  readonly #connections = keptConnections();
+  #output = "";
+  #agent: RunningAgent | undefined;
+  #supervisor: ChildProcess | undefined;
+  #folder = "";
+
+  /** Starts everything and waits until the environment says that it is ready. */
+  static async start(options: EnvironmentOptions = {}): Promise<AgentEnvironment> {
+    const environment = new AgentEnvironment();
+    await environment.#start(options);
+    return environment;
+  }
+
+  get agent(): RunningAgent {
+    if (this.#agent === undefined) throw new Error("Cannot use the agent: it is not started");
+    return this.#agent;
+  }
+
+  get supervisor(): ChildProcess {
+    if (this.#supervisor === undefined) throw new Error("Cannot use the supervisor: it is not started");
+    return this.#supervisor;
+  }
+
+  get folder(): string {
+    return this.#folder;
+  }
+
+  /** What `kubectl logs` would show. */
+  get output(): string {
+    return this.#output;
+  }
+
+  claim(claim: { readonly podUid?: string; readonly expiresInSeconds?: number } = {}): string {
+    const expiresAt = Math.floor(Date.now() / 1000) + (claim.expiresInSeconds ?? 60);
+    return signClaim({ podUid: claim.podUid ?? this.podUid, expiresAt }, privateKey);
+  }
+
+  async invoke(payload: Uint8Array | string, options: InvokeOptions = {}): Promise<Exchange & { requestId: string }> {
+    const requestId = options.requestId ?? randomUUID();
+    const answer = await exchange(this.agent.address, routes.invocation(requestId), {
+      method: "POST",
+      headers: { authorization: `Bearer ${options.claim ?? this.claim()}`, ...options.headers },
+      body: payload,
+      agent: this.#connections,
+      ...(options.signal && { signal: options.signal }),
+    });
+    return { ...answer, requestId };
+  }
+
+  async state(): Promise<unknown> {
+    const headers = { authorization: `Bearer ${this.claim()}` };
+    return JSON.parse((await exchange(this.agent.address, routes.state, { headers })).body.toString());
+  }
+
+  /** Ends everything, whatever state it is in. */
+  async stop(): Promise<void> {
+    this.#connections.destroy();
+    const { supervisor } = this;
+    if (supervisor.exitCode === null && supervisor.signalCode === null) {
+      const closed = once(supervisor, "close");
+      supervisor.kill("SIGKILL");
+      await closed;
+    }
+    await this.agent.stop();
+    await this.agent.ended;
+    await this.router.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #start({ document, files = {}, variables, isUnwatched, routerUrls = [] }: EnvironmentOptions): Promise<void> {
+    this.#folder = await mkdtemp(join(tmpdir(), "environment-"));
+    const place = (name: string): string => join(this.#folder, name);
+    const task = Object.keys(files).length === 0 ? { bootstrap: silentRuntime } : files;
+    for (const name of ["task", "layers", "runtime"]) await mkdir(place(name));
+    for (const [name, file] of Object.entries(task)) await writeTaskFile(join(place("task"), name), file);
+    await writeFile(place("token"), "token-of-this-pod\n");
+    const url = await this.router.listen();
+    const config = parseAgentConfig({
+      KUBELAMBDA_ENVIRONMENT: JSON.stringify({ ...defaultDocument, ...document }),
+      KUBELAMBDA_POD_UID: this.podUid,
+      KUBELAMBDA_POD_IP: "127.0.0.1",
+      KUBELAMBDA_AGENT_PORT: "0",
+      KUBELAMBDA_RUNTIME_API: "127.0.0.1:0",
+      KUBELAMBDA_ROUTER_URL: [url, ...routerUrls].join(","),
+      KUBELAMBDA_ROUTER_KEYS: formatPublicKey(privateKey),
+      KUBELAMBDA_TOKEN_FILE: place("token"),
+      KUBELAMBDA_RUNTIME_SOCKET: place("socket"),
+      KUBELAMBDA_TASK_ROOT: place("task"),
+      KUBELAMBDA_LAYERS_ROOT: place("layers"),
+      KUBELAMBDA_RUNTIME_ROOT: place("runtime"),
+      ...variables,
+    });
+    this.#agent = await startAgent(config, { ...systemAgentDeps, writeLog: (line) => this.agentLog.push(line) });
+    await this.#startSupervisor(place("socket"));
+    if (isUnwatched !== true) await this.#whenReady();
+  }
+
+  /** A silent runtime asks for its first event through the test. */
+  async #whenReady(): Promise<void> {
+    await this.router.announced(({ init }) => init !== undefined);
+  }
+
+  async #startSupervisor(socket: string): Promise<void> {
+    const env = { PATH: process.env["PATH"] ?? "", KUBELAMBDA_SOCKET: socket };
+    const supervisor = spawn(await buildSupervisor(), [], { env, stdio: ["ignore", "pipe", "inherit"] });
+    supervisor.stdout.on("data", (chunk: Buffer) => (this.#output += chunk.toString()));
+    this.#supervisor = supervisor;
+    await once(supervisor, "spawn");
+  }
+}
+
+const defaultDocument: EnvironmentDocument = {
+  namespace: "default",
+  functionName: "probe",
+  functionUid: "5f0c1d6e-0000-4000-8000-000000000001",
+  functionArn: arn,
+  region: "eu-central-1",
+  version: "$LATEST",
+  revisionID: "revision-1",
+  packageType: "Zip",
+  runtime: "provided.al2023",
+  handler: "index.handler",
+  memorySize: 128,
+  timeoutSeconds: 3,
+  initTimeoutMs: 10_000,
+  initializationType: "on-demand",
+  logGroup: "/aws/lambda/probe",
+  logFormat: "Text",
+  variables: {},
+  variablesFrom: {},
+  code: "sha256:0000",
+  layers: [],
+};
+
+async function writeTaskFile(
+  path: string,
+  file: string | { readonly bytes: Uint8Array | string; readonly mode: number },
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  if (typeof file !== "string") {
+    await writeFile(path, file.bytes);
+    await chmod(path, file.mode);
+    return;
+  }
+  await writeFile(path, file);
+  await chmod(path, file.startsWith("#!") ? 0o755 : 0o644);
+}
