@@ -1,0 +1,104 @@
+/** Where a function's code or a layer's content comes from: one of several sources, resolved once to a digest. */
+import { z } from "zod";
+import { rule, withRules } from "../rule.ts";
+import { keyReferenceSchema, nameReferenceSchema } from "./reference.ts";
+
+const sha256Schema = z.string().regex(/^([0-9a-f]{64}|[A-Za-z0-9+/]{43}=)$/);
+
+const ociSchema = z.object({
+  reference: z.string().min(1).max(1024).describe("registry/repository:tag or @sha256:…"),
+  pullSecret: nameReferenceSchema.optional(),
+});
+
+/** At most 1 MiB inline: etcd keeps no more in one object. */
+const sourceShape = {
+  files: z
+    .record(z.string(), z.string().max(1048576))
+    .meta({ maxProperties: 256 })
+    .optional()
+    .describe("File name → text, at most 1 MiB together; executable where the text begins with #!"),
+  zipFile: z
+    .string()
+    .min(1)
+    .max(1398104)
+    .optional()
+    .describe("Base64 of a zip of at most 1 MiB; larger ones: url, configMapRef, s3Bucket, oci or digest"),
+  configMapRef: z
+    .object({ name: z.string().min(1).max(253), key: z.string().min(1).max(253).optional() })
+    .optional()
+    .describe("With key: a zip in binaryData; without: every key is a file"),
+  url: z
+    .string()
+    .min(1)
+    .max(2048)
+    .regex(/^https?:\/\//)
+    .optional()
+    .describe("http or https; needs sha256"),
+  sha256: sha256Schema.optional().describe("Of the zip: 64 hex digits, or base64 as AWS shows it"),
+  urlSecretRef: keyReferenceSchema.optional().describe("Authorization header for url"),
+  s3Bucket: z.string().min(3).max(63).optional(),
+  s3BucketRef: z
+    .object({ from: nameReferenceSchema.optional() })
+    .optional()
+    .describe("As ACK has it; name the bucket in s3Bucket"),
+  s3Key: z.string().min(1).max(1024).optional(),
+  s3ObjectVersion: z.string().min(1).max(1024).optional(),
+  oci: ociSchema.optional().describe("An artifact or image in a registry"),
+  digest: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/)
+    .optional()
+    .describe("Pushed before, in this namespace"),
+};
+
+const sources = ["files", "zipFile", "configMapRef", "url", "s3Bucket", "s3BucketRef", "oci", "digest"] as const;
+
+function exactlyOne(names: readonly string[]): { cel: string; predicate: (value: object) => boolean; message: string } {
+  return {
+    cel: `[${names.map((name) => `has(self.${name})`).join(", ")}].filter(x, x).size() == 1`,
+    predicate: (value) => names.filter((name) => (value as Record<string, unknown>)[name] !== undefined).length === 1,
+    message: `exactly one source is needed: ${names.join(", ")}`,
+  };
+}
+
+const filesRules = [
+  rule<{ files?: Readonly<Record<string, string>> | undefined }>(
+    "!has(self.files) || size(self.files) > 0",
+    ({ files }) => files === undefined || Object.keys(files).length > 0,
+    "files needs at least one file",
+  ),
+  rule<{ files?: Readonly<Record<string, string>> | undefined }>(
+    "!has(self.files) || self.files.all(name, size(name) <= 512 && name.matches('^[^/\\\\\\\\]+(/[^/\\\\\\\\]+)*$') && !name.matches('(^|/)[.][.]?(/|$)'))",
+    ({ files }) =>
+      Object.keys(files ?? {}).every(
+        (name) => name.length <= 512 && /^[^/\\]+(\/[^/\\]+)*$/.test(name) && !/(^|\/)\.\.?(\/|$)/.test(name),
+      ),
+    'names of files are relative paths without "." and "..", at most 512 characters',
+  ),
+];
+const urlRules = [
+  rule<{ url?: string | undefined; sha256?: string | undefined }>(
+    "!has(self.url) || has(self.sha256)",
+    ({ url, sha256 }) => url === undefined || sha256 !== undefined,
+    "url needs sha256: the digest of the zip that it names",
+  ),
+  rule<{ s3Bucket?: string | undefined; s3BucketRef?: unknown; s3Key?: string | undefined }>(
+    "!(has(self.s3Bucket) || has(self.s3BucketRef)) || has(self.s3Key)",
+    ({ s3Bucket, s3BucketRef, s3Key }) => (s3Bucket === undefined && s3BucketRef === undefined) || s3Key !== undefined,
+    "s3Bucket needs s3Key",
+  ),
+];
+
+/** Of a Function: also an image. */
+export const codeSchema = withRules(
+  z.object({
+    ...sourceShape,
+    imageURI: z.string().min(1).max(1024).optional().describe("Container image; needs packageType Image"),
+  }),
+  [exactlyOne([...sources, "imageURI"]), ...filesRules, ...urlRules],
+);
+export type Code = z.output<typeof codeSchema>;
+
+/** Of a Layer. */
+export const contentSchema = withRules(z.object(sourceShape), [exactlyOne(sources), ...filesRules, ...urlRules]);
+export type Content = z.output<typeof contentSchema>;

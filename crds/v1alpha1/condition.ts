@@ -1,0 +1,101 @@
+/** Conditions of all kinds: types, reasons with a sentence each, and the one function that writes them. */
+import { z } from "zod";
+
+/** kstatus' three (`Ready` sums up the others) and what they are made of. */
+export const conditionTypes = {
+  Ready: "The object is as its spec wants it and can be used",
+  Reconciling: "Work is under way",
+  Stalled: "Only a new spec helps",
+  CodeResolved: "The code is in the package store, checked, and named by its digest",
+  EnvironmentsHealthy: "Execution environments that calls need come up",
+  FieldsIgnored: "Fields that are accepted for manifests written for AWS and have another meaning, or none, here",
+} as const;
+export type ConditionType = keyof typeof conditionTypes;
+
+/** Every reason that a condition can have; the sentence goes into the reference. */
+export const reasons = {
+  Available: "It can be used",
+  Resolving: "The code is being fetched and checked",
+  Resolved: "The code is in the package store",
+  Superseded: "A newer generation of the spec has not been looked at yet",
+  UpdateFailed: "The new spec cannot run; what ran before goes on",
+  CodeTooLarge: "The package is larger than Lambda allows: 50 MB zipped inline, 250 MB unzipped with all layers",
+  UnsafeArchiveEntry: "An entry of the archive would leave its folder or is no file, directory or harmless link",
+  DigestMismatch: "The bytes that were fetched are not those that sha256 names",
+  InvalidArchive: "The package is not a zip that can be read",
+  SourceUnreachable: "The source does not answer; it is tried again",
+  SourceRefused: "The source must not be used: its address is closed to functions or it is no http(s) URL",
+  SourceNotServed: "This release does not take code from this kind of source",
+  PackageNotFound: "No package of this digest was pushed to this namespace",
+  PackageStoreUnavailable: "The package store does not answer; it is tried again",
+  ConfigMapNotFound: "The ConfigMap or its key is not there yet",
+  UnknownRuntime: "The chart's table of runtimes has no such identifier",
+  DeprecatedRuntime: "The runtime is deprecated and runs on",
+  BlockedRuntime: "The runtime is at the end of its life: functions are neither made nor changed with it",
+  FieldNotServed: "The spec asks for something that this release does not do",
+  NameTaken: "An older object of this namespace has the same Lambda name",
+  ImagePullFailed: "An image of the environment cannot be pulled",
+  InitError: "The function's init phase fails",
+  QuotaExceeded: "A quota of the namespace forbids more environments",
+  Unschedulable: "No node has room for the environment",
+  EnvironmentFailed: "Environments end or fail before they are ready",
+  Healthy: "No environment failed lately",
+  FieldsIgnored: "The message names the fields and what they mean here",
+  AllFieldsUsed: "No field is ignored",
+  NotServed: "This release checks and keeps objects of this kind and does nothing with them",
+  Deleting: "The object is being deleted",
+  InternalError: "The operator failed on it; it is tried again, and its log says more",
+} as const;
+export type Reason = keyof typeof reasons;
+
+export const conditionSchema = z
+  .object({
+    type: z.string().max(316),
+    status: z.enum(["True", "False", "Unknown"]),
+    observedGeneration: z.int().min(0).optional(),
+    lastTransitionTime: z.string().meta({ format: "date-time" }),
+    reason: z.string().min(1).max(1024),
+    message: z.string().max(32768),
+  })
+  .describe("One aspect of the object's state");
+export type Condition = z.infer<typeof conditionSchema>;
+
+/** Of a status: keyed by type, so that server-side apply merges it. */
+export const conditionsSchema = z
+  .array(conditionSchema)
+  .max(32)
+  .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] })
+  .describe("Ready sums up the others");
+
+export interface ConditionDraft {
+  readonly type: ConditionType;
+  readonly status: Condition["status"];
+  readonly reason: Reason;
+  readonly message: string;
+}
+
+const longestMessage = 4096;
+
+/** The list with one condition set, sorted by type; `lastTransitionTime` moves only when the status changes. `now` is ISO 8601. */
+export function setCondition(
+  conditions: readonly Condition[],
+  { type, status, reason, message }: ConditionDraft,
+  { observedGeneration, now }: { readonly observedGeneration: number; readonly now: string },
+): Condition[] {
+  const before = conditions.find((condition) => condition.type === type);
+  const lastTransitionTime = before?.status === status ? before.lastTransitionTime : `${now.slice(0, 19)}Z`;
+  const set = {
+    type,
+    status,
+    observedGeneration,
+    lastTransitionTime,
+    reason,
+    message: message.slice(0, longestMessage),
+  };
+  return [...conditions.filter((condition) => condition.type !== type), set].sort((a, b) => (a.type < b.type ? -1 : 1));
+}
+
+/** The list without one condition. */
+export function removeCondition(conditions: readonly Condition[], type: ConditionType): Condition[] {
+  return conditions.filter((condition) => condition.type !== type);
+}

@@ -1,0 +1,90 @@
+/** A function's variables. Source: developer guide, configuration-envvars. */
+import { z } from "zod";
+import { rule, withRules } from "../rule.ts";
+import { keyReferenceSchema } from "./reference.ts";
+
+/** Set by the platform; a function cannot. */
+export const reservedVariables = [
+  "AWS_REGION",
+  "AWS_DEFAULT_REGION",
+  "AWS_EXECUTION_ENV",
+  "AWS_LAMBDA_FUNCTION_NAME",
+  "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+  "AWS_LAMBDA_FUNCTION_VERSION",
+  "AWS_LAMBDA_INITIALIZATION_TYPE",
+  "AWS_LAMBDA_LOG_GROUP_NAME",
+  "AWS_LAMBDA_LOG_STREAM_NAME",
+  "AWS_ACCESS_KEY",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_KEY",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_LAMBDA_RUNTIME_API",
+  "AWS_LAMBDA_MAX_CONCURRENCY",
+  "LAMBDA_TASK_ROOT",
+  "LAMBDA_RUNTIME_DIR",
+] as const;
+const reservedNames: readonly string[] = reservedVariables;
+
+const limitBytes = 4096;
+const keyPattern = "^[a-zA-Z][a-zA-Z0-9_]+$";
+const keyExpression = new RegExp(keyPattern);
+const reservedList = `[${reservedVariables.map((name) => `'${name}'`).join(", ")}]`;
+
+/** Rules about the keys of a map of variables. */
+function keyRules<V>() {
+  return [
+    rule<Readonly<Record<string, V>>>(
+      `self.all(name, name.matches('${keyPattern}'))`,
+      (variables) => Object.keys(variables).every((name) => keyExpression.test(name)),
+      "names of variables have at least two characters, begin with a letter, and have letters, digits and _ only",
+    ),
+    rule<Readonly<Record<string, V>>>(
+      `!self.exists(name, name in ${reservedList})`,
+      (variables) => !Object.keys(variables).some((name) => reservedNames.includes(name)),
+      `these names are reserved keys that are currently not supported for modification: ${reservedVariables.join(", ")}`,
+    ),
+  ];
+}
+
+/** Length of the map as compact JSON without escapes, as both forms of the rule count it. */
+function measured(variables: Readonly<Record<string, string>>): number {
+  return Object.entries(variables).reduce((sum, [name, value]) => sum + [...name].length + [...value].length + 6, 1);
+}
+
+const variablesSchema = withRules(z.record(z.string(), z.string().max(limitBytes)).meta({ maxProperties: 256 }), [
+  ...keyRules<string>(),
+  rule(
+    `size(self) == 0 || self.map(name, size(name) + size(self[name]) + 6).sum() + 1 <= ${limitBytes}`,
+    (variables) => Object.keys(variables).length === 0 || measured(variables) <= limitBytes,
+    "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit",
+  ),
+]);
+
+const sourceSchema = withRules(
+  z.object({ secretKeyRef: keyReferenceSchema.optional(), configMapKeyRef: keyReferenceSchema.optional() }),
+  [
+    rule(
+      "has(self.secretKeyRef) != has(self.configMapKeyRef)",
+      ({ secretKeyRef, configMapKeyRef }) => (secretKeyRef === undefined) !== (configMapKeyRef === undefined),
+      "exactly one of secretKeyRef and configMapKeyRef is needed",
+    ),
+  ],
+);
+
+export const environmentSchema = withRules(
+  z.object({
+    variables: variablesSchema.optional().describe("Literal: nothing in a value is expanded; 4 KB together"),
+    valueFrom: withRules(z.record(z.string(), sourceSchema).meta({ maxProperties: 64 }), keyRules())
+      .optional()
+      .describe("Variable → key of a Secret or ConfigMap, read by the kubelet when an environment starts"),
+  }),
+  [
+    rule(
+      "!has(self.variables) || !has(self.valueFrom) || !self.valueFrom.exists(name, name in self.variables)",
+      ({ variables, valueFrom }) => !Object.keys(valueFrom ?? {}).some((name) => name in (variables ?? {})),
+      "a variable stands in variables or in valueFrom, not in both",
+    ),
+  ],
+);
+export type Environment = z.output<typeof environmentSchema>;

@@ -1,0 +1,51 @@
+/** What Function and Alias share about how they are invoked. Ranges: Lambda API reference. */
+import { z } from "zod";
+
+const destinationSchema = z.object({ destination: z.string().max(350).optional() });
+
+export const functionEventInvokeConfigSchema = z
+  .object({
+    maximumEventAgeInSeconds: z.int().min(60).max(21600).optional().describe("Default 21600"),
+    maximumRetryAttempts: z.int().min(0).max(2).optional().describe("Default 2"),
+    destinationConfig: z
+      .object({ onSuccess: destinationSchema.optional(), onFailure: destinationSchema.optional() })
+      .optional(),
+  })
+  .describe("Asynchronous invocation");
+
+const list = (max: number) =>
+  z.array(z.string().min(1).max(253)).max(max).meta({ "x-kubernetes-list-type": "atomic" }).optional();
+
+export const functionURLConfigSchema = z
+  .object({
+    authType: z.enum(["NONE", "AWS_IAM"]),
+    invokeMode: z.enum(["BUFFERED", "RESPONSE_STREAM"]).default("BUFFERED"),
+    cors: z
+      .object({
+        allowCredentials: z.boolean().default(false),
+        allowHeaders: list(100),
+        allowMethods: z
+          .array(z.enum(["*", "GET", "PUT", "HEAD", "POST", "PATCH", "DELETE"]))
+          .max(6)
+          .meta({ "x-kubernetes-list-type": "atomic" })
+          .optional(),
+        allowOrigins: list(100),
+        exposeHeaders: list(100),
+        maxAge: z.int().min(0).max(86400).default(0).describe("s"),
+      })
+      .optional(),
+  })
+  .describe("An HTTP endpoint of its own");
+
+export const provisionedConcurrencyConfigSchema = z
+  .object({ provisionedConcurrentExecutions: z.int().min(0).max(1000000).describe("Environments kept ready; 0: none") })
+  .describe("A floor of initialised environments");
+
+/** What a status says of it. */
+export const provisionedStatusShape = {
+  provisionedRequested: z.int().min(0).optional(),
+  provisionedAllocated: z.int().min(0).optional(),
+  provisionedAvailable: z.int().min(0).optional(),
+  provisionedStatus: z.enum(["IN_PROGRESS", "READY", "FAILED"]).optional(),
+  provisionedStatusReason: z.string().max(4096).optional(),
+};
