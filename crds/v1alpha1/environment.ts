@@ -49,7 +49,10 @@ function keyRules<V>() {
 
 /** Length of the map as compact JSON without escapes, as both forms of the rule count it. */
 function measured(variables: Readonly<Record<string, string>>): number {
-  return Object.entries(variables).reduce((sum, [name, value]) => sum + [...name].length + [...value].length + 6, 1);
+  return Object.entries(variables).reduce(
+    (sum, [name, value]) => sum + Array.from(name).length + Array.from(value).length + 6,
+    1,
+  );
 }
 
 const variablesSchema = withRules(z.record(z.string(), z.string().max(limitBytes)).meta({ maxProperties: 256 }), [

@@ -1,0 +1,121 @@
+/** The five kinds: what of them goes into CustomResourceDefinitions and reference pages. */
+import type { z } from "zod";
+import { aliasKind, aliasSpecSchema, aliasStatusSchema } from "./v1alpha1/alias.ts";
+import {
+  eventSourceMappingKind,
+  eventSourceMappingSpecSchema,
+  eventSourceMappingStatusSchema,
+} from "./v1alpha1/event-source-mapping.ts";
+import { functionKind, functionSpecSchema, functionStatusSchema } from "./v1alpha1/function.ts";
+import { layerKind, layerSpecSchema, layerStatusSchema } from "./v1alpha1/layer.ts";
+import { versionKind, versionSpecSchema, versionStatusSchema } from "./v1alpha1/version.ts";
+
+export interface PrinterColumn {
+  readonly name: string;
+  readonly jsonPath: string;
+  readonly type: "string" | "integer" | "boolean" | "date";
+  /** 1: only with `-o wide`. */
+  readonly priority?: number;
+}
+
+export interface KindDefinition {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames: readonly string[];
+  readonly description: string;
+  readonly spec: z.ZodType;
+  readonly status: z.ZodType;
+  readonly columns: readonly PrinterColumn[];
+  readonly scale?: { readonly specReplicasPath: string; readonly statusReplicasPath: string };
+}
+
+const age: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
+const ready: PrinterColumn = {
+  name: "Ready",
+  type: "string",
+  jsonPath: ".status.conditions[?(@.type=='Ready')].status",
+};
+const reason: PrinterColumn = {
+  name: "Reason",
+  type: "string",
+  jsonPath: ".status.conditions[?(@.type=='Ready')].reason",
+  priority: 1,
+};
+
+export const kindDefinitions: readonly KindDefinition[] = [
+  {
+    ...functionKind,
+    shortNames: ["fn"],
+    description: "Function is one Lambda function, its $LATEST",
+    spec: functionSpecSchema,
+    status: functionStatusSchema,
+    columns: [
+      { name: "Runtime", type: "string", jsonPath: ".spec.runtime" },
+      { name: "State", type: "string", jsonPath: ".status.state" },
+      { name: "Version", type: "string", jsonPath: ".status.version" },
+      { name: "Environments", type: "integer", jsonPath: ".status.readyEnvironments" },
+      age,
+      { ...ready, priority: 1 },
+      reason,
+      { name: "Memory", type: "integer", jsonPath: ".spec.memorySize", priority: 1 },
+      { name: "Timeout", type: "integer", jsonPath: ".spec.timeout", priority: 1 },
+    ],
+  },
+  {
+    ...versionKind,
+    shortNames: [],
+    description: "Version is a published snapshot of a function",
+    spec: versionSpecSchema,
+    status: versionStatusSchema,
+    columns: [
+      { name: "Function", type: "string", jsonPath: ".spec.functionName" },
+      { name: "Version", type: "integer", jsonPath: ".status.version" },
+      ready,
+      age,
+      reason,
+    ],
+  },
+  {
+    ...aliasKind,
+    shortNames: [],
+    description: "Alias is a name for one or two versions of a function",
+    spec: aliasSpecSchema,
+    status: aliasStatusSchema,
+    columns: [
+      { name: "Function", type: "string", jsonPath: ".spec.functionName" },
+      { name: "Version", type: "string", jsonPath: ".status.functionVersion" },
+      { name: "Provisioned", type: "integer", jsonPath: ".status.provisionedAvailable" },
+      ready,
+      age,
+      reason,
+    ],
+    scale: {
+      specReplicasPath: ".spec.provisionedConcurrencyConfig.provisionedConcurrentExecutions",
+      statusReplicasPath: ".status.provisionedAllocated",
+    },
+  },
+  {
+    ...layerKind,
+    shortNames: [],
+    description: "Layer is content that is merged into /opt, published as numbered versions",
+    spec: layerSpecSchema,
+    status: layerStatusSchema,
+    columns: [{ name: "Latest", type: "integer", jsonPath: ".status.latestVersion" }, ready, age, reason],
+  },
+  {
+    ...eventSourceMappingKind,
+    shortNames: ["esm"],
+    description: "EventSourceMapping polls a broker for a function",
+    spec: eventSourceMappingSpecSchema,
+    status: eventSourceMappingStatusSchema,
+    columns: [
+      { name: "Function", type: "string", jsonPath: ".spec.functionName" },
+      { name: "State", type: "string", jsonPath: ".status.state" },
+      { name: "Lag", type: "integer", jsonPath: ".status.lag" },
+      ready,
+      age,
+      reason,
+    ],
+  },
+];
