@@ -78,8 +78,7 @@ export async function assemble(options: AssembleOptions): Promise<AssembleReport
   const deadline = AbortSignal.timeout(options.deadlineMs ?? 120_000);
   const signal = AbortSignal.any([failed.signal, deadline, ...(options.signal === undefined ? [] : [options.signal])]);
   const elapsedMs = (): number => now() - startedAtMs;
-  await removeLeftovers(options.taskDirectory);
-  const scratch = await mkdtemp(join(options.taskDirectory, scratchPrefix));
+  const scratch = await makeScratch(options.taskDirectory);
   try {
     const budget = new InflateBudget(unzippedLimitBytes);
     const packages = await bringAll({ options, scratch, signal, budget, elapsedMs }, failed);
@@ -185,10 +184,16 @@ async function copySupervisor(supervisor: AssembleOptions["supervisor"]): Promis
   );
 }
 
-/** Of an earlier run that was killed. */
-async function removeLeftovers(directory: string): Promise<void> {
-  for (const name of await readdir(directory)) {
-    if (name.startsWith(scratchPrefix)) await rm(join(directory, name), { recursive: true, force: true });
+/** A directory for downloads, after those of runs that were killed are gone. */
+async function makeScratch(directory: string): Promise<string> {
+  try {
+    for (const name of await readdir(directory)) {
+      if (name.startsWith(scratchPrefix)) await rm(join(directory, name), { recursive: true, force: true });
+    }
+    return await mkdtemp(join(directory, scratchPrefix));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new AssembleError(`Cannot prepare task directory "${directory}": ${why}`, error);
   }
 }
 

@@ -169,7 +169,9 @@ describe("package store process", () => {
   });
 
   describe("objects", () => {
-    beforeEach(async () => void (await kit.resolve(zipSource)));
+    beforeEach(async () => {
+      await kit.resolve(zipSource);
+    });
 
     it("are served whole with length, tag and digest", async () => {
       const response = await kit.request(object, { token: reader });

@@ -152,7 +152,8 @@ export async function checkArchive(path: string, limits: ArchiveLimits): Promise
     let unzippedBytes = 0;
     for (const entry of archive.entries) {
       if (entry.kind === "link") await archive.readLink(entry, budget);
-      else for await (const chunk of archive.read(entry, budget)) unzippedBytes += chunk.length;
+      else if (entry.kind === "file")
+        for await (const chunk of archive.read(entry, budget)) unzippedBytes += chunk.length;
     }
     return { unzippedBytes };
   } finally {
