@@ -1,0 +1,45 @@
+/** What the router reports to the operator: absolute numbers, so that a lost report costs nothing. */
+import type { FunctionLoad } from "../../crds/wire/load-report.ts";
+import { isIdle, isReleased, type Environment } from "./environment.ts";
+import type { FunctionFacts } from "./function-facts.ts";
+
+export interface FunctionDemand {
+  readonly facts: FunctionFacts;
+  readonly environments: Iterable<Environment>;
+  /** Calls that wait for an environment. */
+  readonly waiting: number;
+  /** Most calls that the function's limits allow at once. */
+  readonly ceiling: number;
+  readonly failure?: FunctionLoad["failure"];
+}
+
+/** The function's part of a report; undefined while the function has no revision, since nothing can run it. */
+export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoad | undefined {
+  const { facts, waiting, ceiling, failure } = demand;
+  if (facts.revisionID === undefined) return undefined;
+  let running = 0;
+  const idle: { podUid: string; idleForMs: number }[] = [];
+  const released: string[] = [];
+  for (const environment of demand.environments) {
+    const { podUid, revisionID } = environment.pod;
+    if (environment.isInUse && revisionID === facts.revisionID) running += 1;
+    if (isIdle(environment)) idle.push({ podUid, idleForMs: Math.max(0, Math.round(nowMs - environment.idleSinceMs)) });
+    if (isReleased(environment)) released.push(podUid);
+  }
+  return {
+    namespace: facts.namespace,
+    name: facts.objectName,
+    functionUid: facts.uid,
+    revisionID: facts.revisionID,
+    // What runs keeps running after a limit was lowered, and is needed until it ends.
+    needed: Math.max(running, Math.min(running + waiting, ceiling)),
+    idle,
+    released,
+    ...(failure !== undefined && { failure }),
+  };
+}
+
+/** False when the operator learns nothing from it: nothing needed, nothing there, nothing failed. */
+export function isWorthReporting({ needed, idle, released, failure }: FunctionLoad): boolean {
+  return needed > 0 || idle.length > 0 || released.length > 0 || failure !== undefined;
+}

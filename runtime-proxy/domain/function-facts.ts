@@ -1,0 +1,36 @@
+/** Account-visible state of a function. Source: Lambda API model, State. */
+export type FunctionState = "Pending" | "Active" | "Inactive" | "Failed";
+
+/** What the router knows of a function: the part of its object that a call depends on. */
+export interface FunctionFacts {
+  readonly uid: string;
+  readonly namespace: string;
+  /** `metadata.name`. */
+  readonly objectName: string;
+  /** The Lambda name, unique in its namespace. */
+  readonly name: string;
+  /** Unqualified. */
+  readonly arn: string;
+  readonly state: FunctionState;
+  readonly stateReason?: string;
+  readonly stateReasonCode?: string;
+  /** What calls run now; absent until the code has been resolved for the first time. */
+  readonly revisionID?: string;
+  /** Longest run of one call. */
+  readonly timeoutSeconds: number;
+  /** Absent: the function shares what the account has not reserved. */
+  readonly reservedConcurrency?: number;
+  /** Why environments do not come up, as the function's conditions say. */
+  readonly trouble?: { readonly reason: string; readonly message: string };
+}
+
+/** Functions as Kubernetes says they are. */
+export interface FunctionDirectory {
+  find(namespace: string, name: string): FunctionFacts | undefined;
+  findByUid(uid: string): FunctionFacts | undefined;
+  /** The namespace behind an account id, of those that have functions. */
+  namespaceOf(accountId: string): string | undefined;
+  all(): Iterable<FunctionFacts>;
+  /** Calls with every function that came, changed or (`undefined`) went; also once for each that is there already. */
+  onChange(listener: (uid: string, facts: FunctionFacts | undefined) => void): void;
+}

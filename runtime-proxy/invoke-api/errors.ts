@@ -1,0 +1,72 @@
+import { jsonResponse, type HttpResponse } from "../../lib/http/handler.ts";
+import type { ThrottleReason } from "../domain/concurrency.ts";
+
+/** Error code → HTTP status: everything that this API answers besides results. Source: Lambda API model, Invoke. */
+export const invokeErrorStatus = {
+  InvalidParameterValueException: 400,
+  ValidationException: 400,
+  InvalidRequestContentException: 400,
+  ResourceNotFoundException: 404,
+  UnknownOperationException: 404,
+  RequestTimeoutException: 408,
+  ResourceConflictException: 409,
+  RequestTooLargeException: 413,
+  TooManyRequestsException: 429,
+  ServiceException: 500,
+  InvalidRuntimeException: 502,
+  InvalidZipFileException: 502,
+  ResourceNotReadyException: 502,
+} as const;
+
+export type InvokeErrorCode = keyof typeof invokeErrorStatus;
+
+/** Codes whose body says `Message`, not `message`. Source: Lambda API model. */
+const capitalMessage: ReadonlySet<InvokeErrorCode> = new Set([
+  "ResourceNotFoundException",
+  "ServiceException",
+  "InvalidRuntimeException",
+  "InvalidZipFileException",
+]);
+/** Codes whose body has no `Type`. */
+const withoutType: ReadonlySet<InvokeErrorCode> = new Set(["ValidationException", "UnknownOperationException"]);
+
+export interface InvokeErrorOptions {
+  /** Of a throttled call. */
+  readonly reason?: ThrottleReason;
+  /** For the log, never for the caller. */
+  readonly cause?: unknown;
+}
+
+/** A refusal that the caller is told, as the Lambda API tells it. */
+export class InvokeError extends Error {
+  override readonly name = "InvokeError";
+  readonly code: InvokeErrorCode;
+  readonly reason: ThrottleReason | undefined;
+
+  constructor(code: InvokeErrorCode, message: string, { reason, cause }: InvokeErrorOptions = {}) {
+    super(message, { cause });
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** The answer that carries an error: member casing, `Type` and `Reason` as recorded from Lambda. */
+export function errorResponse(error: InvokeError, requestId: string): HttpResponse {
+  const { code, reason, message } = error;
+  const status = invokeErrorStatus[code];
+  const body = {
+    ...(reason !== undefined && { Reason: reason }),
+    ...(!withoutType.has(code) && { Type: status < 500 ? "User" : "Service" }),
+    [capitalMessage.has(code) ? "Message" : "message"]: message,
+  };
+  return jsonResponse(status, body, {
+    "x-amzn-errortype": code,
+    "x-amzn-requestid": requestId,
+    ...(code === "TooManyRequestsException" && { "retry-after": "1" }),
+  });
+}
+
+/** A throttled call, in Lambda's words. */
+export function throttled(reason: ThrottleReason, cause?: Error): InvokeError {
+  return new InvokeError("TooManyRequestsException", "Rate Exceeded.", { reason, cause });
+}

@@ -1,0 +1,58 @@
+import type { FunctionLoad } from "../../crds/wire/load-report.ts";
+import type { FunctionFacts } from "../domain/function-facts.ts";
+import type { AcquireRefusal } from "../environments/environment-pool.ts";
+import { InvokeError, throttled, type InvokeErrorCode } from "./errors.ts";
+
+/** Reason codes of failed functions that Invoke has an error of its own for; the others are ResourceNotReadyException. */
+const codeOfStateReason: Readonly<Record<string, InvokeErrorCode>> = {
+  InvalidRuntime: "InvalidRuntimeException",
+  InvalidZipFileException: "InvalidZipFileException",
+};
+
+/** Why the function cannot be invoked as it stands, undefined when it can. */
+export function stateRefusal(facts: FunctionFacts): InvokeError | undefined {
+  if (facts.state === "Failed") return failed(facts);
+  // A function that has code to run is invoked with that while its next one is prepared.
+  if (facts.revisionID === undefined) {
+    const message = `The operation cannot be performed at this time. The function is currently in the following state: ${facts.state === "Active" ? "Pending" : facts.state}`;
+    return new InvokeError("ResourceConflictException", message);
+  }
+  return undefined;
+}
+
+function failed({ arn, stateReason, stateReasonCode = "" }: FunctionFacts): InvokeError {
+  const code = codeOfStateReason[stateReasonCode] ?? "ResourceNotReadyException";
+  const reason = stateReason ?? (stateReasonCode === "" ? "no reason is known" : stateReasonCode);
+  return new InvokeError(code, `Cannot invoke "${arn}": the function is in state Failed: ${reason}`);
+}
+
+export interface WaitFacts {
+  readonly facts: FunctionFacts;
+  /** The function as it stands at the end of the wait. */
+  readonly current: FunctionFacts | undefined;
+  readonly failure: FunctionLoad["failure"];
+  readonly waitMs: number;
+  readonly requestId: string;
+}
+
+/** What a call is told that got no environment. */
+export function waitRefusal(refusal: AcquireRefusal, wait: WaitFacts): InvokeError {
+  switch (refusal) {
+    case "queueFull":
+      return throttled("ConcurrentInvocationLimitExceeded");
+    case "functionGone":
+      return new InvokeError("ResourceNotFoundException", `Function not found: ${wait.facts.arn}:$LATEST`);
+    case "functionFailed":
+      return failed(wait.current ?? wait.facts);
+    case "timedOut":
+      return new InvokeError("ResourceNotReadyException", timedOutMessage(wait));
+  }
+}
+
+function timedOutMessage({ facts, current, failure, waitMs, requestId }: WaitFacts): string {
+  const start = `RequestId: ${requestId} Error: Cannot invoke "${facts.arn}": no execution environment came free within ${waitMs} ms`;
+  const trouble = current?.trouble;
+  if (trouble !== undefined) return `${start}: ${trouble.reason}: ${trouble.message}`;
+  if (failure !== undefined) return `${start}: ${failure.errorType}: ${failure.errorMessage}`;
+  return start;
+}
