@@ -1,7 +1,7 @@
 /** Reads zip archives that nobody has vouched for: every rule of packages is checked here, whoever asks. */
 import { open, type FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
-import { constants, crc32, createInflateRaw, inflateRaw } from "node:zlib";
+import { constants, crc32, createInflateRaw, inflateRaw, inflateRawSync } from "node:zlib";
 import { localHeaderBytes, readEntries, type ArchiveEntry } from "./archive-directory.ts";
 import { invalidEntry, refuse, safeLinkTarget } from "./archive-entry.ts";
 import type { ArchiveLimits } from "./archive-limits.ts";
@@ -13,6 +13,7 @@ const localHeaderSignature = 0x04034b50;
 /** Content up to these sizes is read and inflated in one step: most files of a package, and several times faster than a stream. */
 const wholeCompressedBytes = 512 * 1024;
 const wholeInflatedBytes = 4 * 1024 * 1024;
+const tinyBytes = 64 * 1024;
 const linkTargetLimitBytes = 4096;
 /** Local and central extra fields differ in length; so much more is read at once to find the data in one read. */
 const extraAllowanceBytes = 64;
@@ -44,15 +45,7 @@ export class Archive {
 
   async readWhole(entry: ArchiveEntry, budget: InflateBudget): Promise<Buffer> {
     const compressed = await this.#readCompressed(entry);
-    // The header's size is the bound for zlib, so a lie costs no memory.
-    const content =
-      entry.compression === "stored"
-        ? compressed
-        : await inflateWhole(compressed, { maxOutputLength: Math.max(1, entry.uncompressedBytes) }).catch(
-            (cause: unknown) => {
-              throw damaged(entry, "its content cannot be inflated to the size that its header says", cause);
-            },
-          );
+    const content = entry.compression === "stored" ? compressed : await inflateSmall(entry, compressed);
     budget.take(content.length);
     if (content.length !== entry.uncompressedBytes) throw damaged(entry, "its size differs from its header");
     if (crc32(content) !== entry.crc32) throw damaged(entry, "its checksum (CRC-32) differs");
@@ -158,6 +151,17 @@ export async function checkArchive(path: string, limits: ArchiveLimits): Promise
     return { unzippedBytes };
   } finally {
     await archive.close();
+  }
+}
+
+/** The header's size is the bound for zlib, so a lie costs no memory. A thread's turn costs more than inflating a few KB. */
+async function inflateSmall(entry: ArchiveEntry, compressed: Buffer): Promise<Buffer> {
+  const options = { maxOutputLength: Math.max(1, entry.uncompressedBytes) };
+  try {
+    const isTiny = entry.uncompressedBytes <= tinyBytes;
+    return isTiny ? inflateRawSync(compressed, options) : await inflateWhole(compressed, options);
+  } catch (cause) {
+    throw invalidEntry(entry.name, "its content cannot be inflated to the size that its header says", cause);
   }
 }
 
