@@ -1,0 +1,233 @@
+import { type Clock, sleep } from "../clock.ts";
+import type { KubernetesClient } from "./client.ts";
+import { kinds } from "./kinds.ts";
+import { isKubernetesError, type KubernetesError } from "./kubernetes-error.ts";
+import type { KubernetesObject, ObjectRef, Stored } from "./object.ts";
+import { toKubernetesError } from "./to-kubernetes-error.ts";
+
+/** A Lease of coordination.k8s.io/v1. */
+export interface Lease extends KubernetesObject {
+  readonly spec?: {
+    readonly holderIdentity?: string | null;
+    readonly leaseDurationSeconds?: number | null;
+    readonly acquireTime?: string | null;
+    readonly renewTime?: string | null;
+    readonly leaseTransitions?: number | null;
+  };
+}
+
+export interface LeaderElectionOptions {
+  readonly client: KubernetesClient;
+  readonly clock: Clock;
+  readonly namespace: string;
+  /** The Lease's name: one for each thing that has one leader. */
+  readonly name: string;
+  /** This candidate; unique, e.g. the pod's name and uid. */
+  readonly identity: string;
+  /** Others wait so long after the last renewal that they saw. Default 15,000; whole seconds. */
+  readonly leaseDurationMs?: number;
+  /** A leader that could not renew for so long gives up, before others take over. Default 10,000. */
+  readonly renewDeadlineMs?: number;
+  /** Between attempts. Default 2,000. */
+  readonly retryPeriodMs?: number;
+  readonly onStarted: () => void;
+  /** Called once after each onStarted: all work has to end within leaseDurationMs - renewDeadlineMs. */
+  readonly onLost: (reason: string) => void;
+  readonly onError?: (error: KubernetesError) => void;
+  readonly draw?: () => number;
+}
+
+interface Observed {
+  readonly resourceVersion: string;
+  readonly atMs: number;
+}
+
+/**
+ * One leader among many candidates, held by a Lease. Judges only by how long this machine has seen the Lease unchanged,
+ * so clocks that differ do no harm; a leader's own time counts from before its request, so it ends first.
+ */
+export class LeaderElection {
+  readonly #options: LeaderElectionOptions;
+  readonly #ref: ObjectRef;
+  readonly #leaseDurationMs: number;
+  readonly #renewDeadlineMs: number;
+  readonly #retryPeriodMs: number;
+  readonly #stop = new AbortController();
+  #lease: Stored<Lease> | undefined;
+  #observed: Observed | undefined;
+  #leadsUntilMs = -Infinity;
+  #isLeading = false;
+  #cancelDeadline: (() => void) | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: LeaderElectionOptions) {
+    this.#options = options;
+    this.#ref = { kind: kinds.lease, namespace: options.namespace, name: options.name };
+    this.#leaseDurationMs = Math.ceil((options.leaseDurationMs ?? 15_000) / 1000) * 1000;
+    this.#renewDeadlineMs = options.renewDeadlineMs ?? 10_000;
+    this.#retryPeriodMs = options.retryPeriodMs ?? 2_000;
+    if (this.#retryPeriodMs >= this.#renewDeadlineMs || this.#renewDeadlineMs >= this.#leaseDurationMs) {
+      throw new RangeError(
+        `Cannot elect a leader: retry ${this.#retryPeriodMs} ms, renew ${this.#renewDeadlineMs} ms and lease ` +
+          `${this.#leaseDurationMs} ms have to grow in this order`,
+      );
+    }
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends the candidacy; a leader lets the Lease go (after onLost), so that another takes over at once. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error("The election has stopped"));
+    await this.#running;
+    const wasLeading = this.#isLeading;
+    this.#lose("stopped");
+    if (wasLeading) await this.#release();
+  }
+
+  /** True while this candidate may act; checked against the clock, so it is right also after a pause of the process. */
+  isLeader(): boolean {
+    return this.#isLeading && this.#options.clock.monotonicMs() < this.#leadsUntilMs;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, draw = Math.random } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      const startedAtMs = clock.monotonicMs();
+      const holds = await this.#tryToHold(startedAtMs).catch((error: unknown) => this.#report(error));
+      if (holds === true) this.#lead(startedAtMs + this.#renewDeadlineMs);
+      if (holds === false) this.#lose("another candidate holds the lease");
+      // Jitter keeps candidates from asking in step.
+      const pauseMs = this.#isLeading ? this.#retryPeriodMs : this.#retryPeriodMs * (1 + 0.2 * draw());
+      await sleep(clock, pauseMs, this.#stop.signal).catch(() => undefined);
+    }
+  }
+
+  /** Answers whether we hold the Lease now; throws when that is not known. */
+  async #tryToHold(nowMs: number): Promise<boolean> {
+    try {
+      this.#lease ??= await this.#read();
+      if (this.#lease === undefined) {
+        this.#keep(await this.#options.client.create(this.#desired(undefined), this.#requestOptions()), nowMs);
+        return true;
+      }
+      if (!this.#isOurs(this.#lease)) {
+        // Another's renewals are seen only by reading again.
+        this.#lease = await this.#read();
+        if (this.#lease !== undefined && !this.#isOurs(this.#lease) && !this.#isFree(this.#lease)) return false;
+      }
+      const desired = this.#desired(this.#lease);
+      const stored = await (this.#lease === undefined
+        ? this.#options.client.create(desired, this.#requestOptions())
+        : this.#options.client.update(desired, this.#requestOptions()));
+      this.#keep(stored, nowMs);
+      return true;
+    } catch (error) {
+      this.#lease = undefined;
+      if (!isKubernetesError(error, "Conflict", "AlreadyExists")) throw error;
+      // Someone else wrote it: perhaps us, in a request whose answer was lost.
+      this.#lease = await this.#read();
+      return this.#lease !== undefined && this.#isOurs(this.#lease) ? await this.#renewOwn(nowMs) : false;
+    }
+  }
+
+  async #renewOwn(nowMs: number): Promise<boolean> {
+    this.#keep(await this.#options.client.update(this.#desired(this.#lease), this.#requestOptions()), nowMs);
+    return true;
+  }
+
+  async #read(): Promise<Stored<Lease> | undefined> {
+    try {
+      const lease = await this.#options.client.get<Lease>(this.#ref, this.#requestOptions());
+      const { resourceVersion } = lease.metadata;
+      if (this.#observed?.resourceVersion !== resourceVersion) {
+        this.#observed = { resourceVersion, atMs: this.#options.clock.monotonicMs() };
+      }
+      return lease;
+    } catch (error) {
+      if (isKubernetesError(error, "NotFound")) return undefined;
+      throw error;
+    }
+  }
+
+  #keep(lease: Stored<Lease>, atMs: number): void {
+    this.#lease = lease;
+    this.#observed = { resourceVersion: lease.metadata.resourceVersion, atMs };
+  }
+
+  #isOurs(lease: Lease): boolean {
+    return lease.spec?.holderIdentity === this.#options.identity;
+  }
+
+  #isFree({ spec }: Lease): boolean {
+    const holder = spec?.holderIdentity ?? "";
+    if (holder === "" || this.#observed === undefined) return holder === "";
+    const leaseMs = (spec?.leaseDurationSeconds ?? this.#leaseDurationMs / 1000) * 1000;
+    return this.#options.clock.monotonicMs() - this.#observed.atMs > leaseMs;
+  }
+
+  #desired(lease: Stored<Lease> | undefined): Lease {
+    const now = microTime(this.#options.clock.nowMs());
+    const isNew = lease === undefined || !this.#isOurs(lease);
+    const { namespace, name, identity } = this.#options;
+    return {
+      apiVersion: kinds.lease.apiVersion,
+      kind: kinds.lease.kind,
+      metadata: lease?.metadata ?? { namespace, name },
+      spec: {
+        ...lease?.spec,
+        holderIdentity: identity,
+        leaseDurationSeconds: this.#leaseDurationMs / 1000,
+        renewTime: now,
+        acquireTime: isNew ? now : (lease.spec?.acquireTime ?? now),
+        leaseTransitions: (lease?.spec?.leaseTransitions ?? 0) + (isNew && lease !== undefined ? 1 : 0),
+      },
+    };
+  }
+
+  #lead(untilMs: number): void {
+    const { clock, onStarted } = this.#options;
+    const leftMs = untilMs - clock.monotonicMs();
+    if (leftMs <= 0) return;
+    this.#leadsUntilMs = untilMs;
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = clock.schedule(leftMs, () => this.#lose("the lease could not be renewed in time"));
+    if (this.#isLeading) return;
+    this.#isLeading = true;
+    onStarted();
+  }
+
+  #lose(reason: string): void {
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = undefined;
+    this.#leadsUntilMs = -Infinity;
+    if (!this.#isLeading) return;
+    this.#isLeading = false;
+    this.#options.onLost(reason);
+  }
+
+  async #release(): Promise<void> {
+    if (this.#lease === undefined || !this.#isOurs(this.#lease)) return;
+    const spec = { ...this.#lease.spec, holderIdentity: "", renewTime: microTime(this.#options.clock.nowMs()) };
+    const { retryPeriodMs } = { retryPeriodMs: this.#retryPeriodMs };
+    // Nobody waits for this longer than for a renewal: without it others take over after the lease's duration.
+    await this.#options.client
+      .update({ ...this.#lease, spec }, { timeoutMs: retryPeriodMs })
+      .catch((error: unknown) => this.#report(error));
+  }
+
+  #requestOptions(): { readonly timeoutMs: number; readonly signal: AbortSignal } {
+    return { timeoutMs: this.#retryPeriodMs, signal: this.#stop.signal };
+  }
+
+  #report(error: unknown): undefined {
+    if (!this.#stop.signal.aborted) this.#options.onError?.(toKubernetesError(`hold lease "${this.#ref.name}"`, error));
+  }
+}
+
+/** The API's time with microseconds. */
+export function microTime(nowMs: number): string {
+  return new Date(nowMs).toISOString().replace("Z", "000Z");
+}
