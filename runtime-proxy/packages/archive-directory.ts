@@ -4,6 +4,7 @@ import * as yauzl from "yauzl";
 import { invalidEntry, placeEntry, refuse, type EntryPlace } from "./archive-entry.ts";
 import { invalidArchiveText, type ArchiveLimits } from "./archive-limits.ts";
 import { ArchiveTree } from "./archive-tree.ts";
+import { DirectoryReader } from "./directory-reader.ts";
 import { PackageError } from "./package-error.ts";
 
 export interface ArchiveEntry extends EntryPlace {
@@ -27,7 +28,9 @@ export async function readEntries(handle: FileHandle, limits: ArchiveLimits): Pr
   const tree = new ArchiveTree();
   const entries: Omit<ArchiveEntry, "endOffset">[] = [];
   try {
-    const zip = await yauzl.fromFdPromise(handle.fd, { autoClose: false, decodeStrings: false });
+    const { size } = await handle.stat();
+    const reader = new DirectoryReader(handle);
+    const zip = await yauzl.fromRandomAccessReaderPromise(reader, size, { autoClose: false, decodeStrings: false });
     requireFew(zip.entryCount, limits);
     for await (const raw of zip.eachEntry()) {
       const entry = toEntry(raw);

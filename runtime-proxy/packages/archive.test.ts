@@ -10,6 +10,14 @@ import { checkArchive, openArchive } from "./archive.ts";
 import { InflateBudget } from "./inflate-budget.ts";
 import { PackageError } from "./package-error.ts";
 
+/** An empty zip in the 64-bit form, with an offset of 2^64 - 1. */
+function farDirectory(): Buffer {
+  const locator = Buffer.alloc(20);
+  locator.writeUInt32LE(0x07064b50, 0);
+  locator.fill(0xff, 8, 16);
+  return Buffer.concat([locator, zipBytes([])]);
+}
+
 const link = (name: string, content: string): ZipEntryDraft => ({ name, content, mode: 0o120777 });
 const text = (name: string): ZipEntryDraft => ({ name, content: `content of ${name}` });
 
@@ -144,6 +152,7 @@ describe("archives", () => {
 
   const nonArchives: Record<string, Buffer> = {
     nothing: Buffer.alloc(0),
+    "a zip whose directory is said to lie beyond every file": farDirectory(),
     "a text": Buffer.from("no zip at all"),
     "a zip that is cut off": zipBytes([text("a"), text("b")]).subarray(0, 60),
     "a zip with more behind it": Buffer.concat([zipBytes([text("a")]), Buffer.from("more")]),
