@@ -1,0 +1,239 @@
+/** The pod of one execution environment, made for one revision of one function. */
+import { annotations, ENVIRONMENT_COMPONENT, labels } from "../../../crds/names.ts";
+import { audiences, ports } from "../../../crds/wire/routes.ts";
+import type { OwnerReference } from "../../../lib/kubernetes/object.ts";
+import { agentUserId, functionUserId, type EnvironmentSettings } from "../../environment-settings.ts";
+import type { Pod } from "../../pod.ts";
+import { decideResources } from "./environment-resources.ts";
+import { mergePodTemplate } from "./pod-template.ts";
+import type { Recipe, ValueFromEntry } from "./recipe.ts";
+
+type Container = Pod["spec"]["containers"][number];
+type Volume = NonNullable<Pod["spec"]["volumes"]>[number];
+type EnvVar = NonNullable<Container["env"]>[number];
+type Mount = NonNullable<Container["volumeMounts"]>[number];
+
+export interface EnvironmentPodInput {
+  readonly namespace: string;
+  readonly name: string;
+  readonly owner: OwnerReference;
+  readonly recipe: Recipe;
+  readonly settings: EnvironmentSettings;
+}
+
+const tokenDirectory = "/var/run/secrets/kubelambda";
+const accountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
+const controlDirectory = "/run/kubelambda/runtime";
+const socketPath = `${controlDirectory}/agent.sock`;
+/** What an agent and its supervisor have after the function's own time, s. */
+const shutdownSeconds = 5;
+/** Tokens are renewed by the kubelet; the API server allows nothing shorter than 600. */
+const tokenSeconds = 3600;
+const security = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ["ALL"] },
+};
+
+/** Everything that is not in the pod reaches it through variables and mounts, so that whatever runs pods can run it. */
+export function environmentPod({ namespace, name, owner, recipe, settings }: EnvironmentPodInput): Pod {
+  const { document } = recipe;
+  const resources = decideResources(recipe, settings);
+  const runtime = runtimeContainer(recipe, settings);
+  const assemble = assembleContainer(settings);
+  const agent = agentContainer(recipe, settings);
+  const pod: Pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      namespace,
+      name,
+      ownerReferences: [owner],
+      labels: environmentLabels(document.functionUid, document.revisionID),
+      annotations: {
+        [annotations.environment]: JSON.stringify({ ...document, variablesFrom: variablesFrom(recipe.valueFrom) }),
+        [annotations.functionName]: document.functionName,
+        "kubectl.kubernetes.io/default-container": "runtime",
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+      },
+    },
+    spec: {
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: document.timeoutSeconds + shutdownSeconds,
+      enableServiceLinks: false,
+      automountServiceAccountToken: false,
+      ...(recipe.serviceAccountName !== undefined && { serviceAccountName: recipe.serviceAccountName }),
+      ...(settings.runtimeClassName !== undefined && { runtimeClassName: settings.runtimeClassName }),
+      ...(recipe.nodeArchitecture !== undefined && { nodeSelector: { "kubernetes.io/arch": recipe.nodeArchitecture } }),
+      hostAliases: [{ ip: "127.0.0.1", hostnames: ["sandbox.localdomain", "sandbox"] }],
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      ...(resources.pod !== undefined && { resources: resources.pod }),
+      initContainers: [{ ...assemble, ...withResources(resources.assemble) }],
+      containers: [
+        { ...agent, ...withResources(resources.agent) },
+        { ...runtime, ...withResources(resources.runtime) },
+      ],
+      volumes: volumes(recipe, settings),
+    },
+  };
+  return mergePodTemplate(pod, recipe.podTemplate);
+}
+
+/** By these a function's environments are found. */
+export function environmentLabels(functionUid: string, revisionID: string): Record<string, string> {
+  return {
+    [labels.component]: ENVIRONMENT_COMPONENT,
+    [labels.functionUid]: functionUid,
+    [labels.revision]: revisionID,
+  };
+}
+
+function assembleContainer(settings: EnvironmentSettings): Container {
+  return {
+    name: "assemble",
+    ...ownImage(settings, settings.assembleCommand),
+    env: [
+      environmentVariable,
+      { name: "KUBELAMBDA_PACKAGES_URL", value: settings.packagesUrl },
+      { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/packages` },
+      { name: "KUBELAMBDA_TASK_DIRECTORY", value: "/var/task" },
+      { name: "KUBELAMBDA_LAYERS_DIRECTORY", value: "/opt" },
+      { name: "KUBELAMBDA_SUPERVISOR_SOURCE", value: "/kubelambda/supervisor" },
+      { name: "KUBELAMBDA_SUPERVISOR_TARGETS", value: controlDirectory },
+    ],
+    volumeMounts: [
+      { name: "task", mountPath: "/var/task" },
+      { name: "opt", mountPath: "/opt" },
+      controlMount,
+      { name: "token-packages", mountPath: tokenDirectory, readOnly: true },
+    ],
+  };
+}
+
+function agentContainer({ valueFrom }: Recipe, settings: EnvironmentSettings): Container {
+  return {
+    name: "agent",
+    ...ownImage(settings, settings.agentCommand),
+    env: [
+      environmentVariable,
+      { name: "KUBELAMBDA_POD_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
+      { name: "KUBELAMBDA_POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
+      { name: "KUBELAMBDA_AGENT_PORT", value: String(ports.agent) },
+      { name: "KUBELAMBDA_RUNTIME_API", value: `127.0.0.1:${ports.runtimeApi}` },
+      { name: "KUBELAMBDA_ROUTER_URL", value: settings.routerUrl },
+      { name: "KUBELAMBDA_ROUTER_KEYS", value: settings.routerKeys.join(",") },
+      { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/router` },
+      { name: "KUBELAMBDA_RUNTIME_SOCKET", value: socketPath },
+      ...valueFrom.map((entry, index) => valueVariable(entry, index)),
+    ],
+    ports: [{ name: "agent", containerPort: ports.agent }],
+    // Off the way of a call: it ends an environment whose agent hangs, and says nothing about readiness.
+    livenessProbe: {
+      httpGet: { path: "/healthz", port: "agent" },
+      initialDelaySeconds: 10,
+      periodSeconds: 30,
+      timeoutSeconds: 5,
+      failureThreshold: 3,
+    },
+    volumeMounts: [
+      { name: "task", mountPath: "/var/task" },
+      { name: "opt", mountPath: "/opt" },
+      controlMount,
+      { name: "token-router", mountPath: tokenDirectory, readOnly: true },
+    ],
+  };
+}
+
+function runtimeContainer({ image, serviceAccountName }: Recipe, settings: EnvironmentSettings): Container {
+  return {
+    name: "runtime",
+    image,
+    imagePullPolicy: settings.imagePullPolicy,
+    command: [`${controlDirectory}/supervisor`],
+    env: [{ name: "KUBELAMBDA_SOCKET", value: socketPath }],
+    securityContext: { ...security, runAsNonRoot: true, runAsUser: functionUserId, runAsGroup: functionUserId },
+    volumeMounts: [
+      { name: "task", mountPath: "/var/task", readOnly: true },
+      { name: "opt", mountPath: "/opt", readOnly: true },
+      { name: "tmp", mountPath: "/tmp" },
+      { ...controlMount, readOnly: true },
+      ...(serviceAccountName === undefined ? [] : [{ name: "account", mountPath: accountDirectory, readOnly: true }]),
+    ],
+  };
+}
+
+function ownImage({ image, imagePullPolicy }: EnvironmentSettings, command: readonly string[]) {
+  return {
+    image,
+    imagePullPolicy,
+    command: [...command],
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    securityContext: { ...security, runAsNonRoot: true, runAsUser: agentUserId, runAsGroup: agentUserId },
+  };
+}
+
+const controlMount: Mount = { name: "control-runtime", mountPath: controlDirectory };
+
+const environmentVariable: EnvVar = {
+  name: "KUBELAMBDA_ENVIRONMENT",
+  valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${annotations.environment}']` } },
+};
+
+function valueVariable({ valueFrom }: ValueFromEntry, index: number): EnvVar {
+  const { secretKeyRef, configMapKeyRef } = valueFrom;
+  return {
+    name: valueName(index),
+    valueFrom: {
+      ...(secretKeyRef !== undefined && { secretKeyRef: keyReference(secretKeyRef) }),
+      ...(configMapKeyRef !== undefined && { configMapKeyRef: keyReference(configMapKeyRef) }),
+    },
+  };
+}
+
+function keyReference({ name, key, optional }: { name: string; key: string; optional?: boolean | undefined }) {
+  return { name, key, ...(optional !== undefined && { optional }) };
+}
+
+function valueName(index: number): string {
+  return `KUBELAMBDA_VALUE_${index}`;
+}
+
+/** Name of the function's variable → name of the agent's variable that the kubelet fills. */
+function variablesFrom(entries: readonly ValueFromEntry[]): Record<string, string> {
+  return Object.fromEntries(entries.map(({ name }, index) => [name, valueName(index)]));
+}
+
+function volumes(recipe: Recipe, { tmpMedium }: EnvironmentSettings): Volume[] {
+  const sizeLimit = `${recipe.ephemeralStorage}Mi`;
+  return [
+    // The package's own limit is 250 MB; its zip passes through the same volume.
+    { name: "task", emptyDir: { sizeLimit: "1Gi" } },
+    { name: "opt", emptyDir: { sizeLimit: "1Gi" } },
+    { name: "tmp", emptyDir: { sizeLimit, ...(tmpMedium !== "" && { medium: tmpMedium }) } },
+    { name: "control-runtime", emptyDir: { sizeLimit: "64Mi" } },
+    tokenVolume("router"),
+    tokenVolume("packages"),
+    ...(recipe.serviceAccountName === undefined ? [] : [accountVolume]),
+  ];
+}
+
+function tokenVolume(file: "router" | "packages"): Volume {
+  const token = { audience: audiences[file], expirationSeconds: tokenSeconds, path: file };
+  return { name: `token-${file}`, projected: { sources: [{ serviceAccountToken: token }] } };
+}
+
+/** What the kubelet would mount into every container; here it is the runtime's alone. */
+const accountVolume: Volume = {
+  name: "account",
+  projected: {
+    sources: [
+      { serviceAccountToken: { path: "token", expirationSeconds: tokenSeconds } },
+      { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+      { downwardAPI: { items: [{ path: "namespace", fieldRef: { fieldPath: "metadata.namespace" } }] } },
+    ],
+  },
+};
+
+function withResources(resources: Container["resources"]) {
+  return resources === undefined ? {} : { resources };
+}

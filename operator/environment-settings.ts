@@ -1,0 +1,27 @@
+/** How this installation makes execution environments: from the operator's configuration and what the cluster can do. */
+export interface EnvironmentSettings {
+  /** Our own image: `assemble` and `agent`. */
+  readonly image: string;
+  readonly assembleCommand: readonly string[];
+  readonly agentCommand: readonly string[];
+  readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
+  readonly packagesUrl: string;
+  /** Where agents announce themselves. */
+  readonly routerUrl: string;
+  /** Public keys of the routers, as formatPublicKey() writes them. */
+  readonly routerKeys: readonly string[];
+  /** burst: one CPU at least; proportional: memory / 1769 MB of one; none: no limit. */
+  readonly cpuPolicy: "burst" | "proportional" | "none";
+  /** Shares of the limits that are requested, percent. */
+  readonly cpuRequestPercent: number;
+  readonly memoryRequestPercent: number;
+  /** "": /tmp on disk; Memory: a part of the memory limit. */
+  readonly tmpMedium: "" | "Memory";
+  readonly runtimeClassName?: string | undefined;
+  /** The cluster takes spec.resources of a pod (on by default from 1.34). */
+  readonly hasPodResources: boolean;
+}
+
+/** User ids of an environment: two, so that the "other" permission bits of a package mean what they mean in Lambda. */
+export const agentUserId = 10_001;
+export const functionUserId = 10_002;

@@ -1,0 +1,119 @@
+/** What a pod's status says about the environment in it. */
+import { labels } from "../../crds/names.ts";
+import type { Stored } from "../../lib/kubernetes/object.ts";
+import type { Pod } from "../pod.ts";
+import type { EnvironmentPhase } from "./decide.ts";
+
+/** Why an environment does not come up. */
+export interface EnvironmentFailure {
+  /** Constant, UpperCamelCase: ImagePullFailed, AssembleFailed, ContainerNotCreated, Unschedulable, Crashed, Evicted, QuotaExceeded, NotCreated. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface EnvironmentState {
+  readonly uid: string;
+  readonly name: string;
+  readonly revisionID: string;
+  readonly phase: EnvironmentPhase;
+  readonly createdAtMs: number;
+  /** Present when it failed, or waits for something that an administrator has to mend. */
+  readonly failure?: EnvironmentFailure;
+  /** The failure is one of start-up that another try will hardly mend soon. */
+  readonly isSlowToMend: boolean;
+}
+
+type ContainerStatus = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>[number];
+
+/** Waiting reasons with which a container will not start without a change; the kubelet's words. */
+const hopelessReasons: Readonly<Record<string, string>> = {
+  ErrImagePull: "ImagePullFailed",
+  ImagePullBackOff: "ImagePullFailed",
+  InvalidImageName: "ImagePullFailed",
+  ErrImageNeverPull: "ImagePullFailed",
+  ImageInspectError: "ImagePullFailed",
+  RegistryUnavailable: "ImagePullFailed",
+  CreateContainerConfigError: "ContainerNotCreated",
+  CreateContainerError: "ContainerNotCreated",
+  RunContainerError: "ContainerNotCreated",
+};
+
+/** An environment that ends within this time of its start never was one, ms. */
+const shortLifeMs = 5000;
+
+/** Classifies a pod of ours; a pod whose containers ended is over, however it ended. */
+export function environmentState(pod: Stored<Pod>): EnvironmentState {
+  const { uid, name, creationTimestamp } = pod.metadata;
+  const revisionID = pod.metadata.labels?.[labels.revision] ?? "";
+  const base = { uid, name, revisionID, createdAtMs: Date.parse(creationTimestamp), isSlowToMend: false };
+  if (pod.metadata.deletionTimestamp !== undefined) return { ...base, phase: "terminating" };
+  const failure = startFailure(pod);
+  if (failure !== undefined) return { ...base, phase: "failed", failure, isSlowToMend: true };
+  const ended = endOf(pod);
+  if (ended !== undefined) return { ...base, ...ended };
+  const containers = pod.status?.containerStatuses ?? [];
+  const isRunning = containers.length > 0 && containers.every(({ state }) => state?.running !== undefined);
+  if (isRunning) return { ...base, phase: "running" };
+  const unschedulable = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
+  if (unschedulable?.status === "False" && unschedulable.reason === "Unschedulable") {
+    const message = `Pod "${name}" finds no node: ${unschedulable.message ?? "no reason given"}`;
+    return { ...base, phase: "starting", failure: { reason: "Unschedulable", message } };
+  }
+  return { ...base, phase: "starting" };
+}
+
+function startFailure(pod: Stored<Pod>): EnvironmentFailure | undefined {
+  const { name } = pod.metadata;
+  const assembled = pod.status?.initContainerStatuses?.find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0);
+  if (assembled !== undefined) {
+    const { terminated } = assembled.state ?? {};
+    const why = oneLine(terminated?.message) ?? `exit code ${terminated?.exitCode ?? "unknown"}`;
+    return { reason: "AssembleFailed", message: `Pod "${name}" has no code: ${why}` };
+  }
+  for (const status of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
+    const waiting = status.state?.waiting;
+    const reason = hopelessReasons[waiting?.reason ?? ""];
+    if (reason === undefined) continue;
+    const why = oneLine(waiting?.message) ?? "no reason given";
+    const message = `Container "${status.name}" of pod "${name}" does not start with image "${status.image}": ${waiting?.reason ?? ""}: ${why}`;
+    return { reason, message };
+  }
+  return undefined;
+}
+
+function endOf(pod: Stored<Pod>): Pick<EnvironmentState, "phase" | "failure"> | undefined {
+  const { name } = pod.metadata;
+  const phase = pod.status?.phase;
+  const ended = (pod.status?.containerStatuses ?? []).filter(({ state }) => state?.terminated !== undefined);
+  const isOver = ended.length > 0 || phase === "Failed" || phase === "Succeeded";
+  if (!isOver) return undefined;
+  const crashed = ended.find((status) => isCrash(status));
+  if (crashed !== undefined) {
+    const { terminated } = crashed.state ?? {};
+    const why = `${terminated?.reason ?? "Error"}, exit code ${terminated?.exitCode ?? "unknown"}`;
+    const detail = oneLine(terminated?.message);
+    const message = `Container "${crashed.name}" of pod "${name}" ended right after its start: ${why}${detail === undefined ? "" : `: ${detail}`}`;
+    return { phase: "ended", failure: { reason: "Crashed", message } };
+  }
+  if (phase === "Failed" && ended.length === 0) {
+    const why = oneLine(pod.status?.message) ?? pod.status?.reason ?? "no reason given";
+    return {
+      phase: "ended",
+      failure: { reason: pod.status?.reason ?? "PodFailed", message: `Pod "${name}" failed: ${why}` },
+    };
+  }
+  return { phase: "ended" };
+}
+
+function isCrash({ state }: ContainerStatus): boolean {
+  const { exitCode = 0, startedAt, finishedAt } = state?.terminated ?? {};
+  if (exitCode === 0) return false;
+  if (startedAt === undefined || finishedAt === undefined) return true;
+  return Date.parse(String(finishedAt)) - Date.parse(String(startedAt)) < shortLifeMs;
+}
+
+/** The first 500 characters in one line; undefined when there is nothing. */
+function oneLine(text: string | undefined): string | undefined {
+  const line = (text ?? "").replaceAll(/\s+/g, " ").trim().slice(0, 500);
+  return line === "" ? undefined : line;
+}
