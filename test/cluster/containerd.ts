@@ -6,6 +6,8 @@ import { RunError, run } from "./run.ts";
 
 export const pauseImage = "kubelambda.test/pause:1";
 
+export const networkName = "kubelambda-test";
+
 /** Name by which the node pulls from the registry of the cluster. */
 export const registryName = "registry.kubelambda.test";
 
@@ -61,7 +63,7 @@ function words(output: string): string[] {
 function podNetwork(stateDir: string): object {
   return {
     cniVersion: "0.4.0",
-    name: "kubelambda",
+    name: networkName,
     plugins: [
       {
         type: "bridge",

@@ -32,6 +32,15 @@ export function removeLogLinks(stateDir: string): void {
   }
 }
 
+/** Removes what the network plugins noted of a network's pods. */
+export function removeNetworkResults(network: string): void {
+  const dir = "/var/lib/cni/results";
+  if (!existsSync(dir)) return;
+  for (const name of readdirSync(dir)) {
+    if (name.startsWith(`${network}-`)) unlinkSync(join(dir, name));
+  }
+}
+
 function removeCgroup(dir: string): void {
   if (!existsSync(dir)) return;
   for (const entry of readdirSync(dir, { withFileTypes: true })) {

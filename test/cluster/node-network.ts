@@ -48,6 +48,31 @@ export async function removeNodeNetwork(): Promise<void> {
   }
 }
 
+/** Removes the chains that a kubelet makes and never takes back. Another kubelet on this machine would make its own again. */
+export async function removeKubeletChains(): Promise<void> {
+  for (const command of ["iptables", "ip6tables"]) {
+    const saved = await run(`${command}-save`, [], { timeoutMs: 10_000 });
+    const own = kubeletRulesOf(saved);
+    if (own !== "") await run(`${command}-restore`, ["--noflush", "-w", "5"], { timeoutMs: 10_000, input: own });
+  }
+}
+
+/** Input for iptables-restore that deletes what iptables-save shows of a kubelet. Source: iptables-save(8), its format. */
+function kubeletRulesOf(saved: string): string {
+  const chains = /^:(KUBE-(?:IPTABLES-HINT|KUBELET-CANARY|FIREWALL)) /;
+  const jump = /^-A (\S+ -j KUBE-FIREWALL)$/;
+  const output: string[] = [];
+  for (const table of saved.split(/^(?=\*)/m).filter((part) => part.startsWith("*"))) {
+    const lines = table.split("\n");
+    const names = lines.flatMap((line) => chains.exec(line)?.[1] ?? []);
+    if (names.length === 0) continue;
+    const jumps = lines.flatMap((line) => jump.exec(line)?.[1] ?? []).map((rule) => `-D ${rule}`);
+    const removals = [...names.map((chain) => `-F ${chain}`), ...names.map((chain) => `-X ${chain}`)];
+    output.push(lines[0] ?? "", ...jumps, ...removals, "COMMIT");
+  }
+  return output.length === 0 ? "" : `${output.join("\n")}\n`;
+}
+
 function hasBridge(): boolean {
   return existsSync(`/sys/class/net/${bridge.name}`);
 }

@@ -6,6 +6,7 @@ import {
   containerdSocket,
   containerdSpec,
   importImages,
+  networkName,
   removeContainers,
   writeContainerdConfig,
 } from "./containerd.ts";
@@ -14,9 +15,9 @@ import { type DaemonSpec, isDaemonAlive, startDaemon, stopDaemon } from "./daemo
 import { waitForDaemon } from "./daemon-health.ts";
 import { withFileLock } from "./file-lock.ts";
 import { buildGoProgram, components, type Progress } from "./go-program.ts";
-import { removeLogLinks, removePodCgroups, unmountBelow } from "./mounts.ts";
+import { removeLogLinks, removeNetworkResults, removePodCgroups, unmountBelow } from "./mounts.ts";
 import { kubeletSpec, kubeProxySpec, nodeName } from "./node-daemons.ts";
-import { createNodeNetwork, removeNodeNetwork } from "./node-network.ts";
+import { createNodeNetwork, removeKubeletChains, removeNodeNetwork } from "./node-network.ts";
 import { cacheDir } from "./paths.ts";
 import { issueCertificate } from "./pki.ts";
 import { registryPort, registrySpec } from "./registry.ts";
@@ -91,7 +92,7 @@ export async function startComponent(name: DaemonName): Promise<void> {
   await waitForDaemon(stateDir, name);
 }
 
-/** Puts the images of an archive on the node, unless it is the very archive that was loaded before. */
+/** Puts the images of a docker or OCI archive on the node. */
 export async function loadImage(archive: string): Promise<void> {
   if (!existsSync(archive)) throw new Error(`Cannot load image archive "${archive}": no such file`);
   await importImages(stateDir, archive);
@@ -200,6 +201,8 @@ async function takeDown(): Promise<void> {
   }
   await unmountBelow(stateDir);
   await removeNodeNetwork();
+  await removeKubeletChains();
+  removeNetworkResults(networkName);
   removePodCgroups();
   removeLogLinks(stateDir);
   const perishable = [
