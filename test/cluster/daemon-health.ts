@@ -22,7 +22,10 @@ const urls: Readonly<Record<string, string>> = {
 
 /** Waits until the daemon answers, 60 s at most; fails at once, with the end of its log, when its process is gone. */
 export async function waitForDaemon(stateDir: string, name: string): Promise<void> {
-  if (name === "kube-apiserver") return await waitForApiServer(stateDir, apiServerAddress, 60_000);
+  if (name === "kube-apiserver") {
+    await waitForApiServer(stateDir, apiServerAddress, 60_000);
+    return;
+  }
   const url = urls[name];
   try {
     await waitUntil({ what: `${name} to answer`, timeoutMs: 60_000 }, async () => {
