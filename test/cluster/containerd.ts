@@ -37,12 +37,13 @@ export async function importImages(stateDir: string, archive: string): Promise<v
   await ctr(stateDir, ["images", "import", archive]);
 }
 
-/** Ends and removes every container, however it came here. */
-export async function removeContainers(stateDir: string): Promise<void> {
+/** Ends and removes every container, however it came here; answers with their ids. */
+export async function removeContainers(stateDir: string): Promise<readonly string[]> {
   const tasks = await ctr(stateDir, ["tasks", "list", "--quiet"]);
   await Promise.all(words(tasks).map((id) => ignoreGone(ctr(stateDir, ["tasks", "delete", "--force", id]))));
-  const containers = await ctr(stateDir, ["containers", "list", "--quiet"]);
-  await Promise.all(words(containers).map((id) => ignoreGone(ctr(stateDir, ["containers", "delete", id]))));
+  const containers = words(await ctr(stateDir, ["containers", "list", "--quiet"]));
+  await Promise.all(containers.map((id) => ignoreGone(ctr(stateDir, ["containers", "delete", id]))));
+  return containers;
 }
 
 async function ctr(stateDir: string, args: readonly string[]): Promise<string> {

@@ -32,12 +32,12 @@ export function removeLogLinks(stateDir: string): void {
   }
 }
 
-/** Removes what the network plugins noted of a network's pods. */
-export function removeNetworkResults(network: string): void {
+/** Removes what the network plugins noted of a network's pods, and of these containers' loopback interfaces. */
+export function removeNetworkResults(network: string, containers: readonly string[]): void {
   const dir = "/var/lib/cni/results";
   if (!existsSync(dir)) return;
   for (const name of readdirSync(dir)) {
-    if (name.startsWith(`${network}-`)) unlinkSync(join(dir, name));
+    if (name.startsWith(`${network}-`) || containers.some((id) => name.includes(id))) unlinkSync(join(dir, name));
   }
 }
 

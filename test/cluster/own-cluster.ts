@@ -194,15 +194,16 @@ function kubectlOptions(): { env: Record<string, string>; timeoutMs: number } {
 
 async function takeDown(): Promise<void> {
   const graces: Partial<Record<DaemonName, number>> = { "kube-apiserver": 2000, etcd: 2000 };
+  let containers: readonly string[] = [];
   for (const name of daemonNames.toReversed()) {
-    if (name === "containerd" && isDaemonAlive(stateDir, name)) await removeContainers(stateDir);
+    if (name === "containerd" && isDaemonAlive(stateDir, name)) containers = await removeContainers(stateDir);
     await stopDaemon(stateDir, name, graces[name] ?? 5000);
     if (name === "kube-proxy") await removeProxyRules();
   }
   await unmountBelow(stateDir);
   await removeNodeNetwork();
   await removeKubeletChains();
-  removeNetworkResults(networkName);
+  removeNetworkResults(networkName, containers);
   removePodCgroups();
   removeLogLinks(stateDir);
   const perishable = [
