@@ -30,7 +30,7 @@ export function describeEnds(bench: SupervisorBench): void {
 
     it("signals the whole group of a process", async () => {
       const agent = bench.supervise();
-      await agent.startShell(1, 'sleep 300 & echo $!; trap "exit 9" TERM; wait');
+      await agent.startShell(1, 'trap "exit 9" TERM; sleep 300 & echo $!; wait');
       const [sleeper] = await pidsPrinted(agent, 1, 1);
       agent.signal(1, "SIGTERM");
       assert.equal((await agent.exited(1)).status, 9);

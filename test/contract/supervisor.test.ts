@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
 import { describeSupervisor } from "./supervisor-suite.ts";
 
@@ -8,3 +9,8 @@ before(async function () {
 });
 
 describeSupervisor("Go", () => ({ command: binary, args: [] }));
+
+describeSupervisor("TypeScript", () => ({
+  command: process.execPath,
+  args: [fileURLToPath(new URL("../../local/supervisor.ts", import.meta.url))],
+}));

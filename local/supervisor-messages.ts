@@ -1,0 +1,68 @@
+/** What the agent may say, checked by hand: a schema library would cost every environment's start more than the rest of it. */
+import type { SignalProcess, StartProcess } from "../crds/wire/supervisor.ts";
+
+/** The agent is not what we think it is: the connection ends. */
+export class AgentNonsenseError extends Error {
+  override readonly name = "AgentNonsenseError";
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** Payload of a frame that holds one JSON object. */
+export function parseObject(kind: string, payload: Buffer): Members {
+  let value: unknown;
+  try {
+    value = JSON.parse(payload.toString());
+  } catch (cause) {
+    throw new AgentNonsenseError(`frame '${kind}' of the agent is not the JSON it should be: ${String(cause)}`);
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Members;
+  throw new AgentNonsenseError(`frame '${kind}' of the agent is not a JSON object`);
+}
+
+export function parseStart(payload: Buffer): StartProcess {
+  const { process, argv, candidates, env, workingDirectory, openFiles } = parseObject("S", payload);
+  if (!isNumber(process)) throw new AgentNonsenseError("frame 'S' of the agent names no process number");
+  const isRight =
+    isStrings(argv) &&
+    (candidates === undefined || isStrings(candidates)) &&
+    typeof env === "object" &&
+    env !== null &&
+    isStrings(Object.values(env)) &&
+    typeof workingDirectory === "string" &&
+    (openFiles === undefined || isNumber(openFiles));
+  if (!isRight)
+    throw new AgentNonsenseError("frame 'S' of the agent is not the JSON it should be: a member has a wrong type");
+  return {
+    process,
+    argv,
+    env: env as Record<string, string>,
+    workingDirectory,
+    ...(candidates !== undefined && { candidates }),
+    ...(openFiles !== undefined && { openFiles }),
+  };
+}
+
+const signals: readonly unknown[] = ["SIGTERM", "SIGKILL", "SIGSTOP", "SIGCONT"] satisfies SignalProcess["signal"][];
+
+export function parseSignal(payload: Buffer): SignalProcess {
+  const { process, signal } = parseObject("K", payload);
+  if (isNumber(process) && signals.includes(signal)) return { process, signal: signal as SignalProcess["signal"] };
+  throw new AgentNonsenseError(
+    `frame 'K' of the agent has signal ${JSON.stringify(signal)}, right is a process number and SIGTERM, SIGKILL, SIGSTOP or SIGCONT`,
+  );
+}
+
+export function parseFlush(payload: Buffer): { readonly id: number } {
+  const { id } = parseObject("F", payload);
+  if (typeof id !== "number") throw new AgentNonsenseError("frame 'F' of the agent has no id");
+  return { id };
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
+}

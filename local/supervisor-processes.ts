@@ -1,0 +1,198 @@
+/** The processes that the agent asked for, and the end of everything that came of them. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { closeSync, readFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import type { ProcessExit, SignalProcess, StartProcess } from "../crds/wire/supervisor.ts";
+import { forkExecError, type Launch, lookPath, prepareLaunch } from "./supervisor-launch.ts";
+import { AgentNonsenseError } from "./supervisor-messages.ts";
+import { closePair, openPipePairs, OutputPipe } from "./supervisor-pipes.ts";
+import { markName, readMemory, seeProcesses, selectOwn } from "./supervisor-reach.ts";
+import { wordOfSignal } from "./supervisor-words.ts";
+
+interface Supervised {
+  readonly number: number;
+  readonly pid: number;
+  isRunning: boolean;
+  readonly pipes: readonly OutputPipe[];
+}
+
+export interface ProcessListener {
+  /** `bytes` are used again after the call. */
+  readonly onOutput: (process: number, stream: 1 | 2, bytes: Buffer) => void;
+  readonly onExit: (exit: ProcessExit) => void;
+}
+
+const killDeadlineMs = 5_000;
+const killAgainMs = 5;
+/** Looks at most so often for new processes before those that are stopped are killed. */
+const stopRounds = 50;
+
+export class SupervisedProcesses {
+  readonly #ownEnv: NodeJS.ProcessEnv;
+  readonly #listener: ProcessListener;
+  readonly #mark = randomUUID();
+  readonly #byNumber = new Map<number, Supervised>();
+  #isPaused = false;
+  #peakBytes = 0;
+
+  constructor(ownEnv: NodeJS.ProcessEnv, listener: ProcessListener) {
+    this.#ownEnv = ownEnv;
+    this.#listener = listener;
+  }
+
+  /** Tells its process id before anything else of it. Throws StartError, AgentNonsenseError when the number is in use. */
+  async start(request: StartProcess, onStarted: (pid: number) => void): Promise<void> {
+    const { process: number, openFiles } = request;
+    if (this.#byNumber.has(number)) throw new AgentNonsenseError(`the agent used process number ${number} twice`);
+    const launch = prepareLaunch(request, this.#ownEnv);
+    const pairs = openPipePairs();
+    try {
+      const child = await this.#spawn(launch, [pairs[0].write, pairs[1].write], openFiles);
+      pairs.forEach(({ write }) => closeSync(write));
+      onStarted(child.pid);
+      this.#watch(number, child, [pairs[0].read, pairs[1].read]);
+    } catch (error) {
+      pairs.forEach(closePair);
+      throw forkExecError(launch.path, error);
+    }
+  }
+
+  /** To the group of a process that runs; one that has just ended is no mistake of the agent's. */
+  signal({ process: number, signal }: SignalProcess): void {
+    const supervised = this.#byNumber.get(number);
+    if (supervised?.isRunning === true) kill(-supervised.pid, signal);
+  }
+
+  /** Passes on what all have written until now. */
+  drain(): void {
+    for (const { pipes } of this.#byNumber.values()) pipes.forEach((pipe) => pipe.drain());
+    this.#forgetFinished();
+  }
+
+  /** Lets processes wait on full pipes. */
+  pause(): void {
+    this.#isPaused = true;
+    for (const { pipes } of this.#byNumber.values()) pipes.forEach((pipe) => pipe.pause());
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const { pipes } of this.#byNumber.values()) pipes.forEach((pipe) => pipe.resume());
+  }
+
+  /** Resident memory: no cgroup is ours to read here. */
+  memory(): { readonly currentBytes: number; readonly peakBytes: number } {
+    const { currentBytes, peakBytes } = readMemory(this.#living());
+    this.#peakBytes = Math.max(this.#peakBytes, peakBytes);
+    return { currentBytes, peakBytes: this.#peakBytes };
+  }
+
+  /** Ends every process, reports ends and output. Throws when one outlives SIGKILL. */
+  async killAll(): Promise<void> {
+    const deadline = performance.now() + killDeadlineMs;
+    while (this.#killOnce() || this.#isAnyRunning()) {
+      if (performance.now() > deadline) throw new Error("processes outlive SIGKILL: the kernel does not let them go");
+      await pause(killAgainMs);
+    }
+    this.drain();
+    for (const { pipes } of this.#byNumber.values()) pipes.forEach((pipe) => pipe.close());
+    this.#forgetFinished();
+  }
+
+  async #spawn(
+    { path, argv, env, workingDirectory }: Launch,
+    [stdout, stderr]: readonly [number, number],
+    openFiles: number | undefined,
+  ): Promise<ChildProcess & { pid: number }> {
+    const [argv0 = path, ...args] = argv;
+    const marked = process.pid === 1 ? env : { ...env, [markName]: this.#mark };
+    const options = { cwd: workingDirectory, env: marked, detached: true, stdio: ["ignore", stdout, stderr] as const };
+    const limit = openFiles === undefined ? undefined : openFilesCommand(openFiles, this.#ownEnv);
+    const child =
+      limit === undefined
+        ? spawn(path, args, { ...options, argv0, stdio: [...options.stdio] })
+        : spawn(limit.command, [...limit.args, path, ...args], { ...options, stdio: [...options.stdio] });
+    // Either event comes on the next turn, and both before the process's exit.
+    await once(child, "spawn");
+    return child as ChildProcess & { pid: number };
+  }
+
+  #watch(number: number, child: ChildProcess & { pid: number }, [stdout, stderr]: readonly [number, number]): void {
+    const pipeOf = (fd: number, stream: 1 | 2): OutputPipe =>
+      new OutputPipe(fd, (bytes) => this.#listener.onOutput(number, stream, bytes));
+    const pipes = [pipeOf(stdout, 1), pipeOf(stderr, 2)];
+    const supervised: Supervised = { number, pid: child.pid, isRunning: true, pipes };
+    this.#byNumber.set(number, supervised);
+    if (this.#isPaused) pipes.forEach((pipe) => pipe.pause());
+    const exited = (status: number | null, signal: NodeJS.Signals | null): void => {
+      if (!supervised.isRunning) return;
+      supervised.isRunning = false;
+      pipes.forEach((pipe) => pipe.drain());
+      const how = signal === null ? { status: status ?? 0 } : { signal: wordOfSignal(signal) };
+      this.#listener.onExit({ process: number, ...how, outOfMemory: false });
+      this.#forgetFinished();
+    };
+    if (child.exitCode !== null || child.signalCode !== null) exited(child.exitCode, child.signalCode);
+    else child.once("exit", exited);
+  }
+
+  #isAnyRunning(): boolean {
+    return [...this.#byNumber.values()].some(({ isRunning }) => isRunning);
+  }
+
+  /** Lets go of processes that have ended and whose output has. */
+  #forgetFinished(): void {
+    for (const { number, isRunning, pipes } of this.#byNumber.values()) {
+      if (!isRunning && pipes.every(({ isOpen }) => !isOpen)) this.#byNumber.delete(number);
+    }
+  }
+
+  /** Alone in a process namespace everything else is ours. */
+  #living(): number[] {
+    const seen = seeProcesses(`${markName}=${this.#mark}`);
+    if (process.pid !== 1) return selectOwn(seen, process.pid);
+    return seen.filter(({ pid, isEnded }) => pid !== 1 && !isEnded).map(({ pid }) => pid);
+  }
+
+  /** Whether there was anything to kill. Outside a namespace all are stopped first, until no new one is seen, so that none forks on. */
+  #killOnce(): boolean {
+    if (process.pid === 1) {
+      kill(-1, "SIGKILL");
+      return this.#living().length > 0;
+    }
+    const stopped = new Set<number>();
+    for (let round = 0; round < stopRounds; round++) {
+      const fresh = this.#living().filter((pid) => !stopped.has(pid));
+      if (fresh.length === 0) break;
+      for (const pid of fresh) {
+        stopped.add(pid);
+        kill(pid, "SIGSTOP");
+      }
+    }
+    for (const pid of stopped) kill(pid, "SIGKILL");
+    return stopped.size > 0;
+  }
+}
+
+/** A command that sets RLIMIT_NOFILE and becomes the process: Node cannot. undefined where the machine has none; the limit is then the machine's. */
+function openFilesCommand(
+  openFiles: number,
+  env: NodeJS.ProcessEnv,
+): { readonly command: string; readonly args: readonly string[] } | undefined {
+  if (process.platform !== "linux") return undefined;
+  const command = lookPath("prlimit", env["PATH"] ?? "", "/");
+  if (command === undefined) return undefined;
+  const hard = /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+  const files = Math.min(openFiles, Number(hard ?? openFiles));
+  return { command, args: [`--nofile=${files}:${files}`, "--"] };
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has gone by itself, or is another user's: either way there is nothing more to do about it.
+  }
+}
