@@ -66,7 +66,7 @@ function startFailure(pod: Stored<Pod>): EnvironmentFailure | undefined {
   const { name } = pod.metadata;
   const assembled = pod.status?.initContainerStatuses?.find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0);
   if (assembled !== undefined) {
-    const { terminated } = assembled.state ?? {};
+    const terminated = assembled.state?.terminated;
     const why = oneLine(terminated?.message) ?? `exit code ${terminated?.exitCode ?? "unknown"}`;
     return { reason: "AssembleFailed", message: `Pod "${name}" has no code: ${why}` };
   }
@@ -89,7 +89,7 @@ function endOf(pod: Stored<Pod>): Pick<EnvironmentState, "phase" | "failure"> | 
   if (!isOver) return undefined;
   const crashed = ended.find((status) => isCrash(status));
   if (crashed !== undefined) {
-    const { terminated } = crashed.state ?? {};
+    const terminated = crashed.state?.terminated;
     const why = `${terminated?.reason ?? "Error"}, exit code ${terminated?.exitCode ?? "unknown"}`;
     const detail = oneLine(terminated?.message);
     const message = `Container "${crashed.name}" of pod "${name}" ended right after its start: ${why}${detail === undefined ? "" : `: ${detail}`}`;
@@ -109,7 +109,7 @@ function isCrash({ state }: ContainerStatus): boolean {
   const { exitCode = 0, startedAt, finishedAt } = state?.terminated ?? {};
   if (exitCode === 0) return false;
   if (startedAt === undefined || finishedAt === undefined) return true;
-  return Date.parse(String(finishedAt)) - Date.parse(String(startedAt)) < shortLifeMs;
+  return Date.parse(finishedAt) - Date.parse(startedAt) < shortLifeMs;
 }
 
 /** The first 500 characters in one line; undefined when there is nothing. */

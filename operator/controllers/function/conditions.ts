@@ -1,0 +1,149 @@
+/** A Function's conditions and the events that go with their changes. Pure. */
+import { setCondition, type Condition, type ConditionDraft, type Reason } from "../../../crds/v1alpha1/condition.ts";
+import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
+import type { EventDraft, Outcome } from "../../../lib/kubernetes/plan.ts";
+import type { Stored } from "../../../lib/kubernetes/object.ts";
+import type { Recipe } from "./recipe.ts";
+import { fieldsIgnored, type Problem, type RuntimeTable } from "./served-fields.ts";
+
+/** How environments have come up lately. */
+export type Health = { readonly ok: true } | { readonly ok: false; readonly reason: Reason; readonly message: string };
+
+/** How the latest spec fares. */
+export type Progress =
+  | { readonly type: "active"; readonly recipe: Recipe }
+  | {
+      readonly type: "underWay";
+      readonly outcome: Outcome;
+      readonly reason: Reason;
+      readonly message: string;
+      readonly afterMs?: number;
+    }
+  | ({ readonly type: "failed" } & Problem);
+
+export interface ConditionsInput {
+  readonly object: Stored<FunctionObject>;
+  readonly progress: Progress;
+  /** What serves calls, if anything does. */
+  readonly recipe: Recipe | undefined;
+  readonly health: Health | undefined;
+  readonly runtimes: RuntimeTable;
+  /** ISO 8601. */
+  readonly now: string;
+}
+
+/** All conditions, from the first visit on. */
+export function decideConditions(input: ConditionsInput): Condition[] {
+  const { object, now } = input;
+  const drafts = [...progressConditions(input), fieldsIgnored(object.spec), healthCondition(input)];
+  const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
+  return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), object.status?.conditions ?? []);
+}
+
+function progressConditions({ progress, recipe, object, runtimes }: ConditionsInput): readonly ConditionDraft[] {
+  if (progress.type === "active") {
+    const { reason, message } = availability(object, runtimes);
+    return [
+      { type: "Ready", status: "True", reason, message },
+      { type: "Reconciling", status: "False", reason: "Available", message: "Nothing is under way" },
+      { type: "Stalled", status: "False", reason: "Available", message: "Nothing is in the way" },
+      {
+        type: "CodeResolved",
+        status: "True",
+        reason: "Resolved",
+        message: `The code is "${progress.recipe.code.digest}"`,
+      },
+    ];
+  }
+  const { reason, message } = progress;
+  const isFailed = progress.type === "failed";
+  const goesOn = recipe === undefined ? "" : `; revision "${recipe.document.revisionID}" goes on`;
+  const status = isFailed || recipe === undefined ? "False" : "Unknown";
+  const isAboutCode = codeReasons.has(reason);
+  return [
+    {
+      type: "Ready",
+      status,
+      reason: isFailed && recipe !== undefined ? "UpdateFailed" : reason,
+      message: `${message}${goesOn}`,
+    },
+    { type: "Reconciling", status: isFailed ? "False" : "True", reason, message },
+    {
+      type: "Stalled",
+      status: isFailed ? "True" : "False",
+      reason,
+      message: isFailed ? message : "Nothing but time is in the way",
+    },
+    isAboutCode || !isFailed
+      ? { type: "CodeResolved", status: "False", reason, message }
+      : {
+          type: "CodeResolved",
+          status: "Unknown",
+          reason,
+          message: "The code has not been looked at: another field is in the way",
+        },
+  ];
+}
+
+const codeReasons: ReadonlySet<Reason> = new Set([
+  "CodeTooLarge",
+  "UnsafeArchiveEntry",
+  "DigestMismatch",
+  "InvalidArchive",
+  "SourceUnreachable",
+  "SourceRefused",
+  "SourceNotServed",
+  "PackageNotFound",
+  "PackageStoreUnavailable",
+  "ConfigMapNotFound",
+]);
+
+function availability({ spec }: FunctionObject, runtimes: RuntimeTable): Problem {
+  const { runtime = "" } = spec;
+  if (runtimes[runtime]?.state === "supported") return { reason: "Available", message: "The function can be invoked" };
+  const newer = Object.keys(runtimes).filter((name) => runtimes[name]?.state === "supported");
+  const message = `The function can be invoked; its runtime "${runtime}" is deprecated: move to one of ${newer.sort().join(", ")}`;
+  return { reason: "DeprecatedRuntime", message };
+}
+
+/** While nothing is known, what was said before stands. */
+function healthCondition({ health, object }: ConditionsInput): ConditionDraft {
+  const type = "EnvironmentsHealthy";
+  if (health?.ok === false) return { type, status: "False", reason: health.reason, message: health.message };
+  const before = object.status?.conditions?.find((condition) => condition.type === type);
+  if (health === undefined && before?.status === "False") {
+    return { type, status: "False", reason: before.reason as Reason, message: before.message };
+  }
+  return { type, status: "True", reason: "Healthy", message: "No environment failed lately" };
+}
+
+/** One event for each condition that has got another reason or message for the worse, and one when it becomes ready. */
+export function decideEvents({ status }: FunctionObject, next: FunctionStatus): readonly EventDraft[] {
+  const before = new Map((status?.conditions ?? []).map((condition) => [condition.type, condition]));
+  return (next.conditions ?? []).flatMap((condition): EventDraft[] => {
+    const { type, reason, message } = condition;
+    const last = before.get(type);
+    if (last?.status === condition.status && last.reason === reason && last.message === message) return [];
+    if (type === "Ready" && condition.status === "True") {
+      const isNew = last?.status !== "True" || status?.revisionID !== next.revisionID;
+      return isNew
+        ? [{ type: "Normal", reason, action: "Activate", note: `${message} (revision "${next.revisionID ?? ""}")` }]
+        : [];
+    }
+    const isBad =
+      (type === "Stalled" && condition.status === "True") ||
+      (type === "EnvironmentsHealthy" && condition.status === "False");
+    if (isBad)
+      return [
+        { type: "Warning", reason, action: type === "Stalled" ? "Reconcile" : "StartEnvironment", note: message },
+      ];
+    const isRetried = type === "CodeResolved" && condition.status === "False" && retriedReasons.has(reason);
+    return isRetried ? [{ type: "Warning", reason, action: "ResolveCode", note: message }] : [];
+  });
+}
+
+const retriedReasons: ReadonlySet<string> = new Set<Reason>([
+  "SourceUnreachable",
+  "PackageStoreUnavailable",
+  "ConfigMapNotFound",
+]);

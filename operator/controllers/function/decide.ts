@@ -1,0 +1,190 @@
+/** From what is seen of a Function to what shall be: its recipe, its status, what to tell. */
+import { LATEST, labels } from "../../../crds/names.ts";
+import type { Reason } from "../../../crds/v1alpha1/condition.ts";
+import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
+import type { ResolvedPackage } from "../../../crds/wire/packages.ts";
+import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
+import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
+import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
+import { recipeObject, type ControllerRevision, type Recipe } from "./recipe.ts";
+import { arnOf, decideRecipe, lambdaName } from "./revision.ts";
+import { findRuntimeProblem, findUnservedField, type RuntimeTable } from "./served-fields.ts";
+import { decideConditions, decideEvents, type Health, type Progress } from "./conditions.ts";
+
+/** What is known of the code that the spec names. */
+export type CodeSeen =
+  | { readonly type: "resolved"; readonly sourceHash: string; readonly package: ResolvedPackage }
+  | { readonly type: "resolving" }
+  /** Something else has to come first: looked at again and again. */
+  | { readonly type: "waiting"; readonly reason: Reason; readonly message: string }
+  /** It should work: tried again. */
+  | { readonly type: "retrying"; readonly reason: Reason; readonly message: string; readonly retryAfterMs: number }
+  /** Only another spec helps. */
+  | { readonly type: "refused"; readonly reason: Reason; readonly message: string };
+
+export interface FunctionSeen {
+  readonly object: Stored<FunctionObject>;
+  /** `metadata.name` of the older Function that has the same Lambda name. */
+  readonly nameHolder?: string | undefined;
+  readonly code: CodeSeen;
+  /** Recipes that this Function owns. */
+  readonly recipes: readonly Stored<ControllerRevision>[];
+  readonly environments: { readonly total: number; readonly ready: number };
+  /** Absent: nothing is known, e.g. after a restart. */
+  readonly health?: Health | undefined;
+  /** The code may change without a change of the Function: look again after so long. */
+  readonly recheckAfterMs?: number | undefined;
+  readonly settings: FunctionSettings;
+  /** SHA-256, hex. */
+  readonly hash: (text: string) => string;
+  /** ISO 8601. */
+  readonly now: string;
+}
+
+export interface FunctionSettings {
+  readonly region: string;
+  readonly runtimes: RuntimeTable;
+  readonly routerKeys: readonly string[];
+}
+
+/** Its recipe has to be kept before anything may refer to it. */
+interface Keeping {
+  readonly type: "keeping";
+  readonly recipe: Recipe;
+}
+
+const waitingRecheckMs = 5000;
+
+/** A revision becomes active once its recipe is stored; until then, and when the new spec fails, the former one goes on. */
+export function decideFunction(seen: FunctionSeen): Plan<FunctionStatus> {
+  const serving = recipeOf(seen, seen.object.status?.revisionID);
+  const progress = decideProgress(seen, serving);
+  if (progress.type === "keeping")
+    return { ...emptyPlan, create: [keptRecipe(seen, progress.recipe)], outcome: "waiting", recheckAfterMs: 1000 };
+  const recipe = progress.type === "active" ? progress.recipe : serving;
+  const status = decideStatus(seen, progress, recipe);
+  return {
+    ...emptyPlan,
+    remove: progress.type === "active" ? outdated(seen, progress.recipe) : [],
+    status,
+    events: decideEvents(seen.object, status),
+    ...whenToLookAgain(seen, progress),
+  };
+}
+
+function decideProgress(seen: FunctionSeen, serving: Recipe | undefined): Progress | Keeping {
+  const { object, nameHolder, code, settings } = seen;
+  const { spec } = object;
+  if (nameHolder !== undefined) {
+    const message = `Cannot be function "${lambdaName(object)}": Function "${nameHolder}" is older and has that name; set another spec.name`;
+    return { type: "failed", reason: "NameTaken", message };
+  }
+  const runtimeProblem = findRuntimeProblem(spec, settings.runtimes);
+  const problem = findUnservedField(spec) ?? (runtimeProblem?.reason === "UnknownRuntime" ? runtimeProblem : undefined);
+  if (problem !== undefined) return { type: "failed", ...problem };
+  switch (code.type) {
+    case "resolving":
+      return {
+        type: "underWay",
+        outcome: "waiting",
+        reason: "Resolving",
+        message: "The code is being fetched and checked",
+      };
+    case "waiting":
+      return {
+        type: "underWay",
+        outcome: "waiting",
+        reason: code.reason,
+        message: code.message,
+        afterMs: waitingRecheckMs,
+      };
+    case "retrying":
+      return {
+        type: "underWay",
+        outcome: "waiting",
+        reason: code.reason,
+        message: code.message,
+        afterMs: code.retryAfterMs,
+      };
+    case "refused":
+      return { type: "failed", reason: code.reason, message: code.message };
+    case "resolved":
+      break;
+  }
+  const image = settings.runtimes[spec.runtime ?? ""]?.image ?? "";
+  const recipe = decideRecipe({
+    ...settings,
+    object,
+    code: code.package,
+    sourceHash: code.sourceHash,
+    image,
+    hash: seen.hash,
+  });
+  const { revisionID } = recipe.document;
+  // What runs by a runtime that has been blocked since goes on as it is.
+  if (runtimeProblem !== undefined && revisionID !== serving?.document.revisionID)
+    return { type: "failed", ...runtimeProblem };
+  const kept = recipeOf(seen, revisionID);
+  return kept === undefined ? { type: "keeping", recipe } : { type: "active", recipe: kept };
+}
+
+function decideStatus(seen: FunctionSeen, progress: Progress, recipe: Recipe | undefined): FunctionStatus {
+  const { object, environments, settings } = seen;
+  return {
+    ...decideState(progress, recipe),
+    ...(recipe !== undefined && {
+      codeSHA256: recipe.code.codeSHA256,
+      codeDigest: recipe.code.digest,
+      codeSize: recipe.code.zippedBytes,
+      revisionID: recipe.document.revisionID,
+    }),
+    version: LATEST,
+    functionARN: arnOf(object, settings.region),
+    readyEnvironments: environments.ready,
+    environments: environments.total,
+    conditions: decideConditions({ ...seen, runtimes: settings.runtimes, health: seen.health, progress, recipe }),
+    observedGeneration: object.metadata.generation ?? 0,
+  };
+}
+
+/** Source of states and codes: Lambda API model, State and LastUpdateStatus. */
+function decideState(progress: Progress, recipe: Recipe | undefined): Partial<FunctionStatus> {
+  if (progress.type === "active") return { state: "Active", lastUpdateStatus: "Successful" };
+  const isFailed = progress.type === "failed";
+  if (recipe !== undefined) {
+    return {
+      state: "Active",
+      lastUpdateStatus: isFailed ? "Failed" : "InProgress",
+      lastUpdateStatusReason: progress.message,
+      lastUpdateStatusReasonCode: progress.reason,
+    };
+  }
+  const state = isFailed ? "Failed" : "Pending";
+  return { state, stateReason: progress.message, stateReasonCode: isFailed ? progress.reason : "Creating" };
+}
+
+function whenToLookAgain(
+  { recheckAfterMs }: FunctionSeen,
+  progress: Progress,
+): Pick<Plan<FunctionStatus>, "outcome" | "recheckAfterMs"> {
+  const afterMs = (progress.type === "underWay" ? progress.afterMs : undefined) ?? recheckAfterMs;
+  const outcome = progress.type === "underWay" ? progress.outcome : progress.type === "failed" ? "stalled" : "done";
+  return { outcome, ...(afterMs !== undefined && { recheckAfterMs: afterMs }) };
+}
+
+function recipeOf({ recipes }: FunctionSeen, revisionID: string | undefined): Recipe | undefined {
+  if (revisionID === undefined) return undefined;
+  return recipes.find(({ data }) => data.document.revisionID === revisionID)?.data;
+}
+
+function keptRecipe({ object }: FunctionSeen, recipe: Recipe): ControllerRevision {
+  const { namespace = "", name, uid } = object.metadata;
+  const owner = ownedBy(object);
+  return recipeObject({ namespace, functionName: name, labels: { [labels.functionUid]: uid }, owner, recipe });
+}
+
+function outdated({ recipes }: FunctionSeen, current: Recipe): Plan<FunctionStatus>["remove"] {
+  return recipes
+    .filter(({ data }) => data.document.revisionID !== current.document.revisionID)
+    .map((recipe) => ({ ...refOf(kinds.controllerRevision, recipe), uid: recipe.metadata.uid }));
+}

@@ -1,0 +1,103 @@
+/** What of a Function's spec this release runs, ignores or refuses. Pure. */
+import type { ConditionDraft, Reason } from "../../../crds/v1alpha1/condition.ts";
+import type { FunctionSpec } from "../../../crds/v1alpha1/function.ts";
+import { ignoredOfTemplate } from "./pod-template.ts";
+
+/** Why a spec cannot be run; only another spec, chart or object helps. */
+export interface Problem {
+  readonly reason: Reason;
+  readonly message: string;
+}
+
+/** Runtime identifier → what runs it. */
+export interface RuntimeEntry {
+  readonly image: string;
+  readonly state: "supported" | "deprecated" | "blocked";
+}
+export type RuntimeTable = Readonly<Record<string, RuntimeEntry>>;
+
+const servedSources = "files, zipFile, configMapRef, or url with sha256";
+
+/** Fields that would change what runs, so that running without them would be wrong. */
+export function findUnservedField({ packageType, code, layers, fileSystemConfigs }: FunctionSpec): Problem | undefined {
+  if (packageType === "Image") {
+    const message = `Cannot run image "${code.imageURI ?? ""}": this release runs packageType Zip; put the code into a zip and name it in code (${servedSources})`;
+    return { reason: "SourceNotServed", message };
+  }
+  const source = (["s3Bucket", "s3BucketRef", "oci", "digest", "imageURI"] as const).find(
+    (name) => code[name] !== undefined,
+  );
+  if (source !== undefined) {
+    const message = `Cannot read the code from code.${source}: this release does not take code from there; use ${servedSources}`;
+    return { reason: "SourceNotServed", message };
+  }
+  if (code.urlSecretRef !== undefined) {
+    const message =
+      "Cannot read the code with code.urlSecretRef: this release fetches public addresses only; use zipFile or configMapRef";
+    return { reason: "SourceNotServed", message };
+  }
+  if ((layers ?? []).length > 0) {
+    const message = `Cannot attach layer "${layers?.[0] ?? ""}": this release runs no layers; put their content into the package`;
+    return { reason: "FieldNotServed", message };
+  }
+  if ((fileSystemConfigs ?? []).length > 0) {
+    const message = `Cannot mount "${fileSystemConfigs?.[0]?.localMountPath ?? ""}": this release mounts no file systems; remove fileSystemConfigs`;
+    return { reason: "FieldNotServed", message };
+  }
+  return undefined;
+}
+
+/** Undefined when the runtime can run, also a deprecated one. */
+export function findRuntimeProblem({ runtime = "" }: FunctionSpec, runtimes: RuntimeTable): Problem | undefined {
+  const entry = Object.hasOwn(runtimes, runtime) ? runtimes[runtime] : undefined;
+  if (entry === undefined) {
+    const known = Object.keys(runtimes).sort().join(", ");
+    return { reason: "UnknownRuntime", message: `Cannot run runtime "${runtime}": it is none of ${known}` };
+  }
+  if (entry.state !== "blocked") return undefined;
+  const supported = Object.keys(runtimes).filter((name) => runtimes[name]?.state === "supported");
+  return {
+    reason: "BlockedRuntime",
+    message: `Cannot run runtime "${runtime}": it is at the end of its life; use one of ${supported.sort().join(", ")}`,
+  };
+}
+
+const meanings = {
+  role: "permissions are those of serviceAccountName",
+  roleRef: "permissions are those of serviceAccountName",
+  vpcConfig: "the network is the pod's, limited by NetworkPolicies",
+  kmsKeyARN: "encryption at rest is the cluster's",
+  kmsKeyRef: "encryption at rest is the cluster's",
+  codeSigningConfigARN: "sha256 is what is checked",
+  snapStart: "environments start without snapshots",
+  functionEventInvokeConfig: "this release has no asynchronous invocations",
+  deadLetterConfig: "this release has no asynchronous invocations",
+  functionURLConfig: "this release serves no function URLs; invoke through the Invoke API",
+  tracingConfig: "this release sends no traces",
+  publish: "this release publishes no versions",
+  autoPublishAlias: "this release publishes no versions",
+} as const satisfies Partial<Record<keyof FunctionSpec, string>>;
+
+/** The condition that says what was accepted for AWS's sake, or for a later release's. */
+export function fieldsIgnored(spec: FunctionSpec): ConditionDraft {
+  const names = Object.keys(meanings) as (keyof typeof meanings)[];
+  const fields = names.filter((name) => isSet(spec, name)).map((name) => `spec.${name}: ${meanings[name]}`);
+  const template = ignoredOfTemplate(spec.podTemplate).map((path) => `spec.podTemplate.${path}: the operator's own`);
+  const all = [...fields, ...template];
+  if (all.length === 0)
+    return { type: "FieldsIgnored", status: "False", reason: "AllFieldsUsed", message: "No field is ignored" };
+  return { type: "FieldsIgnored", status: "True", reason: "FieldsIgnored", message: all.join("; ") };
+}
+
+function isSet(spec: FunctionSpec, name: keyof typeof meanings): boolean {
+  switch (name) {
+    case "publish":
+      return spec.publish;
+    case "snapStart":
+      return spec.snapStart?.applyOn === "PublishedVersions";
+    case "tracingConfig":
+      return spec.tracingConfig?.mode === "Active";
+    default:
+      return spec[name] !== undefined;
+  }
+}
