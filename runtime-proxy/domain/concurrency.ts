@@ -27,9 +27,15 @@ export class ConcurrencyLedger {
   readonly #accountLimit: number;
   readonly #functionByUid = new Map<string, FunctionCount>();
   readonly #accountByNamespace = new Map<string, AccountCount>();
+  #total = 0;
 
   constructor(accountLimit: number) {
     this.#accountLimit = accountLimit;
+  }
+
+  /** Calls of all functions that hold a slot. */
+  get total(): number {
+    return this.#total;
   }
 
   /** Takes over a function's reservation; `undefined` means that it has none. */
@@ -68,6 +74,7 @@ export class ConcurrencyLedger {
       account.unreservedRunning += 1;
     }
     count.running += 1;
+    this.#total += 1;
     return { ok: true };
   }
 
@@ -77,6 +84,7 @@ export class ConcurrencyLedger {
     if (count === undefined || count.running === 0)
       throw new Error(`Cannot give back a slot of "${uid}": none is taken`);
     count.running -= 1;
+    this.#total -= 1;
     if (count.reserved === undefined) this.#account(count.namespace).unreservedRunning -= 1;
     this.#forgetIfUnused(uid, count);
   }

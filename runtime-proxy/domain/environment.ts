@@ -191,7 +191,8 @@ export function isReleased({ isAskedBack, isInUse }: Environment): boolean {
   return isAskedBack && !isInUse;
 }
 
-function needsAsking({ standing, isInUse, pod }: Environment): boolean {
+/** Nobody but itself can tell how it is: never heard of, busy for another router, or put aside. */
+export function needsAsking({ standing, isInUse, pod }: Environment): boolean {
   return !isInUse && !pod.isTerminating && (standing === "unheard" || standing === "busy" || standing === "aside");
 }
 

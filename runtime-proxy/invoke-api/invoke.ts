@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Logger } from "winston";
+import type { Logger } from "../../lib/logger.ts";
 import { LATEST } from "../../crds/names.ts";
 import { invocationAnswerHeaders } from "../../crds/wire/environment.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -135,9 +135,8 @@ async function refuse(parts: InvokeParts, { requestId, request, error }: Refused
   }
   const known = error instanceof InvokeError ? error : internalError(requestId, error);
   parts.metrics.invocations.inc({ result: known.code });
-  const cause = known.cause instanceof Error ? (known.cause.stack ?? known.cause.message) : known.cause;
-  const level = known.code === "ServiceException" ? "error" : "debug";
-  parts.log.log(level, "Invocation refused", { requestId, code: known.code, error: known.message, cause });
+  const write = known.code === "ServiceException" ? parts.log.error : parts.log.debug;
+  write("Invocation refused", { requestId, code: known.code, error: known.message, cause: known.cause });
   await discardRest(request.body, parts.clock);
   return errorResponse(known, requestId);
 }

@@ -1,4 +1,4 @@
-import type { Logger } from "winston";
+import type { Logger } from "../../lib/logger.ts";
 import { invocationHeaders } from "../../crds/wire/environment.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
@@ -71,7 +71,7 @@ export function createRunInvocation(parts: RunInvocationParts): (call: AdmittedI
       if (outcome.kind === "answered") return outcome;
       lastError = outcome.kind === "refused" ? new Error(outcome.refusal.message) : outcome.error;
       const context = { requestId: call.requestId, podUid: pod.podUid, outcome: outcome.kind };
-      log.debug("Environment did not take the call", { ...context, error: String(lastError) });
+      log.debug("Environment did not take the call", { ...context, error: lastError });
       metrics.environmentRefusals.inc({ outcome: outcome.kind });
       const error = finalError(outcome, call, address);
       if (error !== undefined) throw error;

@@ -1,0 +1,104 @@
+import { ports } from "../../crds/wire/routes.ts";
+import { backoffMs, type BackoffPolicy } from "../../lib/backoff.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { needsAsking, type Environment, type EnvironmentStanding } from "../domain/environment.ts";
+import type { AgentConnections } from "./agent-connections.ts";
+import type { EnvironmentPool } from "./environment-pool.ts";
+
+export interface EnvironmentAskerParts {
+  readonly pool: EnvironmentPool;
+  readonly agents: Pick<AgentConnections, "ask">;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly draw: () => number;
+}
+
+interface Asking {
+  readonly standing: EnvironmentStanding;
+  attempt: number;
+  cancel: () => void;
+}
+
+/** An agent announces itself within moments of its start: asking is for those that told another router, or one before us. */
+const unheardBackoff: BackoffPolicy = { initialMs: 1000, maxMs: 10_000, factor: 2, jitter: 0.5 };
+/** Another router's call may end any time. */
+const busyBackoff: BackoffPolicy = { initialMs: 25, maxMs: 1000, factor: 2, jitter: 0.5 };
+const asideBackoff: BackoffPolicy = { initialMs: 200, maxMs: 5000, factor: 2, jitter: 0.5 };
+const mostAtOnce = 32;
+
+/** Asks environments that nobody has told us about, or that did not take a call, how they are: again and again, less and less often. */
+export class EnvironmentAsker {
+  readonly #parts: EnvironmentAskerParts;
+  readonly #askingByPodUid = new Map<string, Asking>();
+  #isStopped = false;
+
+  constructor(parts: EnvironmentAskerParts) {
+    this.#parts = parts;
+    parts.pool.listen({ onUrgent: () => undefined, onChanged: (podUid) => this.#consider(podUid) });
+  }
+
+  /** Asks everything that can be asked once, all in the time given: what was announced before we were there. */
+  async askAll(deadlineMs: number): Promise<void> {
+    const { pool, clock } = this.#parts;
+    const queue = [...pool.unsettled()];
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const cancel = clock.schedule(deadlineMs, () => {
+      queue.length = 0;
+      resolve(undefined);
+    });
+    const askers = Array.from({ length: mostAtOnce }, async () => {
+      for (let next = queue.pop(); next !== undefined; next = queue.pop()) await this.#ask(next.pod.podUid);
+    });
+    await Promise.race([Promise.all(askers), late]);
+    cancel();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const { cancel } of this.#askingByPodUid.values()) cancel();
+    this.#askingByPodUid.clear();
+  }
+
+  #consider(podUid: string): void {
+    const environment = this.#parts.pool.get(podUid);
+    const asking = this.#askingByPodUid.get(podUid);
+    const isWanted = environment !== undefined && needsAsking(environment) && !this.#isStopped;
+    if (isWanted && asking?.standing === environment.standing) return;
+    asking?.cancel();
+    this.#askingByPodUid.delete(podUid);
+    if (isWanted) this.#schedule(podUid, { standing: environment.standing, attempt: 0, cancel: () => undefined });
+  }
+
+  #schedule(podUid: string, asking: Asking): void {
+    const delayMs = backoffMs(policyOf(asking.standing), asking.attempt, this.#parts.draw());
+    asking.attempt += 1;
+    asking.cancel = this.#parts.clock.schedule(delayMs, () => void this.#askAgain(podUid, asking));
+    this.#askingByPodUid.set(podUid, asking);
+  }
+
+  async #askAgain(podUid: string, asking: Asking): Promise<void> {
+    await this.#ask(podUid);
+    // It may have settled, gone, or begun to be asked anew meanwhile.
+    if (this.#askingByPodUid.get(podUid) === asking) this.#schedule(podUid, asking);
+  }
+
+  async #ask(podUid: string): Promise<void> {
+    const address = addressOf(this.#parts.pool.get(podUid));
+    if (address === undefined) return;
+    const announcement = await this.#parts.agents.ask(podUid, address);
+    if (announcement !== undefined && !this.#isStopped) this.#parts.pool.announce(announcement);
+  }
+}
+
+function policyOf(standing: EnvironmentStanding): BackoffPolicy {
+  if (standing === "busy") return busyBackoff;
+  return standing === "aside" ? asideBackoff : unheardBackoff;
+}
+
+/** Where it can be asked: as announced, else by the pod's address once that shows. */
+function addressOf(environment: Environment | undefined): string | undefined {
+  if (environment?.address !== undefined) return environment.address;
+  const podIP = environment?.pod.podIP;
+  if (podIP === undefined) return undefined;
+  return podIP.includes(":") ? `[${podIP}]:${ports.agent}` : `${podIP}:${ports.agent}`;
+}

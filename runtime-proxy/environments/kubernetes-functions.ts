@@ -1,0 +1,124 @@
+import { accountIdOf, functionArn } from "../../crds/names.ts";
+import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
+import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
+import type { Stored } from "../../lib/kubernetes/object.ts";
+import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
+
+type Listener = (uid: string, facts: FunctionFacts | undefined) => void;
+
+/** Default of `spec.timeout`, in seconds. Source: Lambda API reference, CreateFunction, Timeout. */
+const defaultTimeoutSeconds = 3;
+
+interface Claim {
+  readonly facts: FunctionFacts;
+  readonly createdAt: string;
+}
+
+/** Functions of the watch cache by namespace and Lambda name. Of two that claim one name the older has it. */
+export class KubernetesFunctions implements FunctionDirectory {
+  readonly #region: string;
+  readonly #claimByUid = new Map<string, Claim>();
+  readonly #claimsByName = new Map<string, readonly Claim[]>();
+  readonly #namespaceByAccount = new Map<string, { readonly namespace: string; functions: number }>();
+  readonly #listeners: Listener[] = [];
+
+  constructor(cache: ObjectCache<FunctionObject>, region: string) {
+    this.#region = region;
+    for (const object of cache.list()) this.#put(object);
+    cache.onChange(({ type, object }) => {
+      if (type === "deleted" || object.metadata.deletionTimestamp !== undefined) this.#remove(object.metadata.uid);
+      else this.#put(object);
+    });
+  }
+
+  find(namespace: string, name: string): FunctionFacts | undefined {
+    return this.#claimsByName.get(`${namespace}/${name}`)?.[0]?.facts;
+  }
+
+  findByUid(uid: string): FunctionFacts | undefined {
+    return this.#claimByUid.get(uid)?.facts;
+  }
+
+  namespaceOf(accountId: string): string | undefined {
+    return this.#namespaceByAccount.get(accountId)?.namespace;
+  }
+
+  *all(): Iterable<FunctionFacts> {
+    for (const { facts } of this.#claimByUid.values()) yield facts;
+  }
+
+  onChange(listener: Listener): void {
+    this.#listeners.push(listener);
+    for (const { facts } of this.#claimByUid.values()) listener(facts.uid, facts);
+  }
+
+  #put(object: Stored<FunctionObject>): void {
+    const facts = toFacts(object, this.#region);
+    const claim: Claim = { facts, createdAt: object.metadata.creationTimestamp };
+    this.#unlist(facts.uid);
+    this.#claimByUid.set(facts.uid, claim);
+    const key = `${facts.namespace}/${facts.name}`;
+    this.#claimsByName.set(key, [...(this.#claimsByName.get(key) ?? []), claim].sort(olderFirst));
+    const accountId = accountIdOf(facts.namespace);
+    const account = this.#namespaceByAccount.get(accountId) ?? { namespace: facts.namespace, functions: 0 };
+    account.functions += 1;
+    this.#namespaceByAccount.set(accountId, account);
+    this.#tell(facts.uid, facts);
+  }
+
+  #remove(uid: string): void {
+    if (!this.#claimByUid.has(uid)) return;
+    this.#unlist(uid);
+    this.#tell(uid, undefined);
+  }
+
+  #unlist(uid: string): void {
+    const claim = this.#claimByUid.get(uid);
+    if (claim === undefined) return;
+    this.#claimByUid.delete(uid);
+    const { namespace, name } = claim.facts;
+    const others = (this.#claimsByName.get(`${namespace}/${name}`) ?? []).filter((other) => other !== claim);
+    if (others.length > 0) this.#claimsByName.set(`${namespace}/${name}`, others);
+    else this.#claimsByName.delete(`${namespace}/${name}`);
+    const account = this.#namespaceByAccount.get(accountIdOf(namespace));
+    if (account === undefined) return;
+    account.functions -= 1;
+    if (account.functions === 0) this.#namespaceByAccount.delete(accountIdOf(namespace));
+  }
+
+  #tell(uid: string, facts: FunctionFacts | undefined): void {
+    for (const listener of this.#listeners) listener(uid, facts);
+  }
+}
+
+function olderFirst(left: Claim, right: Claim): number {
+  return compare(left.createdAt, right.createdAt) || compare(left.facts.uid, right.facts.uid);
+}
+
+function compare(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** The part of a Function object that calls depend on. */
+export function toFacts({ metadata, spec, status }: Stored<FunctionObject>, region: string): FunctionFacts {
+  const namespace = metadata.namespace ?? "default";
+  const name = spec.name ?? metadata.name;
+  const trouble = (status?.conditions ?? []).find(
+    ({ type, status: value }) => type === "EnvironmentsHealthy" && value === "False",
+  );
+  return {
+    uid: metadata.uid,
+    namespace,
+    objectName: metadata.name,
+    name,
+    arn: functionArn({ region, accountId: accountIdOf(namespace), name }),
+    state: status?.state ?? "Pending",
+    // A stored object may be older than a default of the schema.
+    timeoutSeconds: (spec as Partial<FunctionObject["spec"]>).timeout ?? defaultTimeoutSeconds,
+    ...(status?.stateReason !== undefined && { stateReason: status.stateReason }),
+    ...(status?.stateReasonCode !== undefined && { stateReasonCode: status.stateReasonCode }),
+    ...(status?.revisionID !== undefined && { revisionID: status.revisionID }),
+    ...(spec.reservedConcurrentExecutions !== undefined && { reservedConcurrency: spec.reservedConcurrentExecutions }),
+    ...(trouble !== undefined && { trouble: { reason: trouble.reason, message: trouble.message } }),
+  };
+}

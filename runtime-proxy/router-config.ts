@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { ports } from "../crds/wire/routes.ts";
+import { integerVariable } from "../lib/config.ts";
+import { logLevels } from "../lib/logger.ts";
+
+const port = integerVariable({ min: 0, max: 65_535 });
+
+/** Environment variables of the router. Times in ms unless the name says otherwise. */
+export const routerConfigSchema = z.object({
+  /** Which address all ports listen on. */
+  KUBELAMBDA_LISTEN_HOST: z.string().default("0.0.0.0"),
+  KUBELAMBDA_INVOKE_PORT: port.default(ports.invoke),
+  KUBELAMBDA_INTERNAL_PORT: port.default(ports.routerInternal),
+  KUBELAMBDA_HEALTH_PORT: port.default(ports.health),
+  KUBELAMBDA_OPERATOR_URL: z.url({ protocol: /^http$/ }),
+  /** Holds the service account token for the operator. */
+  KUBELAMBDA_TOKEN_FILE: z.string().default("/var/run/secrets/kubelambda/operator"),
+  /** Namespace of a bare function name. */
+  KUBELAMBDA_DEFAULT_NAMESPACE: z.string().default("default"),
+  /** Hosts `<namespace>.<domain>` choose a namespace; absent: none does. */
+  KUBELAMBDA_DOMAIN: z.string().optional(),
+  KUBELAMBDA_REGION: z.string().default("us-east-1"),
+  KUBELAMBDA_POD_UID: z.string(),
+  /** Namespace of this installation. */
+  KUBELAMBDA_NAMESPACE: z.string(),
+  /** Secret with key `router-signing-key.pem` (PKCS8, Ed25519), which the operator makes. */
+  KUBELAMBDA_SIGNING_KEY_SECRET: z.string().default("kubelambda-router-signing-key"),
+  /** Concurrent calls of a namespace. Source: Lambda quotas, 1,000 per region. */
+  KUBELAMBDA_ACCOUNT_CONCURRENCY: integerVariable({ min: 0, max: 1_000_000 }).default(1000),
+  /** Longest wait of a call for an execution environment. */
+  KUBELAMBDA_ENVIRONMENT_WAIT_MS: integerVariable({ min: 1, max: 900_000 }).default(60_000),
+  /** Most calls of one function that wait at once. */
+  KUBELAMBDA_WAITING_CALLS: integerVariable({ min: 0, max: 1_000_000 }).default(1000),
+  /** Most bytes of request bodies in memory. */
+  KUBELAMBDA_BODY_MEMORY_BYTES: integerVariable({ min: 1, max: 2 ** 40 }).default(256 * 1024 * 1024),
+  /** Most requests that wait for room for their body. */
+  KUBELAMBDA_WAITING_BODIES: integerVariable({ min: 0, max: 1_000_000 }).default(1000),
+  /** Longest wait for that room. */
+  KUBELAMBDA_BODY_WAIT_MS: integerVariable({ min: 1, max: 900_000 }).default(10_000),
+  /** Longest time in which a request's body has to arrive. */
+  KUBELAMBDA_BODY_TIMEOUT_MS: integerVariable({ min: 1, max: 900_000 }).default(60_000),
+  /** Longest dial of an agent. */
+  KUBELAMBDA_DIAL_MS: integerVariable({ min: 1, max: 60_000 }).default(1000),
+  /** Absent: all namespaces. */
+  KUBELAMBDA_WATCH_NAMESPACE: z.string().optional(),
+  KUBELAMBDA_LOG_LEVEL: z.enum(logLevels).default("info"),
+});
+
+export type RouterConfig = z.infer<typeof routerConfigSchema>;

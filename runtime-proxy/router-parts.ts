@@ -1,0 +1,138 @@
+import type { KeyObject } from "node:crypto";
+import { sleep, type Clock } from "../lib/clock.ts";
+import type { HttpHandler } from "../lib/http/handler.ts";
+import type { TokenVerifier } from "../lib/http/service-account-token.ts";
+import type { Logger } from "../lib/logger.ts";
+import { ConcurrencyLedger } from "./domain/concurrency.ts";
+import type { EnvironmentDirectory } from "./domain/environment.ts";
+import type { FunctionDirectory } from "./domain/function-facts.ts";
+import { AgentConnections } from "./environments/agent-connections.ts";
+import { createAnnouncementServer } from "./environments/announcement-server.ts";
+import { createClaims } from "./environments/claims.ts";
+import { EnvironmentAsker } from "./environments/environment-asker.ts";
+import { EnvironmentPool } from "./environments/environment-pool.ts";
+import { BodyMemory } from "./invoke-api/body-memory.ts";
+import { createFindFunction } from "./invoke-api/find-function.ts";
+import { createInvoke } from "./invoke-api/invoke.ts";
+import { createRunInvocation } from "./invoke-api/run-invocation.ts";
+import { createInvokeApi } from "./invoke-api/server.ts";
+import { LoadReporter } from "./load-reporter.ts";
+import type { RouterConfig } from "./router-config.ts";
+import { createRouterMetrics, type RouterMetrics } from "./router-metrics.ts";
+
+export interface RouterPartsOptions {
+  readonly functions: FunctionDirectory;
+  readonly environments: EnvironmentDirectory;
+  /** Ed25519, private. */
+  readonly signingKey: KeyObject;
+  readonly verifyAgentToken: TokenVerifier;
+  readonly readOperatorToken: () => Promise<string>;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly draw: () => number;
+}
+
+/** A router without its sockets. */
+export interface RouterParts {
+  readonly invokeApi: HttpHandler;
+  readonly announcements: HttpHandler;
+  readonly asker: EnvironmentAsker;
+  readonly reporter: LoadReporter;
+  readonly metrics: RouterMetrics;
+  /** Settles when no call runs, also none whose client is gone; at the latest after the deadline. */
+  whenQuiet(deadlineMs: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** An announcement waits so long for the watch: agents give up an attempt after 2 s. */
+const holdMs = 1500;
+const quietCheckMs = 20;
+
+/** Constructs everything and connects it to what Kubernetes says. */
+export function createRouterParts(config: RouterConfig, options: RouterPartsOptions): RouterParts {
+  const { functions, clock, log } = options;
+  const ledger = new ConcurrencyLedger(config.KUBELAMBDA_ACCOUNT_CONCURRENCY);
+  const bodyMemory = new BodyMemory({
+    limitBytes: config.KUBELAMBDA_BODY_MEMORY_BYTES,
+    maxWaiting: config.KUBELAMBDA_WAITING_BODIES,
+    waitMs: config.KUBELAMBDA_BODY_WAIT_MS,
+    clock,
+  });
+  const metrics = createRouterMetrics({
+    running: () => ledger.total,
+    bodyBytes: () => bodyMemory.usedBytes,
+    waitingBodies: () => bodyMemory.waiting,
+  });
+  const agents = new AgentConnections({
+    authorize: createClaims(options.signingKey, () => clock.nowMs()),
+    clock,
+    dialMs: config.KUBELAMBDA_DIAL_MS,
+  });
+  const pool = new EnvironmentPool({
+    clock,
+    findFunction: (uid) => functions.findByUid(uid),
+    maxWaiting: config.KUBELAMBDA_WAITING_CALLS,
+  });
+  const asker = new EnvironmentAsker({ pool, agents, clock, draw: options.draw });
+  const reporter = new LoadReporter({
+    pool,
+    functions,
+    ledger,
+    clock,
+    log,
+    metrics,
+    replica: config.KUBELAMBDA_POD_UID,
+    operatorUrl: config.KUBELAMBDA_OPERATOR_URL.replace(/\/$/, ""),
+    readToken: options.readOperatorToken,
+  });
+  functions.onChange((uid, facts) => {
+    if (facts === undefined) ledger.removeFunction(uid);
+    else ledger.setFunction(uid, facts.namespace, facts.reservedConcurrency);
+    pool.functionChanged(uid);
+  });
+  options.environments.onChange((podUid, pod) => {
+    if (pod !== undefined) return pool.putPod(pod);
+    pool.removePod(podUid);
+    agents.forget(podUid);
+  });
+  const run = createRunInvocation({
+    pool,
+    agents,
+    functions,
+    clock,
+    log,
+    metrics,
+    waitMs: config.KUBELAMBDA_ENVIRONMENT_WAIT_MS,
+  });
+  const findFunction = createFindFunction({
+    functions,
+    region: config.KUBELAMBDA_REGION,
+    defaultNamespace: config.KUBELAMBDA_DEFAULT_NAMESPACE,
+    domain: config.KUBELAMBDA_DOMAIN,
+  });
+  const bodyTimeoutMs = config.KUBELAMBDA_BODY_TIMEOUT_MS;
+  const invoke = createInvoke({ findFunction, run, ledger, bodyMemory, clock, log, metrics, bodyTimeoutMs });
+  return {
+    invokeApi: createInvokeApi({ invoke, clock }),
+    announcements: createAnnouncementServer({
+      pool,
+      verifyToken: options.verifyAgentToken,
+      clock,
+      log,
+      metrics,
+      holdMs,
+    }),
+    asker,
+    reporter,
+    metrics,
+    async whenQuiet(deadlineMs) {
+      const untilMs = clock.monotonicMs() + deadlineMs;
+      while (ledger.total > 0 && clock.monotonicMs() < untilMs) await sleep(clock, quietCheckMs);
+    },
+    async close() {
+      asker.stop();
+      await agents.close();
+    },
+  };
+}

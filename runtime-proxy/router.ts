@@ -1,0 +1,228 @@
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { JSONWebKeySet } from "jose";
+import { functionKind, type FunctionObject } from "../crds/v1alpha1/function.ts";
+import { audiences } from "../crds/wire/routes.ts";
+import { systemClock, sleep, type Clock } from "../lib/clock.ts";
+import { parseEnvironment } from "../lib/config.ts";
+import { startServer, type RunningServer } from "../lib/http/express.ts";
+import { jsonResponse, type HttpHandler } from "../lib/http/handler.ts";
+import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
+import { defaultAccess } from "../lib/kubernetes/api-server-access.ts";
+import { ApiServerClient } from "../lib/kubernetes/api-server-client.ts";
+import type { KubernetesClient } from "../lib/kubernetes/client.ts";
+import { kinds } from "../lib/kubernetes/kinds.ts";
+import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
+import { createLogger, type Logger } from "../lib/logger.ts";
+import {
+  environmentSelector,
+  KubernetesEnvironments,
+  withoutUnread,
+  type EnvironmentPodObject,
+} from "./environments/kubernetes-environments.ts";
+import { KubernetesFunctions } from "./environments/kubernetes-functions.ts";
+import { routerConfigSchema, type RouterConfig } from "./router-config.ts";
+import type { RouterMetrics } from "./router-metrics.ts";
+import { createRouterParts } from "./router-parts.ts";
+
+export { routerConfigSchema, type RouterConfig };
+
+export interface RouterDependencies {
+  readonly client: KubernetesClient;
+  /** Ed25519, private. While it is awaited, the router is up and not ready. */
+  readonly signingKey: KeyObject | Promise<KeyObject>;
+  readonly verifyAgentToken: TokenVerifier;
+  /** The token that the operator takes. */
+  readonly readOperatorToken: () => Promise<string>;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly draw: () => number;
+}
+
+export interface RunningRouter {
+  readonly invokePort: number;
+  readonly internalPort: number;
+  readonly healthPort: number;
+  /** From now on /readyz says no; everything else goes on. */
+  unready(): void;
+  /** Takes no new call, carries running ones to their end, cuts what is left after the deadline. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** How long environments have to say what they announced before we were there. */
+const askAllMs = 5000;
+/** Request line and headers together. Source: Lambda quotas, 1 MB. */
+const mostHeaderBytes = 1024 * 1024;
+
+/** Starts the router; resolves once it knows functions and environments and takes calls. */
+export async function startRouter(config: RouterConfig, dependencies: RouterDependencies): Promise<RunningRouter> {
+  const { log, clock, client } = dependencies;
+  const namespace = config.KUBELAMBDA_WATCH_NAMESPACE;
+  const onError = (error: unknown): void => log.debug("Watch failed and goes on", { error });
+  const functionCache = new ObjectCache<FunctionObject>({ client, kind: functionKind, clock, onError, namespace });
+  const podCache = new ObjectCache<EnvironmentPodObject>({
+    client,
+    kind: kinds.pod,
+    clock,
+    onError,
+    namespace,
+    labelSelector: environmentSelector,
+    transform: withoutUnread,
+  });
+  const functions = new KubernetesFunctions(functionCache, config.KUBELAMBDA_REGION);
+  const environments = new KubernetesEnvironments(podCache);
+  const closing: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of closing.splice(0).reverse()) await end();
+  };
+  let isReady = false;
+  let metrics: RouterMetrics | undefined;
+  try {
+    const host = config.KUBELAMBDA_LISTEN_HOST;
+    const listen = async (port: number, handler: HttpHandler, maxHeaderBytes?: number): Promise<RunningServer> =>
+      await startServer({
+        host,
+        port,
+        handler,
+        onError: (error, { method }) => unexpected(log, method, error),
+        ...(maxHeaderBytes !== undefined && { maxHeaderBytes }),
+      });
+    const health = await listen(
+      config.KUBELAMBDA_HEALTH_PORT,
+      healthHandler(() => ({ isReady, metrics })),
+    );
+    closing.push(() => health.stop(1000));
+    const signingKey = await dependencies.signingKey;
+    const parts = createRouterParts(config, { ...dependencies, functions, environments, signingKey });
+    metrics = parts.metrics;
+    closing.push(() => parts.close());
+    const internal = await listen(config.KUBELAMBDA_INTERNAL_PORT, parts.announcements);
+    closing.push(() => internal.stop(1000));
+    closing.push(async () => void (await Promise.all([functionCache.stop(), podCache.stop()])));
+    functionCache.start();
+    podCache.start();
+    await Promise.all([functionCache.synced(), podCache.synced()]);
+    await parts.asker.askAll(askAllMs);
+    const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.invokeApi, mostHeaderBytes);
+    parts.reporter.start();
+    closing.push(() => parts.reporter.stop());
+    isReady = true;
+    log.info("Router listens", { port: invoke.port, internalPort: internal.port, healthPort: health.port });
+    return {
+      invokePort: invoke.port,
+      internalPort: internal.port,
+      healthPort: health.port,
+      unready: () => (isReady = false),
+      async stop(deadlineMs) {
+        isReady = false;
+        await Promise.all([invoke.stop(deadlineMs), parts.whenQuiet(deadlineMs)]);
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function unexpected(log: Logger, method: string, error: unknown): ReturnType<typeof jsonResponse> {
+  log.debug("Request ended without an answer", { method, error });
+  return jsonResponse(
+    500,
+    { Type: "Service", Message: "The service failed" },
+    { "x-amzn-errortype": "ServiceException" },
+  );
+}
+
+function healthHandler(
+  read: () => { readonly isReady: boolean; readonly metrics: RouterMetrics | undefined },
+): HttpHandler {
+  return async ({ path }) => {
+    const { isReady, metrics } = read();
+    if (path === "/healthz") return jsonResponse(200, { ok: true });
+    if (path === "/readyz") return jsonResponse(isReady ? 200 : 503, { ok: isReady });
+    if (path !== "/metrics") return jsonResponse(404, { message: `Cannot serve "${path}": no such path` });
+    if (metrics === undefined) return { status: 503 };
+    const { registry } = metrics;
+    return { status: 200, headers: { "content-type": registry.contentType }, body: await registry.metrics() };
+  };
+}
+
+/** Time for load balancers to see that we are not ready, before we take no more calls. */
+const unreadyMs = 5000;
+/** Longest run of a call and some margin. */
+const graceMs = 915_000;
+const keyRetryMs = 1000;
+const tokenReadAgainMs = 60_000;
+const signingKeyName = "router-signing-key.pem";
+
+/** Runs the process in a cluster until SIGTERM or SIGINT. */
+export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
+  const parsed = parseEnvironment(routerConfigSchema, env);
+  if (!parsed.ok) throw new Error(parsed.message);
+  const config = parsed.value;
+  const clock = systemClock;
+  const log = createLogger({ process: "router", level: config.KUBELAMBDA_LOG_LEVEL });
+  let running: RunningRouter | undefined;
+  // Before anything else: as process 1 of its container, a process without a handler never hears a signal.
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void end(running, clock));
+  const client = new ApiServerClient({ access: await defaultAccess(env), kinds: [functionKind] });
+  running = await startRouter(config, {
+    client,
+    signingKey: waitForSigningKey(config, { client, clock, log }),
+    verifyAgentToken: createTokenVerifier({
+      audience: audiences.router,
+      fetchKeys: async () => (await client.raw("GET", "/openid/v1/jwks")) as JSONWebKeySet,
+      nowMs: () => clock.nowMs(),
+    }),
+    readOperatorToken: tokenFile(config.KUBELAMBDA_TOKEN_FILE, clock),
+    log,
+    clock,
+    draw: Math.random,
+  });
+}
+
+async function end(running: RunningRouter | undefined, clock: Clock): Promise<void> {
+  running?.unready();
+  if (running !== undefined) await sleep(clock, unreadyMs);
+  await running?.stop(graceMs);
+  process.exit(0);
+}
+
+/** The operator makes the key at its first start: until then the router is up and not ready. */
+async function waitForSigningKey(
+  config: RouterConfig,
+  { client, clock, log }: { readonly client: KubernetesClient; readonly clock: Clock; readonly log: Logger },
+): Promise<KeyObject> {
+  const ref = {
+    kind: kinds.secret,
+    namespace: config.KUBELAMBDA_NAMESPACE,
+    name: config.KUBELAMBDA_SIGNING_KEY_SECRET,
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const secret = (await client.get(ref)) as { readonly data?: Readonly<Record<string, string>> };
+      const pem = secret.data?.[signingKeyName];
+      if (pem === undefined) throw new Error(`Cannot use Secret "${ref.name}": it has no key "${signingKeyName}"`);
+      return createPrivateKey(Buffer.from(pem, "base64"));
+    } catch (error) {
+      const write = attempt % 30 === 0 ? log.warn : log.debug;
+      write("Signing key is not there yet", { namespace: ref.namespace, name: ref.name, error });
+      await sleep(clock, keyRetryMs);
+    }
+  }
+}
+
+/** Reads a projected token at most once a minute: the kubelet renews it long before it expires. */
+function tokenFile(path: string, clock: Clock): () => Promise<string> {
+  let token: string | undefined;
+  let readAtMs = -Infinity;
+  return async () => {
+    if (token === undefined || clock.monotonicMs() - readAtMs > tokenReadAgainMs) {
+      token = (await readFile(path, "utf8")).trim();
+      readAtMs = clock.monotonicMs();
+    }
+    return token;
+  };
+}
