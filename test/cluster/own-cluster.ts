@@ -85,11 +85,15 @@ export async function stopComponent(name: DaemonName, graceMs = 10_000): Promise
 
 /** Starts one daemon as it was started before, and waits until it answers. */
 export async function startComponent(name: DaemonName): Promise<void> {
-  const specs = JSON.parse(readFileSync(specsFile, "utf8")) as DaemonSpec[];
-  const spec = specs.find((candidate) => candidate.name === name);
+  const spec = knownSpecs().find((candidate) => candidate.name === name);
   if (spec === undefined) throw new Error(`Cannot start "${name}": the components are ${daemonNames.join(", ")}`);
   if (!isDaemonAlive(stateDir, name)) startDaemon(spec, place);
   await waitForDaemon(stateDir, name);
+}
+
+/** What the running cluster, or the one that was not taken down, was started with. */
+function knownSpecs(): DaemonSpec[] {
+  return existsSync(specsFile) ? (JSON.parse(readFileSync(specsFile, "utf8")) as DaemonSpec[]) : [];
 }
 
 /** Puts the images of a docker or OCI archive on the node. */
@@ -196,7 +200,11 @@ async function takeDown(): Promise<void> {
   const graces: Partial<Record<DaemonName, number>> = { "kube-apiserver": 2000, etcd: 2000 };
   let containers: readonly string[] = [];
   for (const name of daemonNames.toReversed()) {
-    if (name === "containerd" && isDaemonAlive(stateDir, name)) containers = await removeContainers(stateDir);
+    if (name === "containerd" && knownSpecs().some((spec) => spec.name === name)) {
+      // Containers outlive a containerd that was killed, and only it can end them.
+      await startComponent(name);
+      containers = await removeContainers(stateDir);
+    }
     await stopDaemon(stateDir, name, graces[name] ?? 5000);
     if (name === "kube-proxy") await removeProxyRules();
   }
@@ -223,9 +231,7 @@ async function takeDown(): Promise<void> {
 }
 
 async function removeProxyRules(): Promise<void> {
-  if (!existsSync(join(stateDir, "kube-proxy.json"))) return;
-  const specs = existsSync(specsFile) ? (JSON.parse(readFileSync(specsFile, "utf8")) as DaemonSpec[]) : [];
-  const proxy = specs.find((spec) => spec.name === "kube-proxy");
+  const proxy = knownSpecs().find((spec) => spec.name === "kube-proxy");
   if (proxy !== undefined) await run(proxy.command, [...proxy.args, "--cleanup"], { timeoutMs: 30_000 });
 }
 
