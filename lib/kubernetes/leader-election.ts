@@ -2,6 +2,7 @@ import { type Clock, sleep } from "../clock.ts";
 import type { KubernetesClient } from "./client.ts";
 import { kinds } from "./kinds.ts";
 import { isKubernetesError, type KubernetesError } from "./kubernetes-error.ts";
+import { microTime } from "./micro-time.ts";
 import type { KubernetesObject, ObjectRef, Stored } from "./object.ts";
 import { toKubernetesError } from "./to-kubernetes-error.ts";
 
@@ -31,8 +32,11 @@ export interface LeaderElectionOptions {
   /** Between attempts. Default 2,000. */
   readonly retryPeriodMs?: number;
   readonly onStarted: () => void;
-  /** Called once after each onStarted: all work has to end within leaseDurationMs - renewDeadlineMs. */
-  readonly onLost: (reason: string) => void;
+  /**
+   * Called once after each onStarted: all work has to end within leaseDurationMs - renewDeadlineMs. `stop` lets the
+   * Lease go only when this is done.
+   */
+  readonly onLost: (reason: string) => void | Promise<void>;
   readonly onError?: (error: KubernetesError) => void;
   readonly draw?: () => number;
 }
@@ -59,6 +63,7 @@ export class LeaderElection {
   #isLeading = false;
   #cancelDeadline: (() => void) | undefined;
   #running: Promise<void> | undefined;
+  #losing: Promise<void> | undefined;
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
@@ -84,6 +89,7 @@ export class LeaderElection {
     await this.#running;
     const wasLeading = this.#isLeading;
     this.#lose("stopped");
+    await this.#losing;
     if (wasLeading) await this.#release();
   }
 
@@ -205,16 +211,15 @@ export class LeaderElection {
     this.#leadsUntilMs = -Infinity;
     if (!this.#isLeading) return;
     this.#isLeading = false;
-    this.#options.onLost(reason);
+    this.#losing = Promise.resolve(this.#options.onLost(reason)).catch((error: unknown) => this.#report(error));
   }
 
   async #release(): Promise<void> {
     if (this.#lease === undefined || !this.#isOurs(this.#lease)) return;
     const spec = { ...this.#lease.spec, holderIdentity: "", renewTime: microTime(this.#options.clock.nowMs()) };
-    const { retryPeriodMs } = { retryPeriodMs: this.#retryPeriodMs };
     // Nobody waits for this longer than for a renewal: without it others take over after the lease's duration.
     await this.#options.client
-      .update({ ...this.#lease, spec }, { timeoutMs: retryPeriodMs })
+      .update({ ...this.#lease, spec }, { timeoutMs: this.#retryPeriodMs })
       .catch((error: unknown) => this.#report(error));
   }
 
@@ -225,9 +230,4 @@ export class LeaderElection {
   #report(error: unknown): undefined {
     if (!this.#stop.signal.aborted) this.#options.onError?.(toKubernetesError(`hold lease "${this.#ref.name}"`, error));
   }
-}
-
-/** The API's time with microseconds. */
-export function microTime(nowMs: number): string {
-  return new Date(nowMs).toISOString().replace("Z", "000Z");
 }

@@ -1,5 +1,6 @@
 import { type BackoffPolicy, backoffMs } from "../backoff.ts";
 import type { Clock } from "../clock.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
 /** What becomes of a key after a visit: forgotten, visited again after a time, or again after its back-off. */
 export type Visit =
@@ -38,13 +39,12 @@ export class WorkQueue {
   readonly #failures = new Map<string, number>();
   readonly #idle = new Set<() => void>();
   #isRunning = false;
-  #retryTokens: number;
-  #retryTokensAtMs: number;
+  readonly #retryRate: TokenBucket;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
-    this.#retryTokens = this.#retriesPerSecond * 10;
-    this.#retryTokensAtMs = options.clock.monotonicMs();
+    const { retriesPerSecond: perSecond = 10, clock } = options;
+    this.#retryRate = new TokenBucket({ burst: perSecond * 10, perSecond, nowMs: clock.monotonicMs() });
   }
 
   start(): void {
@@ -140,26 +140,12 @@ export class WorkQueue {
   }
 
   #retry(key: string, minDelayMs: number): void {
-    const { backoff = defaultRetryBackoff, draw = Math.random } = this.#options;
+    const { backoff = defaultRetryBackoff, draw = Math.random, clock } = this.#options;
     const failures = this.failuresOf(key);
     this.#failures.set(key, failures + 1);
     if (this.#waiting.has(key)) return;
     const ownDelayMs = Math.max(backoffMs(backoff, failures, draw()), minDelayMs);
-    this.addAfter(key, Math.max(ownDelayMs, this.#takeRetryTokenMs()));
-  }
-
-  /** Milliseconds until the rate of all retries allows one more. */
-  #takeRetryTokenMs(): number {
-    const perSecond = this.#retriesPerSecond;
-    const nowMs = this.#options.clock.monotonicMs();
-    const earned = ((nowMs - this.#retryTokensAtMs) / 1000) * perSecond;
-    this.#retryTokens = Math.min(perSecond * 10, this.#retryTokens + earned) - 1;
-    this.#retryTokensAtMs = nowMs;
-    return this.#retryTokens >= 0 ? 0 : (-this.#retryTokens / perSecond) * 1000;
-  }
-
-  get #retriesPerSecond(): number {
-    return this.#options.retriesPerSecond ?? 10;
+    this.addAfter(key, Math.max(ownDelayMs, this.#retryRate.reserveMs(clock.monotonicMs())));
   }
 
   #whenIdle(): Promise<void> {

@@ -1,0 +1,138 @@
+import type { Applier } from "./apply.ts";
+import type { KubernetesClient } from "./client.ts";
+import { type KindTable, refOf } from "./kinds.ts";
+import { isKubernetesError, KubernetesError } from "./kubernetes-error.ts";
+import { controllerOf, type KindRef, type KubernetesObject, type ObjectRef, type Stored } from "./object.ts";
+import type { CarryOutFailure, Plan, Removal } from "./plan.ts";
+import { patchStatus } from "./status-patch.ts";
+import { toKubernetesError } from "./to-kubernetes-error.ts";
+
+export interface Hands {
+  readonly client: KubernetesClient;
+  readonly applier: Applier;
+  readonly kindOf: KindTable;
+  /** The cached state of a child that is to be applied, which may save the request. */
+  readonly cachedOf?: ((object: KubernetesObject) => Stored | undefined) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Pods are created and removed so many at a time: a burst must not queue, nor fill all connections. */
+const atOnce = 8;
+
+type Step = CarryOutFailure["step"];
+
+/**
+ * Does what a plan wants: finalizers, apply, create, remove, then the status (also after a failure, since it is true
+ * anyway), and finalizers go last. Answers with the first failure; every step may be done twice.
+ */
+export async function carryOut(
+  hands: Hands,
+  kind: KindRef,
+  seen: Stored,
+  plan: Plan<unknown>,
+): Promise<CarryOutFailure | undefined> {
+  let object = seen;
+  const own = refOf(kind, seen);
+  const add = plan.finalizers?.add ?? [];
+  const failure =
+    (await attempt("finalizers", own, async () => {
+      object = await setFinalizers(hands, kind, object, { add });
+    })) ?? (await changeChildren(hands, plan));
+  const statusFailure = await attempt("status", own, async () => {
+    if (plan.status === undefined) return;
+    const patched = await patchStatus(hands.client, { kind, object, status: plan.status, signal: hands.signal });
+    object = patched ?? object;
+  });
+  if (statusFailure !== undefined && !isKubernetesError(statusFailure.error, "NotFound")) {
+    return failure ?? statusFailure;
+  }
+  if (failure !== undefined) return failure;
+  const remove = plan.finalizers?.remove ?? [];
+  return await attempt("finalizers", own, async () => {
+    object = await setFinalizers(hands, kind, object, { remove });
+  });
+}
+
+async function changeChildren(hands: Hands, plan: Plan<unknown>): Promise<CarryOutFailure | undefined> {
+  const { applier, cachedOf, kindOf, signal } = hands;
+  for (const child of plan.apply) {
+    const failure = await attempt("apply", refOf(kindOf(child), child), async () => {
+      await applier.apply(child, cachedOf?.(child), { signal });
+    });
+    if (failure !== undefined) return failure;
+  }
+  return (
+    (await eachAtOnce(plan.create, (child) =>
+      attempt("create", refOf(kindOf(child), child), () => createOnce(hands, child)),
+    )) ?? (await eachAtOnce(plan.remove, (removal) => attempt("remove", removal, () => removeOnce(hands, removal))))
+  );
+}
+
+async function createOnce({ client, kindOf, signal }: Hands, child: KubernetesObject): Promise<void> {
+  try {
+    await client.create(child, { signal });
+  } catch (error) {
+    if (!isKubernetesError(error, "AlreadyExists")) throw error;
+    const existing = await client.get(refOf(kindOf(child), child), { signal });
+    const isOurs = controllerOf(existing)?.uid === controllerOf(child)?.uid;
+    if (isOurs && existing.metadata.deletionTimestamp === undefined) return;
+    const serverMessage = isOurs ? "the former one is still being deleted" : "it exists and belongs to another owner";
+    throw new KubernetesError({ code: "Conflict", action: error.action, serverMessage, cause: error });
+  }
+}
+
+async function removeOnce({ client, signal }: Hands, removal: Removal): Promise<void> {
+  const { uid, gracePeriodSeconds } = removal;
+  try {
+    await client.delete(removal, { uid, gracePeriodSeconds, signal });
+  } catch (error) {
+    // Gone, or another one of the same name: the one that we meant is no more.
+    if (!isKubernetesError(error, "NotFound", "Conflict")) throw error;
+  }
+}
+
+async function setFinalizers(
+  { client, signal }: Hands,
+  kind: KindRef,
+  object: Stored,
+  change: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+): Promise<Stored> {
+  const { finalizers: present = [], uid, resourceVersion } = object.metadata;
+  const kept = present.filter((name) => !(change.remove ?? []).includes(name));
+  const finalizers = [...kept, ...(change.add ?? []).filter((name) => !kept.includes(name))];
+  if (finalizers.length === present.length && finalizers.every((name, i) => name === present[i])) return object;
+  try {
+    return await client.patch(refOf(kind, object), { metadata: { uid, resourceVersion, finalizers } }, { signal });
+  } catch (error) {
+    // The last finalizer may have gone in a request whose answer was lost.
+    if (isKubernetesError(error, "NotFound") && change.remove !== undefined) return object;
+    throw error;
+  }
+}
+
+/** Runs all, a few at a time; after a failure begins no more. */
+async function eachAtOnce<T>(
+  items: readonly T[],
+  act: (item: T) => Promise<CarryOutFailure | undefined>,
+): Promise<CarryOutFailure | undefined> {
+  let failure: CarryOutFailure | undefined;
+  const rest = items.values();
+  const hand = async (): Promise<void> => {
+    for (const item of rest) {
+      const failed = await act(item);
+      failure ??= failed;
+      if (failure !== undefined) return;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, hand));
+  return failure;
+}
+
+async function attempt(step: Step, ref: ObjectRef, act: () => Promise<void>): Promise<CarryOutFailure | undefined> {
+  try {
+    await act();
+    return undefined;
+  } catch (error) {
+    return { step, ref, error: toKubernetesError(`${step} ${ref.kind.plural} "${ref.name}"`, error) };
+  }
+}
