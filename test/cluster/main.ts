@@ -41,6 +41,9 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
   },
 };
 
+// A reader that has seen enough, such as head, is no fault.
+process.stdout.on("error", () => process.exit());
+
 const [name = "", ...args] = process.argv.slice(2);
 const command = commands[name];
 if (command === undefined) {
