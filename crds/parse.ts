@@ -61,6 +61,7 @@ function describe(issue: z.core.$ZodIssue, spec: unknown): string {
         ? `${path}: Required value`
         : `${invalid}: ${path} in body must be of type ${issue.expected}: ${JSON.stringify(typeof value)}`;
     case "invalid_value":
+      if (value === undefined) return `${path}: Required value`;
       return `${path}: Unsupported value: ${JSON.stringify(value)}: supported values: ${issue.values.map((each) => JSON.stringify(each)).join(", ")}`;
     case "too_small":
       return tooSmall(issue, path, invalid);
