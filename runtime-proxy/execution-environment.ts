@@ -1,12 +1,13 @@
 import type { AgentRefusal, EnvironmentAnnouncement, EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { ProcessExit, StartProcess } from "../crds/wire/supervisor.ts";
 import type { Clock } from "../lib/clock.ts";
-import { exitError, startError } from "./domain/function-error.ts";
+import { exitError, normalizeErrorType, startError } from "./domain/function-error.ts";
 import { moveEnvironment, type EnvironmentMove, type EnvironmentPhase } from "./domain/lifecycle.ts";
 import type { InvocationStatus } from "./domain/log-lines.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
 import type { InvocationLog } from "./invocation-log.ts";
 import { summarizeInitFailure, tellOutcome } from "./invocation-outcome.ts";
+import type { NodeServer } from "./runtime-api/node.ts";
 import { truncatedError } from "./runtime-api/response.ts";
 import {
   RuntimeSession,
@@ -23,7 +24,7 @@ export interface EnvironmentParts {
   readonly supervisor: Pick<SupervisorClient, "start" | "reset">;
   readonly log: InvocationLog;
   /** The Runtime API's connections. */
-  readonly connections: { whenQuiet(limitMs: number): Promise<void>; cutConnections(): Promise<void> };
+  readonly connections: Pick<NodeServer, "caughtUp" | "whenQuiet" | "cutConnections">;
   readonly clock: Clock;
   /** State or outcome of init has changed in a way that a router wants to know. */
   readonly onChange: () => void;
@@ -31,6 +32,8 @@ export interface EnvironmentParts {
 
 /** How long what an ended process still had on its connections may take to arrive. */
 const lastWordsMs = 250;
+/** How long a runtime that said that it failed may take to end by itself. */
+const exitLimitMs = 500;
 
 /**
  * One execution environment: starts the runtime, runs one invocation at a time, resets what failed.
@@ -95,7 +98,7 @@ export class ExecutionEnvironment {
       this.#untoldInitMs = this.#init?.durationMs;
       this.#move("initialized");
     }
-    if (session.end !== undefined || failure !== undefined) this.#settled = this.#reset();
+    if (session.end !== undefined || failure !== undefined) this.#settled = this.#reset(session);
     onChange();
   }
 
@@ -120,7 +123,8 @@ export class ExecutionEnvironment {
     const session = this.#session;
     if (session === undefined || exit.process !== this.#process) return;
     const end = { kind: "failed", error: exitError(exit) } as const;
-    void this.#parts.connections.whenQuiet(lastWordsMs).then(() => session.finish(end));
+    if (this.#phase === "Idle" || this.#phase === "Finishing") session.finish(end);
+    else void this.#parts.connections.whenQuiet(lastWordsMs).then(() => session.finish(end));
   }
 
   /** The container is gone, and with it everything that could be reset. */
@@ -192,7 +196,7 @@ export class ExecutionEnvironment {
     const limitMs = phase === "init" ? document.initTimeoutMs : document.timeoutSeconds * 1000;
     const summary = summarizeInitFailure(end, limitMs);
     this.#init = { ok: false, durationMs, ...summary };
-    log.initReport(phase, durationMs, initStatus(end, summary.errorType));
+    log.initReport(phase, durationMs, initStatus(end));
     if (end.kind === "reported") this.#keptInitError = end;
     return end.kind === "failed" ? (this.#keptInitError ?? end) : end;
   }
@@ -201,11 +205,16 @@ export class ExecutionEnvironment {
     const end = await session.handOut(event);
     if (end.kind !== "answered" || end.error !== truncatedError) return end;
     // A body breaks off when its process ends: that is then the first cause, told a moment later.
+    return (await this.#endOf(session)) ?? end;
+  }
+
+  /** How the session ended, if it does so in a moment. */
+  async #endOf(session: RuntimeSession): Promise<SessionEnd | undefined> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const cancel = this.#parts.clock.schedule(2 * lastWordsMs, () => resolve(undefined));
-    const exit = await Promise.race([session.ended, promise]);
+    const cancel = this.#parts.clock.schedule(exitLimitMs, () => resolve(undefined));
+    const end = await Promise.race([session.ended, promise]);
     cancel();
-    return exit ?? end;
+    return end;
   }
 
   #report(status: InvocationStatus): Promise<string | undefined> {
@@ -221,26 +230,39 @@ export class ExecutionEnvironment {
       await session.over;
     }
     await reported;
-    if (hasFailed || session.end !== undefined) await this.#reset();
+    if (hasFailed || session.end !== undefined) await this.#reset(session);
     else this.#move("next");
   }
 
+  /** Until a runtime asks for an event, or none runs. One that does not ask again in the time of a call is given up. */
   async #whenSettled(): Promise<void> {
-    do await this.#settled;
-    while (this.#phase === "Resetting");
+    const { clock, connections, document } = this.#parts;
+    for (;;) {
+      await this.#settled;
+      const session = this.#session;
+      if (this.#phase === "Idle" && session !== undefined) {
+        const giveUp = (): void => session.finish({ kind: "timeout" });
+        const cancel = clock.schedule(document.timeoutSeconds * 1000, giveUp);
+        await connections.caughtUp();
+        await session.whenAsked();
+        cancel();
+        if (session.end === undefined) return;
+      } else if (this.#phase !== "Resetting") return;
+    }
   }
 
   #newSession(requestId?: string): RuntimeSession {
     const onEnd = (ended: RuntimeSession): void => {
-      if (ended === this.#session && this.#phase === "Idle") this.#settled = this.#reset();
+      if (ended === this.#session && this.#phase === "Idle") this.#settled = this.#reset(ended);
     };
     this.#session = new RuntimeSession(onEnd, requestId);
     return this.#session;
   }
 
   /** Kills everything and forgets it; the next invocation starts anew. `/tmp` stays as it is. */
-  async #reset(): Promise<void> {
+  async #reset(session: RuntimeSession): Promise<void> {
     this.#move("failed");
+    if (session.end === undefined) await this.#endOf(session);
     this.#session = undefined;
     this.#untoldInitMs = undefined;
     await this.#parts.supervisor.reset().catch(() => undefined); // whoever cannot reset is lost, which is told apart
@@ -255,9 +277,13 @@ export class ExecutionEnvironment {
   }
 }
 
-function initStatus(
-  end: InitErrorReport | SessionEnd,
-  errorType: string,
-): Exclude<InvocationStatus, { readonly status: "success" }> {
-  return end.kind === "timeout" ? { status: "timeout" } : { status: "error", errorType };
+function initStatus(end: InitErrorReport | SessionEnd): Exclude<InvocationStatus, { readonly status: "success" }> {
+  switch (end.kind) {
+    case "timeout":
+      return { status: "timeout" };
+    case "failed":
+      return { status: "error", errorType: end.error.errorType };
+    case "reported":
+      return { status: "error", errorType: normalizeErrorType(end.errorType) };
+  }
 }

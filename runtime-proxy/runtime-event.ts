@@ -24,6 +24,5 @@ function isComplete(traceId: string | undefined): traceId is string {
 /** Base64 of JSON as a header value: its bytes one to one, line breaks as spaces. */
 function headerText(base64: string): string {
   const bytes = Buffer.from(base64, "base64").toString("latin1");
-  // eslint-disable-next-line no-control-regex -- exactly what a header value cannot hold
   return bytes.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, " ").trim();
 }

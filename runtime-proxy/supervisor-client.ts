@@ -127,22 +127,22 @@ export class SupervisorClient {
         this.#events.onOutput(payload.subarray(outputHeadBytes));
         return;
       case frameKinds.exit:
-        this.#events.onExit(parse<ProcessExit>(payload));
+        this.#events.onExit(parse(payload) as ProcessExit);
         return;
       case frameKinds.process:
-        this.#takeStarted(parse<ProcessStarted>(payload));
+        this.#takeStarted(parse(payload) as ProcessStarted);
         return;
       case frameKinds.flush:
-        this.#flushes.get(parse<{ id: number }>(payload).id)?.();
+        this.#flushes.get((parse(payload) as { id: number }).id)?.();
         return;
       case frameKinds.memory:
-        this.#memoryReadings.shift()?.(parse<MemoryReading>(payload));
+        this.#memoryReadings.shift()?.(parse(payload) as MemoryReading);
         return;
       case frameKinds.done:
         this.#resets.shift()?.();
         return;
       case frameKinds.hello:
-        this.#takeHello(parse<{ protocol: number } & Omit<Hello, "protocol">>(payload));
+        this.#takeHello(parse(payload) as { protocol: number } & Omit<Hello, "protocol">);
         return;
       default:
         throw new Error(`unknown kind "${kind}"`);
@@ -196,6 +196,6 @@ function rejectLater(): PromiseWithResolvers<never> {
   return later;
 }
 
-function parse<T>(payload: Buffer): T {
-  return JSON.parse(payload.toString()) as T;
+function parse(payload: Buffer): unknown {
+  return JSON.parse(payload.toString());
 }

@@ -53,6 +53,11 @@ export class NodeServer {
     return this.#server.address() as AddressInfo;
   }
 
+  /** Settles when what had arrived before, also the end of a connection, has been read. */
+  async caughtUp(): Promise<void> {
+    await turnLoop();
+  }
+
   /** Settles when all that connected has been read to its end, at the latest after `limitMs`. */
   async whenQuiet(limitMs: number): Promise<void> {
     await acceptBacklog();
@@ -67,7 +72,7 @@ export class NodeServer {
   /** Cuts all connections, also those that wait to be accepted: nothing of an ended process is heard later. */
   async cutConnections(): Promise<void> {
     await acceptBacklog();
-    for (const socket of this.#sockets) socket.destroy();
+    this.#destroySockets();
   }
 
   /** Takes no more connections; those with a request under way may end it until `limitMs` have passed. */
@@ -76,9 +81,14 @@ export class NodeServer {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#server.close(() => resolve(undefined));
     this.#server.closeIdleConnections();
-    const cancel = this.#options.clock.schedule(limitMs, () => this.#server.closeAllConnections());
+    const cancel = this.#options.clock.schedule(limitMs, () => this.#destroySockets());
     await promise;
     cancel();
+  }
+
+  /** Not those of the server's own list: a connection with a broken request is on it no longer. */
+  #destroySockets(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #track(socket: Socket): void {
@@ -131,7 +141,12 @@ export class NodeServer {
 
 /** Two turns of the loop: what had connected or arrived before is then on its socket. */
 async function acceptBacklog(): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await turnLoop();
+  await turnLoop();
+}
+
+async function turnLoop(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 function pathOf(url: string): string {
@@ -145,6 +160,7 @@ function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void
     socket.destroy();
     return;
   }
+  socket.once("finish", () => socket.destroy());
   if (error.code === "HPE_HEADER_OVERFLOW") {
     socket.end("HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n");
     return;

@@ -14,6 +14,7 @@ export function readPayload({ body, headers }: AgentRequest, limitBytes: number)
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const refuse = (): void => {
+    bytes = Infinity;
     chunks.length = 0;
     resolve({ kind: "tooLarge", drained: drained.promise });
   };

@@ -50,6 +50,7 @@ export class RuntimeSession {
   #event: RuntimeEvent | undefined;
   #invocationEnd = Promise.withResolvers<InvocationEnd>();
   #over = Promise.withResolvers<undefined>();
+  #asked: PromiseWithResolvers<undefined> | undefined;
   #end: SessionEnd | undefined;
 
   /** `requestId`: of the invocation inside whose time this init runs. */
@@ -75,6 +76,13 @@ export class RuntimeSession {
     return this.#over.promise;
   }
 
+  /** Settles when a live `next` waits for an event, or the session has ended. */
+  async whenAsked(): Promise<void> {
+    if (this.#polls.size > 0 || this.#end !== undefined) return;
+    this.#asked ??= Promise.withResolvers();
+    await this.#asked.promise;
+  }
+
   /** Gives the event to the runtime as soon as it asks; it is asked for again until the runtime has answered. */
   handOut(event: RuntimeEvent): Promise<InvocationEnd> {
     if (this.#end !== undefined) return Promise.resolve(this.#end);
@@ -95,6 +103,7 @@ export class RuntimeSession {
     if (this.#event !== undefined) return this.#deliver(this.#event);
     return await new Promise((resolve) => {
       this.#polls.add(resolve);
+      this.#resolveAsked();
       signal.addEventListener("abort", () => this.#polls.delete(resolve), { once: true });
     });
   }
@@ -130,6 +139,7 @@ export class RuntimeSession {
     this.#initEnd.resolve(end);
     this.#invocationEnd.resolve(end);
     this.#over.resolve(undefined);
+    this.#resolveAsked();
     this.#ended.resolve(end);
     this.#onEnd(this);
   }
@@ -157,6 +167,11 @@ export class RuntimeSession {
     for (const resolve of this.#polls) resolve(event);
     this.#polls.clear();
     return event;
+  }
+
+  #resolveAsked(): void {
+    this.#asked?.resolve(undefined);
+    this.#asked = undefined;
   }
 
   #settleAnswer(answer: RuntimeAnswer): void {

@@ -33,8 +33,9 @@ export interface InvokeOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A process that waits for nothing: the test speaks the Runtime API in its place. */
-export const silentRuntime = "#!/bin/sh\nexec sleep 1000\n";
+/** A process that says that it runs and then nothing: the test speaks the Runtime API in its place. */
+export const silentRuntime = "#!/bin/sh\necho the runtime runs\nexec sleep 1000\n";
+const outputLimitMs = 15_000;
 export const arn = "arn:aws:lambda:eu-central-1:000000000001:function:probe";
 
 const { privateKey } = generateKeyPairSync("ed25519");
@@ -44,6 +45,7 @@ export class AgentEnvironment {
   readonly router = new AnnouncementReceiver();
   readonly agentLog: string[] = [];
   readonly #connections = keptConnections();
+  readonly #outputWaiting = new Set<() => void>();
   #output = "";
   #agent: RunningAgent | undefined;
   #supervisor: ChildProcess | undefined;
@@ -73,6 +75,24 @@ export class AgentEnvironment {
   /** What `kubectl logs` would show. */
   get output(): string {
     return this.#output;
+  }
+
+  /** Waits until the output holds this text `times` times. */
+  async printed(text: string, times = 1): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const look = (): void => {
+      if (this.#output.split(text).length > times) resolve(undefined);
+    };
+    const fail = (): void => reject(new Error(`Cannot find "${text}" ${times} times in: ${this.#output}`));
+    const timer = setTimeout(fail, outputLimitMs);
+    this.#outputWaiting.add(look);
+    look();
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#outputWaiting.delete(look);
+    }
   }
 
   claim(claim: { readonly podUid?: string; readonly expiresInSeconds?: number } = {}): string {
@@ -137,18 +157,16 @@ export class AgentEnvironment {
     });
     this.#agent = await startAgent(config, { ...systemAgentDeps, writeLog: (line) => this.agentLog.push(line) });
     await this.#startSupervisor(place("socket"));
-    if (isUnwatched !== true) await this.#whenReady();
-  }
-
-  /** A silent runtime asks for its first event through the test. */
-  async #whenReady(): Promise<void> {
-    await this.router.announced(({ init }) => init !== undefined);
+    if (isUnwatched !== true) await this.router.announced(({ init }) => init !== undefined);
   }
 
   async #startSupervisor(socket: string): Promise<void> {
     const env = { PATH: process.env["PATH"] ?? "", KUBELAMBDA_SOCKET: socket };
     const supervisor = spawn(await buildSupervisor(), [], { env, stdio: ["ignore", "pipe", "inherit"] });
-    supervisor.stdout.on("data", (chunk: Buffer) => (this.#output += chunk.toString()));
+    supervisor.stdout.on("data", (chunk: Buffer) => {
+      this.#output += chunk.toString();
+      for (const look of this.#outputWaiting) look();
+    });
     this.#supervisor = supervisor;
     await once(supervisor, "spawn");
   }

@@ -26,7 +26,8 @@ export async function exchange(address: string, path: string, options: ExchangeO
   const { method = "GET", headers = {}, body, trailers, signal, agent } = options;
   const [host, port] = address.split(":");
   const { promise, resolve, reject } = Promise.withResolvers<Exchange>();
-  const length = body === undefined || trailers !== undefined ? {} : { "content-length": Buffer.byteLength(body) };
+  const isChunked = trailers !== undefined || "transfer-encoding" in headers;
+  const length = body === undefined || isChunked ? {} : { "content-length": Buffer.byteLength(body) };
   const sent = request(
     { host, port, method, path, headers: { ...length, ...headers }, ...(signal && { signal }), agent: agent ?? false },
     (response) => {
