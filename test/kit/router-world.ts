@@ -1,0 +1,214 @@
+/** A real router on real sockets, with an API server in memory, scripted agents and an operator that keeps its reports. */
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { request, Agent } from "undici";
+import { API_VERSION, labels } from "../../crds/names.ts";
+import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
+import type { LoadReport } from "../../crds/wire/load-report.ts";
+import { routes } from "../../crds/wire/routes.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { kinds } from "../../lib/kubernetes/kinds.ts";
+import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
+import { silentLogger } from "../../lib/logger.ts";
+import { ObjectStore } from "../../local/object-store.ts";
+import { routerConfigSchema, startRouter, type RouterConfig, type RunningRouter } from "../../runtime-proxy/router.ts";
+import { ScriptedAgent } from "./scripted-agent.ts";
+
+export interface FunctionOptions {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly spec?: Partial<FunctionObject["spec"]>;
+  readonly status?: Partial<NonNullable<FunctionObject["status"]>>;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+export class RouterWorld {
+  readonly store = new ObjectStore({ kinds: [functionKind], nowMs: () => Date.now() });
+  readonly keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } = generateKeyPairSync("ed25519");
+  readonly agents: ScriptedAgent[] = [];
+  readonly reports: LoadReport[] = [];
+  /** What the operator wants back. */
+  release: readonly string[] = [];
+  readonly #routers: RunningRouter[] = [];
+  readonly #waiting = new Set<() => void>();
+  readonly #client = new Agent({ connections: 200 });
+  readonly #operator: Server;
+  #pods = 0;
+
+  constructor() {
+    this.#operator = createServer((incoming, response) => {
+      void (async () => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
+        this.reports.push(JSON.parse(Buffer.concat(chunks).toString()) as LoadReport);
+        response.end(JSON.stringify({ release: this.release }));
+        for (const look of this.#waiting) look();
+      })();
+    });
+  }
+
+  /** Starts one more router; the first call starts the operator too. */
+  async startRouter(changes: Partial<RouterConfig> = {}): Promise<RunningRouter> {
+    if (!this.#operator.listening) {
+      await new Promise<void>((resolve) => this.#operator.listen(0, "127.0.0.1", resolve));
+    }
+    const config: RouterConfig = {
+      ...routerConfigSchema.parse({
+        KUBELAMBDA_LISTEN_HOST: "127.0.0.1",
+        KUBELAMBDA_INVOKE_PORT: "0",
+        KUBELAMBDA_INTERNAL_PORT: "0",
+        KUBELAMBDA_HEALTH_PORT: "0",
+        KUBELAMBDA_OPERATOR_URL: `http://127.0.0.1:${(this.#operator.address() as AddressInfo).port}`,
+        KUBELAMBDA_POD_UID: `router-${this.#routers.length}`,
+        KUBELAMBDA_NAMESPACE: "kubelambda",
+      }),
+      ...changes,
+    };
+    const router = await startRouter(config, {
+      client: this.store,
+      signingKey: this.keys.privateKey,
+      // The token of a pod is its uid here: checking real ones has its own test.
+      verifyAgentToken: async (authorization) => {
+        const podUid = /^Bearer (\S+)$/.exec(authorization ?? "")?.[1];
+        if (podUid === undefined) return { ok: false, reason: "no bearer token" };
+        return { ok: true, identity: { namespace: "default", serviceAccount: "default", podUid } };
+      },
+      readOperatorToken: async () => "token",
+      log: silentLogger,
+      clock: systemClock,
+      draw: () => 0,
+    });
+    this.#routers.push(router);
+    return router;
+  }
+
+  get router(): RunningRouter {
+    return this.#routers[0]!;
+  }
+
+  /** Makes a function that is Active with revision "r1", unless told otherwise. */
+  async addFunction({ name, namespace = "default", spec, status }: FunctionOptions): Promise<Stored<FunctionObject>> {
+    const object = {
+      apiVersion: API_VERSION,
+      kind: "Function",
+      metadata: { name, namespace },
+      spec: { timeout: 3, ...spec },
+    };
+    const created = await this.store.create(object as unknown as FunctionObject);
+    await this.setStatus(created, { state: "Active", revisionID: "r1", ...status });
+    return created;
+  }
+
+  async setStatus({ metadata }: Stored<FunctionObject>, status: object): Promise<void> {
+    const ref = { kind: functionKind, name: metadata.name, namespace: metadata.namespace ?? "default" };
+    await this.store.patch(ref, { status }, { subresource: "status" });
+  }
+
+  /** Makes a pod with an agent behind it, which has announced nothing yet. */
+  async addPod({ metadata }: Stored<FunctionObject>, revisionID = "r1"): Promise<ScriptedAgent> {
+    this.#pods += 1;
+    const pod: KubernetesObject = {
+      ...{ apiVersion: "v1", kind: "Pod" },
+      metadata: {
+        name: `environment-${this.#pods}`,
+        namespace: metadata.namespace ?? "default",
+        labels: {
+          [labels.component]: "environment",
+          [labels.functionUid]: metadata.uid,
+          [labels.revision]: revisionID,
+        },
+      },
+      spec: {},
+    };
+    const created = await this.store.create(pod);
+    const agent = await new ScriptedAgent(created.metadata.uid).listen();
+    this.agents.push(agent);
+    return agent;
+  }
+
+  async removePod(number: number, namespace = "default"): Promise<void> {
+    await this.store.delete({ kind: kinds.pod, name: `environment-${number}`, namespace }, { gracePeriodSeconds: 0 });
+  }
+
+  /** A ready environment, told to every router. */
+  async addEnvironment(owner: Stored<FunctionObject>, revisionID = "r1"): Promise<ScriptedAgent> {
+    const agent = await this.addPod(owner, revisionID);
+    for (const router of this.#routers) await this.announce(agent, router);
+    return agent;
+  }
+
+  /** Announces as the agent stands; returns the router's status. */
+  async announce(agent: ScriptedAgent, router = this.router, token = agent.podUid): Promise<number> {
+    const { statusCode, body } = await request(
+      `http://127.0.0.1:${router.internalPort}${routes.environment(agent.podUid)}`,
+      {
+        method: "PUT",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify(agent.announcement),
+        dispatcher: this.#client,
+      },
+    );
+    await body.dump();
+    return statusCode;
+  }
+
+  /** Invokes as plain HTTP. */
+  async invoke(name: string, body = "{}", headers: Record<string, string> = {}): Promise<HttpAnswer> {
+    return await this.call(`/2015-03-31/functions/${name}/invocations`, { body, headers });
+  }
+
+  async call(
+    path: string,
+    { body = "", headers = {}, router = this.router, method = "POST" }: CallOptions = {},
+  ): Promise<HttpAnswer> {
+    const answer = await request(`http://127.0.0.1:${router.invokePort}${path}`, {
+      method,
+      headers,
+      body: body.length === 0 ? null : body,
+      dispatcher: this.#client,
+    });
+    return { status: answer.statusCode, headers: answer.headers, body: await answer.body.text() };
+  }
+
+  /** The first report, past or to come, that the predicate takes. */
+  async reported(isWanted: (report: LoadReport) => boolean): Promise<LoadReport> {
+    const { promise, resolve, reject } = Promise.withResolvers<LoadReport>();
+    const look = (): void => {
+      const found = this.reports.find(isWanted);
+      if (found !== undefined) resolve(found);
+    };
+    const timer = setTimeout(
+      () => reject(new Error(`Cannot see it reported: ${JSON.stringify(this.reports.at(-1))}`)),
+      10_000,
+    );
+    this.#waiting.add(look);
+    look();
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(look);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client.destroy();
+    for (const router of this.#routers) await router.stop(1000);
+    for (const agent of this.agents) await agent.close();
+    this.#operator.closeAllConnections();
+    await new Promise<void>((resolve) => this.#operator.close(() => resolve()));
+  }
+}
+
+export interface CallOptions {
+  readonly body?: string | Buffer;
+  readonly headers?: Record<string, string>;
+  readonly router?: RunningRouter;
+  readonly method?: "GET" | "POST";
+}

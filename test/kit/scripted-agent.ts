@@ -1,0 +1,81 @@
+/** Stands for the agent of one execution environment: real sockets, answers as scripted. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { AgentRefusal, EnvironmentAnnouncement, EnvironmentState } from "../../crds/wire/environment.ts";
+import { routes } from "../../crds/wire/routes.ts";
+
+/** One call as the agent got it. */
+export interface SeenCall {
+  readonly requestId: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly event: string;
+}
+
+export interface ScriptedAnswer {
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What the agent does with a call: an answer, a refusal (nothing started), or cutting the connection. */
+export type Script = (
+  call: SeenCall,
+) => Promise<ScriptedAnswer | AgentRefusal | "cut"> | ScriptedAnswer | AgentRefusal | "cut";
+
+const refusalStatus = { Unauthorized: 401, Busy: 409, Draining: 503, BadRequest: 400 } as const;
+const invocationPrefix = routes.invocation("");
+
+export class ScriptedAgent {
+  readonly calls: SeenCall[] = [];
+  /** Most calls that ran here at the same time: more than one is the router's mistake. */
+  mostAtOnce = 0;
+  state: EnvironmentState = "ready";
+  sequence = 1;
+  init: EnvironmentAnnouncement["init"] = { ok: true, durationMs: 5 };
+  script: Script = ({ event }) => ({ body: event });
+  readonly podUid: string;
+  readonly #server: Server;
+  #running = 0;
+
+  constructor(podUid: string) {
+    this.podUid = podUid;
+    this.#server = createServer((request, response) => void this.#serve(request, response));
+  }
+
+  async listen(): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return this;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get announcement(): EnvironmentAnnouncement {
+    const { podUid, address, state, sequence, init } = this;
+    return { podUid, address, state, sequence, ...(init !== undefined && { init }) };
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === routes.state) return void response.end(JSON.stringify(this.announcement));
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const call: SeenCall = {
+      requestId: (request.url ?? "").slice(invocationPrefix.length),
+      headers: request.headers,
+      event: Buffer.concat(chunks).toString(),
+    };
+    this.calls.push(call);
+    this.#running += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#running);
+    const answer = await this.script(call);
+    this.#running -= 1;
+    if (answer === "cut") request.socket.destroy();
+    else if ("code" in answer) response.writeHead(refusalStatus[answer.code]).end(JSON.stringify(answer));
+    else response.writeHead(200, { "x-amz-executed-version": "$LATEST", ...answer.headers }).end(answer.body);
+  }
+}
