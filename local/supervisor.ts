@@ -187,7 +187,7 @@ function isConnectionError(error: unknown): boolean {
 /** The process: status 0 when the agent said end, else 1 and one line on standard error. */
 async function main(): Promise<void> {
   // The agent alone decides; a terminal's Ctrl-C reaches the whole group of local mode.
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2"] as const)
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const)
     process.on(signal, () => undefined);
   process.stdout.on("error", () => undefined);
   const socketPath = process.env["KUBELAMBDA_SOCKET"];

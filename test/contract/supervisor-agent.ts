@@ -1,6 +1,6 @@
 /** The agent's end of the supervisor protocol, for tests: sends what a test says and keeps all that comes back. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,10 +43,12 @@ export class SupervisorAgent {
   readonly #waiting = new Set<() => void>();
   #nextFlush = 1;
 
-  constructor({ command, args }: SupervisorCommand, env: Readonly<Record<string, string>> = {}) {
+  constructor({ command, args }: SupervisorCommand, env: Readonly<Record<string, string>> = {}, socketMode = 0o700) {
     this.#folder = mkdtempSync(join(tmpdir(), "supervisor-"));
     const path = join(this.#folder, "agent.sock");
     this.#server = createServer((socket) => this.#accept(socket)).listen(path);
+    chmodSync(this.#folder, socketMode);
+    chmodSync(path, socketMode);
     this.child = spawn(command, args, {
       env: { PATH: process.env["PATH"] ?? "", HOME: "/home/supervisor", ...env, KUBELAMBDA_SOCKET: path },
       stdio: ["ignore", "pipe", "pipe"],

@@ -13,7 +13,8 @@ import { describeStarts } from "./supervisor-starts.ts";
 export interface SupervisorBench {
   /** A folder of the test's own. */
   readonly folder: string;
-  supervise(env?: Readonly<Record<string, string>>): SupervisorAgent;
+  /** `socketMode` opens the agent's folder and socket to a supervisor of another user. */
+  supervise(env?: Readonly<Record<string, string>>, socketMode?: number): SupervisorAgent;
   /** Writes a file below the folder, returns its path. */
   file(path: string, content: string | Buffer, mode?: number): string;
 }
@@ -45,8 +46,8 @@ export function setUpBench(command: () => SupervisorCommand): SupervisorBench {
     get folder(): string {
       return folder;
     },
-    supervise: (env = {}) => {
-      const agent = new SupervisorAgent(command(), env);
+    supervise: (env = {}, socketMode = 0o700) => {
+      const agent = new SupervisorAgent(command(), env, socketMode);
       agents.push(agent);
       return agent;
     },

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+)
+
+func TestMergeEnv(t *testing.T) {
+	own := []string{"PATH=/bin", "HOME=/root", "KUBERNETES_PORT=x", "KUBELAMBDA_SOCKET=y", "HOMEPAGE=kept", "A=old", "WEIRD"}
+	got := mergeEnv(own, map[string]string{"A": "$(B)\n", "HOME": "/h"})
+	slices.Sort(got)
+	if want := []string{"A=$(B)\n", "HOME=/h", "HOMEPAGE=kept", "PATH=/bin", "WEIRD"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestLookPathCountsRelativeEntriesFromTheWorkingDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "bin", "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tool := filepath.Join(dir, "bin", "tool")
+	if err := os.WriteFile(tool, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct {
+		name, path, want string
+	}{
+		"relative entry":        {"tool", "none:bin", tool},
+		"absolute entry":        {"tool", dir + "/bin", tool},
+		"not there":             {"tool", dir, ""},
+		"a folder of that name": {"sub", dir + "/bin", ""},
+		"an empty name":         {"", dir + "/bin", ""},
+		"no PATH":               {"tool", "", ""},
+	}
+	for title, c := range cases {
+		if got, _ := lookPath(c.name, []string{"PATH=" + c.path}, dir); got != c.want {
+			t.Errorf("%s: got %q, want %q", title, got, c.want)
+		}
+	}
+}
+
+func TestDescribeExit(t *testing.T) {
+	status := 3
+	cases := map[string]struct {
+		status syscall.WaitStatus
+		want   processExit
+	}{
+		"an exit status":       {3 << 8, processExit{Process: 1, Status: &status}},
+		"a signal":             {9, processExit{Process: 1, Signal: "killed"}},
+		"a signal with a core": {11 | 0x80, processExit{Process: 1, Signal: "segmentation fault (core dumped)"}},
+	}
+	for title, c := range cases {
+		got := describeExit(1, c.status, false)
+		sameStatus := (got.Status == nil) == (c.want.Status == nil) && (got.Status == nil || *got.Status == *c.want.Status)
+		if got.Signal != c.want.Signal || !sameStatus {
+			t.Errorf("%s: got %+v", title, got)
+		}
+	}
+}
+
+func TestListDescendants(t *testing.T) {
+	proc := writeTree(t, map[string]string{
+		"10/stat":   "10 (supervisor) S 1 10 10 0",
+		"11/stat":   "11 (a) b) (c) S 10 11 11 0",
+		"12/stat":   "12 (sh) Z 11 12 12 0",
+		"13/stat":   "13 (sleep) T 12 13 13 0",
+		"20/stat":   "20 (other) S 1 20 20 0",
+		"21/stat":   "cut",
+		"self/stat": "10 (supervisor) S 1 10 10 0",
+	})
+	got := listDescendants(proc, 10)
+	slices.Sort(got)
+	if want := []int{11, 12, 13}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
