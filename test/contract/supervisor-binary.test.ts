@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { frameKinds } from "../../crds/wire/supervisor.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
 import { isAlive, pidsPrinted, processesWith, reaches } from "./supervisor-observe.ts";
-import { setUpBench } from "./supervisor-suite.ts";
+import { setUpBench } from "./supervisor-bench.ts";
 
 const maxBinaryBytes = 5_000_000;
 /** Not root, and nobody else's on the machine. */

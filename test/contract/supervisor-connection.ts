@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { frameKinds } from "../../crds/wire/supervisor.ts";
 import { isAlive, pidsPrinted, processesWith, reaches } from "./supervisor-observe.ts";
-import type { SupervisorBench } from "./supervisor-suite.ts";
+import type { SupervisorBench } from "./supervisor-bench.ts";
 
 export function describeConnection(bench: SupervisorBench): void {
   describe("the connection", () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { ProcessExit } from "../../crds/wire/supervisor.ts";
 import { isAlive, pidsPrinted, reaches, stateOf } from "./supervisor-observe.ts";
-import type { SupervisorBench } from "./supervisor-suite.ts";
+import type { SupervisorBench } from "./supervisor-bench.ts";
 
 export function describeEnds(bench: SupervisorBench): void {
   describe("ends and signals", () => {

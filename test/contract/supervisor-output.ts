@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { frameKinds } from "../../crds/wire/supervisor.ts";
 import { comesToRest, reaches, residentBytes, sizeOf } from "./supervisor-observe.ts";
-import type { SupervisorBench } from "./supervisor-suite.ts";
+import type { SupervisorBench } from "./supervisor-bench.ts";
 
 export function describeOutput(bench: SupervisorBench): void {
   describe("output", () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isAlive, pidsPrinted, processesWith, reaches, sizeOf } from "./supervisor-observe.ts";
-import type { SupervisorBench } from "./supervisor-suite.ts";
+import type { SupervisorBench } from "./supervisor-bench.ts";
 
 export function describeReset(bench: SupervisorBench): void {
   describe("reset", () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { frameKinds, type StartErrorCode, type StartProcess } from "../../crds/wire/supervisor.ts";
-import type { SupervisorBench } from "./supervisor-suite.ts";
+import type { SupervisorBench } from "./supervisor-bench.ts";
 
 export function describeStarts(bench: SupervisorBench): void {
   describe("starting", () => {
