@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ConcurrencyLedger } from "./concurrency.ts";
+
+describe("ConcurrencyLedger", () => {
+  it("concurrency 7: a second call of a function with R = 1 is refused, and admitted after the first has ended", () => {
+    const ledger = new ConcurrencyLedger(1000);
+    ledger.setFunction("f", "a", 1);
+    assert.deepEqual(ledger.admit("f"), { ok: true });
+    assert.deepEqual(ledger.admit("f"), { ok: false, reason: "ReservedFunctionConcurrentInvocationLimitExceeded" });
+    ledger.leave("f");
+    assert.deepEqual(ledger.admit("f"), { ok: true });
+  });
+
+  it("concurrency 9: R raised from 0 to 1 admits the next call", () => {
+    const ledger = new ConcurrencyLedger(1000);
+    ledger.setFunction("f", "a", 0);
+    assert.equal(ledger.admit("f").ok, false);
+    ledger.setFunction("f", "a", 1);
+    assert.equal(ledger.admit("f").ok, true);
+  });
+
+  it("concurrency 12: a function with R = 2 runs 2 at once while another floods the account", () => {
+    const ledger = new ConcurrencyLedger(5);
+    ledger.setFunction("f", "a", 2);
+    ledger.setFunction("flood", "a", undefined);
+    const flood = [1, 2, 3, 4].map(() => ledger.admit("flood"));
+    assert.deepEqual(
+      flood.map(({ ok }) => ok),
+      [true, true, true, false],
+    );
+    assert.deepEqual(flood[3], { ok: false, reason: "ConcurrentInvocationLimitExceeded" });
+    assert.deepEqual([ledger.admit("f").ok, ledger.admit("f").ok, ledger.admit("f").ok], [true, true, false]);
+  });
+
+  it("counts accounts apart", () => {
+    const ledger = new ConcurrencyLedger(1);
+    ledger.setFunction("f", "a", undefined);
+    ledger.setFunction("g", "b", undefined);
+    assert.deepEqual([ledger.admit("f").ok, ledger.admit("g").ok, ledger.admit("f").ok], [true, true, false]);
+  });
+
+  it("admits exactly while the limits allow it, whatever changes in between", () => {
+    const limit = 6;
+    const uid = fc.constantFrom("f", "g", "h");
+    const step = fc.oneof(
+      fc.record({ do: fc.constant("admit" as const), uid }),
+      fc.record({ do: fc.constant("leave" as const), uid }),
+      fc.record({ do: fc.constant("set" as const), uid, reserved: fc.option(fc.nat(4), { nil: undefined }) }),
+      fc.record({ do: fc.constant("remove" as const), uid }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const ledger = new ConcurrencyLedger(limit);
+        const model = new Map<string, { running: number; reserved: number | undefined; isThere: boolean }>();
+        for (const next of steps) {
+          const known = model.get(next.uid);
+          if (next.do === "set") {
+            ledger.setFunction(next.uid, "a", next.reserved);
+            model.set(next.uid, { running: known?.running ?? 0, reserved: next.reserved, isThere: true });
+          } else if (known === undefined) continue;
+          else if (next.do === "remove") {
+            ledger.removeFunction(next.uid);
+            model.set(next.uid, { ...known, reserved: undefined, isThere: false });
+          } else if (next.do === "leave") {
+            if (known.running === 0) continue;
+            ledger.leave(next.uid);
+            known.running -= 1;
+          } else if (known.isThere) {
+            const all = [...model.values()];
+            const reserved = all.reduce((sum, one) => sum + (one.reserved ?? 0), 0);
+            const shared = all.reduce((sum, one) => sum + (one.reserved === undefined ? one.running : 0), 0);
+            const isAllowed = known.reserved === undefined ? shared < limit - reserved : known.running < known.reserved;
+            assert.equal(ledger.admit(next.uid).ok, isAllowed);
+            if (isAllowed) known.running += 1;
+          }
+          assert.equal(
+            ledger.total,
+            [...model.values()].reduce((sum, one) => sum + one.running, 0),
+          );
+        }
+      }),
+    );
+  });
+});
