@@ -150,7 +150,7 @@ describe("Execution environment", () => {
     assert.equal(answer.body.toString(), '"served"');
     const durationMs = Number(/\tDuration: ([\d.]+) ms/.exec(logOf(answer))?.[1]);
     assert.ok(durationMs >= 600, `the init counts into ${durationMs} ms`);
-    assert.match(environment.output, /INIT_REPORT Init Duration: 3\d\d\.\d\d ms\tPhase: init\tStatus: timeout\n/);
+    assert.match(environment.output, /INIT_REPORT Init Duration: (29|3\d)\d\.\d\d ms\tPhase: init\tStatus: timeout\n/);
     await environment.router.announced(({ init }) => init?.ok === true);
   });
 

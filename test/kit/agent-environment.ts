@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -123,7 +124,10 @@ export class AgentEnvironment {
     const { supervisor } = this;
     if (supervisor.exitCode === null && supervisor.signalCode === null) {
       const closed = once(supervisor, "close");
+      const started = descendantsIfAlive(supervisor.pid ?? 0);
       supervisor.kill("SIGKILL");
+      // Killed like this it cannot take its processes with it.
+      for (const pid of started) killIfAlive(pid);
       await closed;
     }
     await this.agent.stop();
@@ -207,4 +211,24 @@ async function writeTaskFile(
   }
   await writeFile(path, file);
   await chmod(path, file.startsWith("#!") ? 0o755 : 0o644);
+}
+
+/** Of all threads: the Go runtime forks from any. */
+function descendantsIfAlive(pid: number): number[] {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const lists = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8"));
+    const children = lists.join(" ").split(/\s+/).filter(Boolean).map(Number);
+    return children.flatMap((child) => [child, ...descendantsIfAlive(child)]);
+  } catch {
+    return [];
+  }
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
 }
