@@ -1,7 +1,7 @@
-# One image; the container's command picks the process. `make image` builds it after `make build` has emitted dist/.
+# One image; the container's command picks the process. `scripts/build-image.ts` builds it without a daemon.
 ARG BUILD_IMAGE=docker.io/library/node:24-bookworm
 ARG GO_IMAGE=docker.io/library/golang:1.26
-# The base brings Node 24 as `node` on its path and nothing else that is needed.
+# The base brings Node 24 in /nodejs/bin or /usr/local/bin and nothing else that is needed.
 ARG BASE_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
 
 FROM ${GO_IMAGE} AS supervisor
@@ -23,6 +23,7 @@ COPY --from=build /source/package.json ./
 COPY --from=build /source/node_modules ./node_modules
 COPY --from=build /source/dist ./dist
 COPY --from=build /source/dist/pod/ ./
+ENV PATH=/nodejs/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/tmp/kubelambda
 USER 10001:10001
 ENTRYPOINT ["node", "/kubelambda/dist/operator/cli/main.js"]

@@ -59,6 +59,8 @@ buildah(
   "--file=Dockerfile",
   ".",
 );
+// The image that carried the tag before: storage without layers of its own would grow with each build.
+buildah("rmi", "--prune", "--force");
 rmSync(output, { force: true });
 buildah("push", "--quiet", image, `oci-archive:${output}:${image}`);
 process.stdout.write(`${output}\n`);
