@@ -1,4 +1,4 @@
-import type { Cluster, Registry } from "./cluster.ts";
+import type { Cluster, Registry } from "./any-cluster.ts";
 import { RunError, run } from "./run.ts";
 
 export interface ExistingClusterOptions {

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { GenericContainer, getContainerRuntimeClient, Network, type StartedTestContainer, Wait } from "testcontainers";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster } from "./any-cluster.ts";
 import { registryName } from "./containerd.ts";
 import { notOurs } from "./existing-cluster.ts";
 import type { Progress } from "./go-program.ts";
