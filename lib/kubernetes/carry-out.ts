@@ -97,12 +97,12 @@ async function setFinalizers(
   object: Stored,
   change: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
 ): Promise<Stored> {
-  const { finalizers: present = [], uid, resourceVersion } = object.metadata;
+  const { finalizers: present = [], resourceVersion } = object.metadata;
   const kept = present.filter((name) => !(change.remove ?? []).includes(name));
   const finalizers = [...kept, ...(change.add ?? []).filter((name) => !kept.includes(name))];
   if (finalizers.length === present.length && finalizers.every((name, i) => name === present[i])) return object;
   try {
-    return await client.patch(refOf(kind, object), { metadata: { uid, resourceVersion, finalizers } }, { signal });
+    return await client.patch(refOf(kind, object), { metadata: { resourceVersion, finalizers } }, { signal });
   } catch (error) {
     // The last finalizer may have gone in a request whose answer was lost.
     if (isKubernetesError(error, "NotFound") && change.remove !== undefined) return object;

@@ -86,7 +86,7 @@ export interface KubernetesClient {
   update<T extends KubernetesObject>(object: T, options?: UpdateOptions): Promise<Stored<T>>;
   /** Server-side apply: makes it if need be, sets what is given, and removes what this manager gave before and not now. */
   apply<T extends KubernetesObject>(object: T, options: ApplyOptions): Promise<Stored<T>>;
-  /** JSON merge patch (RFC 7396); `metadata.resourceVersion` or `metadata.uid` in it is a precondition. */
+  /** JSON merge patch (RFC 7396); `metadata.resourceVersion` in it is a precondition. */
   patch<T extends KubernetesObject>(ref: ObjectRef, patch: object, options?: PatchOptions): Promise<Stored<T>>;
   /** Asks for the end of the object; it goes once its finalizers are gone and, for a pod, its processes. */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<void>;

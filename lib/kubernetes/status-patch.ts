@@ -19,7 +19,7 @@ export async function patchStatus(client: KubernetesClient, patch: StatusPatch):
   const { kind, object, status, ...options } = patch;
   const difference = createMergePatch(object.status ?? {}, status);
   if (difference === undefined) return undefined;
-  const { uid, resourceVersion } = object.metadata;
-  const body = { metadata: { uid, resourceVersion }, status: difference };
+  const { resourceVersion } = object.metadata;
+  const body = { metadata: { resourceVersion }, status: difference };
   return await client.patch(refOf(kind, object), body, { ...options, subresource: "status" });
 }
