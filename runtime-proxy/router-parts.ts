@@ -92,9 +92,10 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     pool.functionChanged(uid);
   });
   options.environments.onChange((podUid, pod) => {
-    if (pod !== undefined) return pool.putPod(pod);
-    pool.removePod(podUid);
-    agents.forget(podUid);
+    if (pod === undefined) {
+      pool.removePod(podUid);
+      agents.forget(podUid);
+    } else pool.putPod(pod);
   });
   const run = createRunInvocation({
     pool,

@@ -99,7 +99,8 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     closing.push(() => parts.close());
     const internal = await listen(config.KUBELAMBDA_INTERNAL_PORT, parts.announcements);
     closing.push(() => internal.stop(1000));
-    closing.push(async () => void (await Promise.all([functionCache.stop(), podCache.stop()])));
+    closing.push(() => functionCache.stop());
+    closing.push(() => podCache.stop());
     functionCache.start();
     podCache.start();
     await Promise.all([functionCache.synced(), podCache.synced()]);
@@ -164,11 +165,11 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
   const config = parsed.value;
   const clock = systemClock;
   const log = createLogger({ process: "router", level: config.KUBELAMBDA_LOG_LEVEL });
-  let running: RunningRouter | undefined;
+  let finish = (): Promise<void> => Promise.resolve();
   // Before anything else: as process 1 of its container, a process without a handler never hears a signal.
-  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void end(running, clock));
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void finish().then(() => process.exit(0)));
   const client = new ApiServerClient({ access: await defaultAccess(env), kinds: [functionKind] });
-  running = await startRouter(config, {
+  const running = await startRouter(config, {
     client,
     signingKey: waitForSigningKey(config, { client, clock, log }),
     verifyAgentToken: createTokenVerifier({
@@ -181,13 +182,11 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
     clock,
     draw: Math.random,
   });
-}
-
-async function end(running: RunningRouter | undefined, clock: Clock): Promise<void> {
-  running?.unready();
-  if (running !== undefined) await sleep(clock, unreadyMs);
-  await running?.stop(graceMs);
-  process.exit(0);
+  finish = async () => {
+    running.unready();
+    await sleep(clock, unreadyMs);
+    await running.stop(graceMs);
+  };
 }
 
 /** The operator makes the key at its first start: until then the router is up and not ready. */

@@ -76,8 +76,8 @@ export class EnvironmentRegistry {
   /** Takes in a pod or its change. */
   putPod(pod: EnvironmentPod): void {
     const known = this.#entryByPodUid.get(pod.podUid);
-    if (known === undefined) return this.#add(pod);
-    this.#change(known, (entry) => (entry.pod = pod));
+    if (known === undefined) this.#add(pod);
+    else this.#change(known, (entry) => (entry.pod = pod));
   }
 
   /** Forgets an environment whose pod is gone, also one in use. */

@@ -36,7 +36,7 @@ const expectedIn: Readonly<Record<number, string>> = {
 };
 
 const literals: ReadonlyMap<number, readonly number[]> = new Map(
-  ["true", "false", "null"].map((word) => [word.charCodeAt(0), [...word].map((letter) => letter.charCodeAt(0))]),
+  ["true", "false", "null"].map((word) => [word.charCodeAt(0), Array.from(word, (letter) => letter.charCodeAt(0))]),
 );
 
 /** Feed it with `push`, ask with `end`. It allocates one byte for each open bracket and nothing else. */

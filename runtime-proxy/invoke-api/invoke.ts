@@ -137,7 +137,8 @@ async function refuse(parts: InvokeParts, { requestId, request, error }: Refused
   parts.metrics.invocations.inc({ result: known.code });
   const write = known.code === "ServiceException" ? parts.log.error : parts.log.debug;
   write("Invocation refused", { requestId, code: known.code, error: known.message, cause: known.cause });
-  await discardRest(request.body, parts.clock);
+  // Who did not send in time gets no more of it.
+  if (known.code !== "RequestTimeoutException") await discardRest(request.body, parts.clock);
   return errorResponse(known, requestId);
 }
 

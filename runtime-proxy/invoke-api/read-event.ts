@@ -58,18 +58,18 @@ interface ReadLimits {
 /** Calls with every chunk; rejects with what the call throws, with the stream's error, or when it takes too long. */
 function readAll(body: Readable, { timeoutMs, clock }: ReadLimits, onChunk: (chunk: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const finish = (error?: unknown): void => {
+    const finish = (error?: Error): void => {
       cancel();
       body.off("data", onData).off("end", onEnd).off("close", onClose);
       body.pause();
       if (error === undefined) resolve();
-      else reject(error as Error);
+      else reject(error);
     };
     const onData = (chunk: Buffer): void => {
       try {
         onChunk(chunk);
       } catch (error) {
-        finish(error);
+        finish(error instanceof Error ? error : new Error(String(error)));
       }
     };
     const onEnd = (): void => finish();

@@ -74,12 +74,12 @@ export class RouterWorld {
       client: this.store,
       signingKey: this.keys.privateKey,
       // The token of a pod is its uid here: checking real ones has its own test.
-      verifyAgentToken: async (authorization) => {
+      verifyAgentToken: (authorization) => {
         const podUid = /^Bearer (\S+)$/.exec(authorization ?? "")?.[1];
-        if (podUid === undefined) return { ok: false, reason: "no bearer token" };
-        return { ok: true, identity: { namespace: "default", serviceAccount: "default", podUid } };
+        if (podUid === undefined) return Promise.resolve({ ok: false, reason: "no bearer token" });
+        return Promise.resolve({ ok: true, identity: { namespace: "default", serviceAccount: "default", podUid } });
       },
-      readOperatorToken: async () => "token",
+      readOperatorToken: () => Promise.resolve("token"),
       log: silentLogger,
       clock: systemClock,
       draw: () => 0,
