@@ -27,6 +27,8 @@ export function parsePublicKey(base64: string): KeyObject {
   return createPublicKey({ key: Buffer.from(base64, "base64"), format: "der", type: "spki" });
 }
 
+/** Of a public key, or the public half of a private one. */
 export function formatPublicKey(key: KeyObject): string {
-  return createPublicKey(key).export({ format: "der", type: "spki" }).toString("base64");
+  const publicKey = key.type === "private" ? createPublicKey(key) : key;
+  return publicKey.export({ format: "der", type: "spki" }).toString("base64");
 }
