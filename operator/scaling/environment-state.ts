@@ -56,33 +56,31 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
   if (isRunning) return { ...base, phase: "running" };
   const unschedulable = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
   if (unschedulable?.status === "False" && unschedulable.reason === "Unschedulable") {
-    const message = `Pod "${name}" finds no node: ${unschedulable.message ?? "no reason given"}`;
+    const message = `No node takes the environment: ${unschedulable.message ?? "no reason given"}`;
     return { ...base, phase: "starting", failure: { reason: "Unschedulable", message } };
   }
   return { ...base, phase: "starting" };
 }
 
 function startFailure(pod: Stored<Pod>): EnvironmentFailure | undefined {
-  const { name } = pod.metadata;
   const assembled = pod.status?.initContainerStatuses?.find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0);
   if (assembled !== undefined) {
     const terminated = assembled.state?.terminated;
     const why = oneLine(terminated?.message) ?? `exit code ${terminated?.exitCode ?? "unknown"}`;
-    return { reason: "AssembleFailed", message: `Pod "${name}" has no code: ${why}` };
+    return { reason: "AssembleFailed", message: `The environment cannot get its code: ${why}` };
   }
   for (const status of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
     const waiting = status.state?.waiting;
     const reason = hopelessReasons[waiting?.reason ?? ""];
     if (reason === undefined) continue;
     const why = oneLine(waiting?.message) ?? "no reason given";
-    const message = `Container "${status.name}" of pod "${name}" does not start with image "${status.image}": ${waiting?.reason ?? ""}: ${why}`;
+    const message = `Container "${status.name}" does not start with image "${status.image}": ${waiting?.reason ?? ""}: ${why}`;
     return { reason, message };
   }
   return undefined;
 }
 
 function endOf(pod: Stored<Pod>): Pick<EnvironmentState, "phase" | "failure"> | undefined {
-  const { name } = pod.metadata;
   const phase = pod.status?.phase;
   const ended = (pod.status?.containerStatuses ?? []).filter(({ state }) => state?.terminated !== undefined);
   const isOver = ended.length > 0 || phase === "Failed" || phase === "Succeeded";
@@ -92,14 +90,14 @@ function endOf(pod: Stored<Pod>): Pick<EnvironmentState, "phase" | "failure"> | 
     const terminated = crashed.state?.terminated;
     const why = `${terminated?.reason ?? "Error"}, exit code ${terminated?.exitCode ?? "unknown"}`;
     const detail = oneLine(terminated?.message);
-    const message = `Container "${crashed.name}" of pod "${name}" ended right after its start: ${why}${detail === undefined ? "" : `: ${detail}`}`;
+    const message = `Container "${crashed.name}" ended right after its start: ${why}${detail === undefined ? "" : `: ${detail}`}`;
     return { phase: "ended", failure: { reason: "Crashed", message } };
   }
   if (phase === "Failed" && ended.length === 0) {
     const why = oneLine(pod.status?.message) ?? pod.status?.reason ?? "no reason given";
     return {
       phase: "ended",
-      failure: { reason: pod.status?.reason ?? "PodFailed", message: `Pod "${name}" failed: ${why}` },
+      failure: { reason: pod.status?.reason ?? "PodFailed", message: `The environment's pod failed: ${why}` },
     };
   }
   return { phase: "ended" };

@@ -13,7 +13,11 @@ import { decideConditions, decideEvents, type Health, type Progress } from "./co
 
 /** What is known of the code that the spec names. */
 export type CodeSeen =
-  | { readonly type: "resolved"; readonly sourceHash: string; readonly package: ResolvedPackage }
+  | {
+      readonly type: "resolved";
+      readonly sourceHash: string;
+      readonly package: Pick<ResolvedPackage, "digest" | "codeSHA256" | "zippedBytes">;
+    }
   | { readonly type: "resolving" }
   /** Something else has to come first: looked at again and again. */
   | { readonly type: "waiting"; readonly reason: Reason; readonly message: string }

@@ -8,7 +8,7 @@ import type { Recipe, ValueFromEntry } from "./recipe.ts";
 
 export interface RecipeInput {
   readonly object: Stored<FunctionObject>;
-  readonly code: ResolvedPackage;
+  readonly code: Pick<ResolvedPackage, "digest" | "codeSHA256" | "zippedBytes">;
   readonly sourceHash: string;
   /** Of the runtime. */
   readonly image: string;

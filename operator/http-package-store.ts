@@ -1,0 +1,75 @@
+import { request } from "undici";
+import { z } from "zod";
+import type { ResolveAnswer } from "../crds/wire/packages.ts";
+import { routes } from "../crds/wire/routes.ts";
+import { readBody } from "../lib/http/read-body.ts";
+import type { PackageStoreClient } from "./package-store.ts";
+
+export interface HttpPackageStoreOptions {
+  /** `http://host:port` */
+  readonly url: string;
+  /** A token of the audience `packages`; read for each request, since the kubelet renews it. */
+  readonly readToken: () => Promise<string>;
+}
+
+/** A store may fetch a url for minutes before it answers, ms. */
+const answerTimeoutMs = 330_000;
+const answerLimitBytes = 1024 * 1024;
+
+const answerSchema = z.discriminatedUnion("ok", [
+  z.object({
+    ok: z.literal(true),
+    package: z.object({
+      digest: z.string(),
+      codeSHA256: z.string(),
+      zippedBytes: z.number(),
+      unzippedBytes: z.number(),
+    }),
+  }),
+  z.object({
+    ok: z.literal(false),
+    error: z.object({
+      code: z.enum([
+        "CodeTooLarge",
+        "UnsafeArchiveEntry",
+        "DigestMismatch",
+        "InvalidArchive",
+        "SourceUnreachable",
+        "SourceRefused",
+        "PackageNotFound",
+        "StoreUnavailable",
+      ]),
+      message: z.string(),
+      entry: z.string().optional(),
+    }),
+  }),
+]);
+
+/** The package store over HTTP. */
+export function createHttpPackageStore({ url, readToken }: HttpPackageStoreOptions): PackageStoreClient {
+  async function send(method: "POST" | "PUT", path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
+    const response = await request(`${url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${(await readToken()).trim()}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+      signal,
+      headersTimeout: answerTimeoutMs,
+      bodyTimeout: 30_000,
+    });
+    const text = (await readBody(response.body, answerLimitBytes)).toString("utf8");
+    if (response.statusCode >= 300) {
+      throw new Error(
+        `Cannot ${method} "${path}": the package store answers ${response.statusCode}: ${text.slice(0, 500)}`,
+      );
+    }
+    return text === "" ? undefined : (JSON.parse(text) as unknown);
+  }
+
+  return {
+    resolve: async (wanted, signal) =>
+      answerSchema.parse(await send("POST", routes.resolve, wanted, signal)) as ResolveAnswer,
+    putReferences: async (references, signal) => {
+      await send("PUT", routes.references, { references }, signal);
+    },
+  };
+}

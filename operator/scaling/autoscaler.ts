@@ -1,0 +1,250 @@
+import { labels } from "../../crds/names.ts";
+import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
+import type { LoadReport, LoadReportAnswer } from "../../crds/wire/load-report.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
+import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
+import { keyOf, type Stored } from "../../lib/kubernetes/object.ts";
+import type { Logger } from "../../lib/logger.ts";
+import type { Health } from "../controllers/function/conditions.ts";
+import type { ControllerRevision, Recipe } from "../controllers/function/recipe.ts";
+import type { EnvironmentSettings } from "../environment-settings.ts";
+import type { Pod } from "../pod.ts";
+import { decideScaling, type ScalingSeen } from "./decide.ts";
+import { EnvironmentHands } from "./environment-hands.ts";
+import type { EnvironmentState } from "./environment-state.ts";
+import { FunctionScaling } from "./function-scaling.ts";
+import { decideHealth } from "./health.ts";
+import { LoadBoard } from "./load-board.ts";
+
+export interface AutoscalerOptions {
+  readonly client: KubernetesClient;
+  /** Synced, as in operator-caches.ts. */
+  readonly functions: ObjectCache<FunctionObject>;
+  readonly pods: ObjectCache<Pod>;
+  readonly recipes: ObjectCache<ControllerRevision>;
+  readonly settings: EnvironmentSettings;
+  readonly keepAliveMs: number;
+  /** Of a function without reserved concurrency. */
+  readonly maxEnvironments: number;
+  readonly clock: Clock;
+  readonly draw: () => number;
+  /** False as soon as another operator may lead. */
+  readonly mayAct: () => boolean;
+  /** True when the router's pod is known to be gone; undefined where routers are no pods. */
+  readonly isReplicaGone: ((replica: string) => boolean) | undefined;
+  /** Counts or health of a function's environments changed: `key` is the Function's. */
+  readonly onChange: (key: string, urgent: boolean) => void;
+  /** An environment could not get its code: the store may have lost it. */
+  readonly onAssembleFailed: (key: string) => void;
+  readonly log: Logger;
+}
+
+const everyMs = 1000;
+/** So long after the start not every router may have reported. */
+const settleMs = 5000;
+/** A router that is no pod counts as gone after this silence. */
+const silentMs = 30_000;
+/** A creation that the watch has not shown after so long is asked for by name. */
+const overdueMs = 10_000;
+const createAtOnce = 50;
+
+/** Makes so many environments as routers need: looks at every report, at every change of a pod, and once a second. */
+export class Autoscaler {
+  readonly #options: AutoscalerOptions;
+  readonly #board = new LoadBoard();
+  readonly #scalings = new Map<string, FunctionScaling>();
+  readonly #healths = new Map<string, Health | undefined>();
+  readonly #hands: EnvironmentHands;
+  readonly #startedAtMs: number;
+  readonly #unsubscribe: (() => void)[] = [];
+  #cancelTick: () => void = () => undefined;
+  #isStopped = false;
+
+  constructor(options: AutoscalerOptions) {
+    this.#options = options;
+    this.#startedAtMs = options.clock.monotonicMs();
+    this.#hands = new EnvironmentHands({ ...options, onFailure: (uid) => this.#scale(uid) });
+  }
+
+  start(): void {
+    const { pods, functions, recipes } = this.#options;
+    this.#unsubscribe.push(
+      pods.onChange(({ object, previous }) => this.#podChanged(object, previous)),
+      functions.onChange(({ object }) => this.#scale(object.metadata.uid)),
+      recipes.onChange(({ object }) => this.#scale(object.data.document.functionUid)),
+    );
+    this.#tick();
+  }
+
+  /** Creates and removes nothing more; resolves when what is under way has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelTick();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    await this.#hands.whenIdle();
+  }
+
+  /** Takes a router's word, acts on it, and says what it shall give back: all of it, of all functions. */
+  take(report: LoadReport): LoadReportAnswer {
+    const { clock } = this.#options;
+    if (this.#board.take(report, clock.monotonicMs())) {
+      for (const uid of new Set(report.functions.map(({ functionUid }) => functionUid))) this.#scale(uid);
+    }
+    const release = new Set([...this.#scalings.values()].flatMap(({ asked }) => [...asked]));
+    this.#board.answered(report.replica, release);
+    return { release: [...release].sort() };
+  }
+
+  /** How the environments of a function do; undefined: not known. */
+  healthOf(functionUid: string): Health | undefined {
+    return this.#healths.get(functionUid);
+  }
+
+  #tick(): void {
+    if (this.#isStopped) return;
+    this.#cancelTick = this.#options.clock.schedule(everyMs, () => this.#tick());
+    this.#dropReplicas();
+    const uids = new Set([...this.#board.functionUids(), ...this.#scalings.keys(), ...this.#functionsWithPods()]);
+    for (const uid of uids) this.#scale(uid);
+    this.#verifyCreations();
+  }
+
+  #dropReplicas(): void {
+    const { clock, isReplicaGone } = this.#options;
+    for (const { replica, silentForMs } of this.#board.silences(clock.monotonicMs())) {
+      const isGone = isReplicaGone === undefined ? silentForMs > silentMs : isReplicaGone(replica);
+      if (isGone && silentForMs > everyMs * 2) this.#board.drop(replica);
+    }
+  }
+
+  #functionsWithPods(): readonly string[] {
+    return this.#options.pods.list().map(functionUidOf);
+  }
+
+  #podChanged(pod: Stored<Pod>, previous: Stored<Pod> | undefined): void {
+    const uid = functionUidOf(pod);
+    this.#scalings.get(uid)?.settle(pod.metadata.name);
+    this.#scale(uid);
+    const owner = this.#functionOf(uid);
+    if (owner !== undefined && pod.status !== previous?.status) this.#options.onChange(keyOf(owner), false);
+  }
+
+  #scale(uid: string): void {
+    if (this.#isStopped || !this.#options.mayAct()) return;
+    const object = this.#functionOf(uid);
+    const pods = this.#options.pods.byIndex("function", uid);
+    if (object === undefined) {
+      this.#scaleOrphans(uid, pods);
+      return;
+    }
+    const scaling = this.#scalingOf(uid);
+    const nowMs = this.#options.clock.monotonicMs();
+    const failuresBefore = scaling.failures;
+    const environments = scaling.look(pods, nowMs);
+    const isNewFailure = scaling.failures !== failuresBefore;
+    if (isNewFailure && scaling.failures?.failure.reason === "AssembleFailed")
+      this.#options.onAssembleFailed(keyOf(object));
+    const recipe = this.#recipeOf(object);
+    const plan = decideScaling(this.#see({ object, recipe, scaling, environments, nowMs }));
+    scaling.asked = new Set(plan.release);
+    for (const pod of pods) if (plan.remove.includes(pod.metadata.uid)) this.#hands.remove(scaling, pod);
+    if (recipe !== undefined) for (let i = 0; i < plan.create; i++) this.#hands.create({ object, recipe, scaling });
+    this.#judgeHealth(object, environments, scaling);
+    if (scaling.isEmpty) this.#scalings.delete(uid);
+  }
+
+  #see(input: {
+    readonly object: Stored<FunctionObject>;
+    readonly recipe: Recipe | undefined;
+    readonly scaling: FunctionScaling;
+    readonly environments: readonly EnvironmentState[];
+    readonly nowMs: number;
+  }): ScalingSeen {
+    const { object, recipe, scaling, environments, nowMs } = input;
+    const { keepAliveMs, maxEnvironments, clock } = this.#options;
+    const { idleTimeoutSeconds, reservedConcurrentExecutions } = object.spec;
+    const revisionID = recipe?.document.revisionID;
+    return {
+      isWanted: object.metadata.deletionTimestamp === undefined,
+      ...(revisionID !== undefined && {
+        target: {
+          revisionID,
+          maxEnvironments: reservedConcurrentExecutions ?? maxEnvironments,
+          keepAliveMs: idleTimeoutSeconds === undefined ? keepAliveMs : idleTimeoutSeconds * 1000,
+        },
+      }),
+      environments: environments.map((state) => ({ ...state, ageMs: clock.nowMs() - state.createdAtMs })),
+      replicas: this.#board.of(object.metadata.uid, revisionID),
+      creating: revisionID === undefined ? 0 : scaling.creating(revisionID),
+      asked: scaling.asked,
+      backOffMs: revisionID === undefined ? 0 : scaling.backOffMs(revisionID, nowMs),
+      mayRelease: nowMs - this.#startedAtMs >= settleMs,
+      createAtOnce,
+    };
+  }
+
+  #scaleOrphans(uid: string, pods: readonly Stored<Pod>[]): void {
+    this.#healths.delete(uid);
+    if (pods.length === 0) {
+      this.#scalings.delete(uid);
+      return;
+    }
+    const scaling = this.#scalingOf(uid);
+    const states = scaling.look(pods, this.#options.clock.monotonicMs());
+    const left = new Set(states.filter(({ phase }) => phase !== "terminating").map((state) => state.uid));
+    if (left.size > 0)
+      this.#hands.removeOrphans(
+        uid,
+        scaling,
+        pods.filter(({ metadata }) => left.has(metadata.uid)),
+      );
+  }
+
+  #verifyCreations(): void {
+    const beforeMs = this.#options.clock.monotonicMs() - overdueMs;
+    for (const [uid, scaling] of this.#scalings) {
+      const namespace = this.#functionOf(uid)?.metadata.namespace;
+      if (namespace === undefined) continue;
+      for (const name of scaling.overdue(beforeMs)) this.#hands.verify(namespace, name, scaling);
+    }
+  }
+
+  #judgeHealth(
+    object: Stored<FunctionObject>,
+    environments: readonly EnvironmentState[],
+    scaling: FunctionScaling,
+  ): void {
+    const { uid } = object.metadata;
+    const revisionID = object.status?.revisionID;
+    const reported = this.#board.failureOf(uid, revisionID);
+    const { failures } = scaling;
+    const nowMs = this.#options.clock.monotonicMs();
+    const health = decideHealth({ revisionID, environments, failures, reported, nowMs });
+    if (health?.ok === true) scaling.failures = undefined;
+    const before = this.#healths.get(uid);
+    if (health === undefined || JSON.stringify(before) === JSON.stringify(health)) return;
+    this.#healths.set(uid, health);
+    this.#options.onChange(keyOf(object), true);
+  }
+
+  #functionOf(uid: string): Stored<FunctionObject> | undefined {
+    return this.#options.functions.byIndex("uid", uid)[0];
+  }
+
+  #recipeOf({ metadata, status }: Stored<FunctionObject>): Recipe | undefined {
+    if (status?.revisionID === undefined) return undefined;
+    const recipes = this.#options.recipes.byIndex("function", metadata.uid);
+    return recipes.find(({ data }) => data.document.revisionID === status.revisionID)?.data;
+  }
+
+  #scalingOf(uid: string): FunctionScaling {
+    const known = this.#scalings.get(uid) ?? new FunctionScaling();
+    this.#scalings.set(uid, known);
+    return known;
+  }
+}
+
+function functionUidOf({ metadata }: Stored<Pod>): string {
+  return metadata.labels?.[labels.functionUid] ?? "";
+}

@@ -1,0 +1,161 @@
+import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
+import { kinds } from "../../lib/kubernetes/kinds.ts";
+import { isKubernetesError, type KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
+import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
+import { controllerOf, keyOf, ownedBy, type Stored } from "../../lib/kubernetes/object.ts";
+import { toKubernetesError } from "../../lib/kubernetes/to-kubernetes-error.ts";
+import type { Logger } from "../../lib/logger.ts";
+import { ConcurrencyLimit } from "../concurrency-limit.ts";
+import { environmentPod } from "../controllers/function/pods.ts";
+import { environmentName, type Recipe } from "../controllers/function/recipe.ts";
+import type { EnvironmentSettings } from "../environment-settings.ts";
+import type { Pod } from "../pod.ts";
+import type { EnvironmentFailure } from "./environment-state.ts";
+import type { FunctionScaling } from "./function-scaling.ts";
+
+export interface EnvironmentHandsOptions {
+  readonly client: KubernetesClient;
+  readonly pods: ObjectCache<Pod>;
+  readonly settings: EnvironmentSettings;
+  readonly clock: Clock;
+  readonly draw: () => number;
+  /** Asked right before each write. */
+  readonly mayAct: () => boolean;
+  /** A creation failed: the function is to be looked at again. */
+  readonly onFailure: (functionUid: string) => void;
+  readonly log: Logger;
+}
+
+export interface Creation {
+  readonly object: Stored<FunctionObject>;
+  readonly recipe: Recipe;
+  readonly scaling: FunctionScaling;
+}
+
+const requestsAtOnce = 16;
+
+/** Creates and removes the pods of environments, some at a time, and notes in FunctionScaling what the cache does not show yet. */
+export class EnvironmentHands {
+  readonly #options: EnvironmentHandsOptions;
+  readonly #requests = new ConcurrencyLimit(requestsAtOnce);
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: EnvironmentHandsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when what is under way has ended. */
+  async whenIdle(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  create({ object, recipe, scaling }: Creation): void {
+    const { client, clock, draw, settings, pods, mayAct } = this.#options;
+    const { namespace = "", name: functionName } = object.metadata;
+    const { revisionID } = recipe.document;
+    const name = environmentName(functionName, revisionID, drawName(draw));
+    const expected = { name, revisionID, atMs: clock.monotonicMs() };
+    scaling.expect(expected);
+    this.#run(async () => {
+      try {
+        if (!mayAct()) {
+          scaling.settle(name);
+          return;
+        }
+        const made = await client.create(environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings }));
+        // The watch may have been faster than the answer.
+        if (pods.get(keyOf(made)) !== undefined) scaling.settle(name);
+      } catch (thrown) {
+        this.#notCreated({ object, recipe, scaling }, name, toKubernetesError(`create pod "${name}"`, thrown));
+      }
+    });
+  }
+
+  remove(scaling: FunctionScaling, pod: Stored<Pod>): void {
+    scaling.removing(pod.metadata.uid);
+    this.#run(() => this.#remove(scaling, pod));
+  }
+
+  /** Removes pods whose Function the API server itself says is gone: our cache of Functions may be behind. */
+  removeOrphans(functionUid: string, scaling: FunctionScaling, pods: readonly Stored<Pod>[]): void {
+    for (const { metadata } of pods) scaling.removing(metadata.uid);
+    this.#run(async () => {
+      const [first] = pods;
+      const isGone = first !== undefined && (await this.#isFunctionGone(first, functionUid).catch(() => false));
+      for (const pod of pods) {
+        if (isGone) await this.#remove(scaling, pod);
+        else scaling.notRemoved(pod.metadata.uid);
+      }
+    });
+  }
+
+  /** Asks for a pod that should have been seen by now, and no longer expects it when there is none. */
+  verify(namespace: string, name: string, scaling: FunctionScaling): void {
+    this.#run(async () => {
+      try {
+        await this.#options.client.get({ kind: kinds.pod, namespace, name });
+      } catch (error) {
+        if (isKubernetesError(error, "NotFound")) scaling.settle(name);
+      }
+    });
+  }
+
+  #notCreated({ object, recipe, scaling }: Creation, name: string, error: KubernetesError): void {
+    const { clock, log, onFailure } = this.#options;
+    const { namespace = "", name: functionName, uid } = object.metadata;
+    // Nobody knows whether it was made: the overdue creation is asked for later.
+    if (error.code === "Timeout" || error.code === "Unavailable") return;
+    scaling.settle(name);
+    if (error.code === "AlreadyExists") return;
+    log.warn("Cannot create an environment", { kind: "Function", namespace, name: functionName, error });
+    const { revisionID } = recipe.document;
+    scaling.fail({ revisionID, failure: toFailure(error, name), isSlowToMend: true }, clock.monotonicMs());
+    onFailure(uid);
+  }
+
+  async #remove(scaling: FunctionScaling, pod: Stored<Pod>): Promise<void> {
+    const { client, log, mayAct } = this.#options;
+    const { namespace = "", name, uid } = pod.metadata;
+    try {
+      if (mayAct()) await client.delete({ kind: kinds.pod, namespace, name }, { uid });
+      else scaling.notRemoved(uid);
+    } catch (error) {
+      // Gone, or another pod by now: the watch will say so.
+      if (isKubernetesError(error, "NotFound", "Conflict")) return;
+      scaling.notRemoved(uid);
+      log.warn("Cannot remove an environment", { kind: "Pod", namespace, name, error });
+    }
+  }
+
+  async #isFunctionGone(pod: Stored<Pod>, uid: string): Promise<boolean> {
+    const name = controllerOf(pod)?.name;
+    if (name === undefined) return false;
+    try {
+      const ref = { kind: functionKind, namespace: pod.metadata.namespace ?? "", name };
+      return (await this.#options.client.get(ref)).metadata.uid !== uid;
+    } catch (error) {
+      if (isKubernetesError(error, "NotFound")) return true;
+      throw error;
+    }
+  }
+
+  #run(task: () => Promise<void>): void {
+    const running = this.#requests.run(task).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+}
+
+/** The API has no code of its own for a quota that is used up. The pod's name is another with each try, so it is left out. */
+function toFailure({ code, serverMessage }: KubernetesError, name: string): EnvironmentFailure {
+  const isQuota = code === "Forbidden" && serverMessage.includes("exceeded quota");
+  const why = serverMessage.replaceAll(name, "<environment>").slice(0, 1000);
+  return { reason: isQuota ? "QuotaExceeded" : "NotCreated", message: `Cannot create an environment: ${why}` };
+}
+
+/** No vowels, so no words; no letters that look like digits. */
+const nameCharacters = "bcdfghjklmnpqrstvwxz2456789";
+function drawName(draw: () => number): string {
+  return Array.from({ length: 5 }, () => nameCharacters[Math.floor(draw() * nameCharacters.length)] ?? "b").join("");
+}

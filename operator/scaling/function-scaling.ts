@@ -1,0 +1,84 @@
+import type { Pod } from "../pod.ts";
+import type { Stored } from "../../lib/kubernetes/object.ts";
+import { environmentState, type EnvironmentState } from "./environment-state.ts";
+import { addFailure, remainingBackOffMs, type NewFailure, type StartFailures } from "./start-failures.ts";
+
+interface Expected {
+  readonly name: string;
+  readonly revisionID: string;
+  readonly atMs: number;
+}
+
+/** What the autoscaler remembers of one function between two looks. All of it can be lost: pods and reports are the truth. */
+export class FunctionScaling {
+  /** uids that the routers were asked for; never taken back. */
+  asked: ReadonlySet<string> = new Set();
+  failures: StartFailures | undefined;
+  readonly #creations = new Map<string, Expected>();
+  readonly #removed = new Set<string>();
+  readonly #counted = new Set<string>();
+
+  /** What the cache says, and what we did since. */
+  look(pods: readonly Stored<Pod>[], nowMs: number): readonly EnvironmentState[] {
+    this.#forgetGone(new Set(pods.map(({ metadata }) => metadata.uid)));
+    const states = pods.map(environmentState).map((state) => this.#withRemoval(state));
+    for (const state of states) this.#countFailure(state, nowMs);
+    return states;
+  }
+
+  /** Creations of a revision that the cache has not shown yet. */
+  creating(revisionID: string): number {
+    return [...this.#creations.values()].filter((creation) => creation.revisionID === revisionID).length;
+  }
+
+  expect(creation: Expected): void {
+    this.#creations.set(creation.name, creation);
+  }
+
+  /** The pod is in the cache, or is known not to exist. */
+  settle(name: string): void {
+    this.#creations.delete(name);
+  }
+
+  /** Names of pods that should have been seen by now. */
+  overdue(beforeMs: number): readonly string[] {
+    return [...this.#creations].filter(([, { atMs }]) => atMs < beforeMs).map(([name]) => name);
+  }
+
+  removing(uid: string): void {
+    this.#removed.add(uid);
+  }
+
+  notRemoved(uid: string): void {
+    this.#removed.delete(uid);
+  }
+
+  fail(failure: NewFailure, nowMs: number): void {
+    this.failures = addFailure(this.failures, failure, nowMs);
+  }
+
+  backOffMs(revisionID: string, nowMs: number): number {
+    return remainingBackOffMs(this.failures, revisionID, nowMs);
+  }
+
+  get isEmpty(): boolean {
+    return (
+      this.#creations.size === 0 && this.#removed.size === 0 && this.asked.size === 0 && this.failures === undefined
+    );
+  }
+
+  #withRemoval(state: EnvironmentState): EnvironmentState {
+    return this.#removed.has(state.uid) ? { ...state, phase: "terminating" } : state;
+  }
+
+  #countFailure({ uid, phase, failure, revisionID, isSlowToMend }: EnvironmentState, nowMs: number): void {
+    const isOver = phase === "failed" || phase === "ended";
+    if (!isOver || failure === undefined || this.#counted.has(uid)) return;
+    this.#counted.add(uid);
+    this.fail({ revisionID, failure, isSlowToMend }, nowMs);
+  }
+
+  #forgetGone(present: ReadonlySet<string>): void {
+    for (const uids of [this.#removed, this.#counted]) for (const uid of uids) if (!present.has(uid)) uids.delete(uid);
+  }
+}

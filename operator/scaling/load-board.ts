@@ -1,0 +1,81 @@
+import type { FunctionLoad, LoadReport } from "../../crds/wire/load-report.ts";
+import type { ReplicaSeen } from "./decide.ts";
+
+interface Replica {
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly loadsByFunction: ReadonlyMap<string, readonly FunctionLoad[]>;
+  /** Given back after our last answer to this replica had asked for it. What it gave back to a former leader does not count. */
+  readonly confirmed: ReadonlySet<string>;
+  /** What our last answer asked for. */
+  readonly asked: ReadonlySet<string>;
+}
+
+/** A router that starts anew counts from the beginning; so late, nothing of its former life is still on its way. */
+const restartAfterMs = 5000;
+
+/** The newest word of every router. */
+export class LoadBoard {
+  readonly #replicas = new Map<string, Replica>();
+
+  /** False when a newer report of this router is here already. */
+  take(report: LoadReport, nowMs: number): boolean {
+    const before = this.#replicas.get(report.replica);
+    if (before !== undefined && report.sequence <= before.sequence && nowMs - before.atMs < restartAfterMs)
+      return false;
+    const asked: ReadonlySet<string> = before?.asked ?? new Set();
+    const released = report.functions.flatMap((load) => load.released);
+    this.#replicas.set(report.replica, {
+      sequence: report.sequence,
+      atMs: nowMs,
+      loadsByFunction: Map.groupBy(report.functions, ({ functionUid }) => functionUid),
+      confirmed: new Set(released.filter((uid) => asked.has(uid))),
+      asked,
+    });
+    return true;
+  }
+
+  /** What the answer to the replica's newest report asks for. */
+  answered(replica: string, release: ReadonlySet<string>): void {
+    const known = this.#replicas.get(replica);
+    if (known !== undefined) this.#replicas.set(replica, { ...known, asked: release });
+  }
+
+  drop(replica: string): void {
+    this.#replicas.delete(replica);
+  }
+
+  /** Replicas and how long they have been silent, ms. */
+  silences(nowMs: number): readonly { readonly replica: string; readonly silentForMs: number }[] {
+    return [...this.#replicas].map(([replica, { atMs }]) => ({ replica, silentForMs: nowMs - atMs }));
+  }
+
+  /** Functions that any router reports. */
+  functionUids(): ReadonlySet<string> {
+    return new Set([...this.#replicas.values()].flatMap(({ loadsByFunction }) => [...loadsByFunction.keys()]));
+  }
+
+  /** What each router says of a function and its revision. */
+  of(functionUid: string, revisionID: string | undefined): readonly ReplicaSeen[] {
+    return [...this.#replicas.values()].map(({ loadsByFunction, confirmed, asked }) => {
+      const loads = loadsByFunction.get(functionUid) ?? [];
+      const current = loads.filter((load) => load.revisionID === revisionID);
+      return {
+        knowsFunction: loads.length > 0,
+        needed: current.reduce((sum, { needed }) => sum + needed, 0),
+        idleForMsByUid: new Map(
+          loads.flatMap(({ idle }) => idle.map(({ podUid, idleForMs }) => [podUid, idleForMs] as const)),
+        ),
+        // A router without a word on the function has nothing of it, and was told not to begin.
+        confirmed: loads.length > 0 ? confirmed : asked,
+      };
+    });
+  }
+
+  /** The newest failed init that any router's callers saw. */
+  failureOf(functionUid: string, revisionID: string | undefined): FunctionLoad["failure"] {
+    return [...this.#replicas.values()]
+      .flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? [])
+      .find((load) => load.revisionID === revisionID && load.failure !== undefined)?.failure;
+  }
+}
