@@ -1,0 +1,157 @@
+/** What the leading operator does, from the moment it leads until it no longer does. */
+import type { Registry } from "prom-client";
+import { createControllerMetrics } from "../lib/kubernetes/controller-metrics.ts";
+import { Applier } from "../lib/kubernetes/apply.ts";
+import { Controller } from "../lib/kubernetes/controller.ts";
+import { EventRecorder } from "../lib/kubernetes/event-recorder.ts";
+import { createKindTable } from "../lib/kubernetes/kinds.ts";
+import type { ObjectCache } from "../lib/kubernetes/object-cache.ts";
+import { FIELD_MANAGER } from "../crds/names.ts";
+import { ConfigMaps } from "./config-maps.ts";
+import { CodeResolver } from "./controllers/function/code-resolver.ts";
+import { functionController } from "./controllers/function/controller.ts";
+import { notServedController } from "./controllers/not-served/controller.ts";
+import type { NotServedObject } from "./controllers/not-served/decide.ts";
+import type { EnvironmentSettings } from "./environment-settings.ts";
+import type { OperatorConfig } from "./operator-config.ts";
+import type { OperatorCaches } from "./operator-caches.ts";
+import type { OperatorDependencies } from "./operator-dependencies.ts";
+import { startReferences } from "./references.ts";
+import { Autoscaler } from "./scaling/autoscaler.ts";
+import { ensureSigningKey } from "./signing-key.ts";
+
+export interface LeadershipOptions {
+  readonly config: OperatorConfig;
+  readonly dependencies: OperatorDependencies;
+  readonly caches: OperatorCaches;
+  readonly notServed: readonly ObjectCache<NotServedObject>[];
+  readonly registry: Registry;
+  readonly mayAct: () => boolean;
+  /** Aborted when the leadership ends before all of it has begun. */
+  readonly signal: AbortSignal;
+}
+
+export interface Leadership {
+  readonly autoscaler: Autoscaler;
+  stop(deadline?: AbortSignal): Promise<void>;
+}
+
+/** Changes of counts are shown a moment later and together: a burst is one status write. */
+const countsDelayMs = 1000;
+
+/** Starts every controller and the autoscaler; everything that it needs to know it reads anew, nothing is handed over. */
+export async function lead(options: LeadershipOptions): Promise<Leadership> {
+  const { config, dependencies, caches, notServed, mayAct, signal } = options;
+  const { client, clock, draw, log, packageStore } = dependencies;
+  const secret = config.KUBELAMBDA_SIGNING_KEY_SECRET;
+  const routerKeys = dependencies.routerKeys ?? [await ensureSigningKey(client, config.KUBELAMBDA_NAMESPACE, secret)];
+  await Promise.all([caches.functions, caches.pods, caches.recipes].map((cache) => cache.synced(signal)));
+  const wakes = delayedWakes((key) => functions.wake(key), options);
+  const resolver = new CodeResolver({
+    store: packageStore,
+    clock,
+    draw,
+    onChange: (key) => functions.wake(key),
+    onError: (error) => log.warn("Package store does not answer", { error }),
+  });
+  const configMaps = new ConfigMaps({
+    client,
+    clock,
+    onChange: (key) => {
+      for (const { metadata } of caches.functions.byIndex("configMap", key)) {
+        functions.wake(`${metadata.namespace ?? ""}/${metadata.name}`);
+      }
+    },
+    onError: (error) => log.debug("Watch of ConfigMaps failed and goes on", { error }),
+  });
+  const autoscaler = new Autoscaler({
+    ...caches,
+    client,
+    clock,
+    draw,
+    log,
+    mayAct,
+    settings: environmentSettings(config, dependencies, routerKeys),
+    keepAliveMs: config.KUBELAMBDA_IDLE_TIMEOUT_SECONDS * 1000,
+    maxEnvironments: config.KUBELAMBDA_MAX_ENVIRONMENTS,
+    isReplicaGone: dependencies.isReplicaGone,
+    onChange: (key, urgent) => (urgent ? functions.wake(key) : wakes.soon(key)),
+    onAssembleFailed: (key) => resolver.renew(key),
+  });
+  const instance = config.KUBELAMBDA_POD_NAME ?? "operator";
+  const events = new EventRecorder({ client, clock, controller: "kubelambda.dev/operator", instance });
+  const shell = {
+    client,
+    clock,
+    events,
+    mayAct,
+    logger: log,
+    kindOf: createKindTable([caches.functions.kind, ...notServed.map(({ kind }) => kind)]),
+    applier: new Applier({ client, fieldManager: FIELD_MANAGER }),
+    metrics: createControllerMetrics(options.registry),
+  };
+  const settings = { region: config.KUBELAMBDA_REGION, runtimes: dependencies.runtimes, routerKeys };
+  const healthOf = (uid: string) => autoscaler.healthOf(uid);
+  const functions = new Controller(
+    functionController({ caches, configMaps, resolver, healthOf, settings, clock }),
+    shell,
+  );
+  const others = notServed.map((cache) => new Controller(notServedController(cache), { ...shell, workers: 1 }));
+  const stop = async (deadline?: AbortSignal): Promise<void> => {
+    endReferences();
+    wakes.stop();
+    resolver.stop();
+    await Promise.all([autoscaler.stop(), ...[functions, ...others].map((controller) => controller.stop(deadline))]);
+    await Promise.all([configMaps.stop(), events.stop(deadline)]);
+  };
+  const everyMs = config.KUBELAMBDA_REFERENCES_SECONDS * 1000;
+  const endReferences = startReferences({ store: packageStore, caches, clock, mayAct, log, everyMs });
+  try {
+    autoscaler.start();
+    await Promise.all([functions, ...others].map((controller) => controller.start(signal)));
+  } catch (error) {
+    await stop(AbortSignal.abort());
+    throw error;
+  }
+  return { autoscaler, stop };
+}
+
+function environmentSettings(
+  config: OperatorConfig,
+  { hasPodResources }: OperatorDependencies,
+  routerKeys: readonly string[],
+): EnvironmentSettings {
+  return {
+    image: config.KUBELAMBDA_IMAGE,
+    assembleCommand: config.KUBELAMBDA_ASSEMBLE_COMMAND,
+    agentCommand: config.KUBELAMBDA_AGENT_COMMAND,
+    imagePullPolicy: config.KUBELAMBDA_IMAGE_PULL_POLICY,
+    packagesUrl: config.KUBELAMBDA_PACKAGES_URL,
+    routerUrl: config.KUBELAMBDA_ROUTER_URL,
+    routerKeys,
+    cpuPolicy: config.KUBELAMBDA_CPU_POLICY,
+    cpuRequestPercent: config.KUBELAMBDA_CPU_REQUEST_PERCENT,
+    memoryRequestPercent: config.KUBELAMBDA_MEMORY_REQUEST_PERCENT,
+    tmpMedium: config.KUBELAMBDA_TMP_MEDIUM,
+    runtimeClassName: config.KUBELAMBDA_RUNTIME_CLASS,
+    hasPodResources,
+  };
+}
+
+function delayedWakes(wake: (key: string) => void, { dependencies: { clock } }: LeadershipOptions) {
+  const cancelByKey = new Map<string, () => void>();
+  return {
+    soon(key: string): void {
+      if (cancelByKey.has(key)) return;
+      const cancel = clock.schedule(countsDelayMs, () => {
+        cancelByKey.delete(key);
+        wake(key);
+      });
+      cancelByKey.set(key, cancel);
+    },
+    stop(): void {
+      for (const cancel of cancelByKey.values()) cancel();
+      cancelByKey.clear();
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { z } from "zod";
+import { ports } from "../crds/wire/routes.ts";
+import { booleanVariable, integerVariable } from "../lib/config.ts";
+import { logLevels } from "../lib/logger.ts";
+
+const portVariable = (preset: number) => integerVariable({ min: 0, max: 65_535 }).default(preset);
+const percentVariable = () => integerVariable({ min: 1, max: 100 }).default(100);
+const commandVariable = (preset: string) =>
+  z
+    .string()
+    .default(preset)
+    .transform((text) => text.split(" ").filter((word) => word !== ""));
+
+/** The operator's environment variables; unknown ones are ignored. */
+export const operatorConfigSchema = z.object({
+  /** The install namespace: Lease, signing key and the operator's own pod. */
+  KUBELAMBDA_NAMESPACE: z.string().min(1),
+  /** Absent outside of a pod: then nothing is labelled. */
+  KUBELAMBDA_POD_NAME: z.string().optional(),
+  KUBELAMBDA_POD_UID: z.string().optional(),
+  /** Our own image, for `assemble` and `agent`. */
+  KUBELAMBDA_IMAGE: z.string().min(1),
+  /** Words separated by spaces. */
+  KUBELAMBDA_ASSEMBLE_COMMAND: commandVariable("node /kubelambda/assemble.cjs"),
+  KUBELAMBDA_AGENT_COMMAND: commandVariable("node /kubelambda/agent.cjs"),
+  /** JSON: runtime identifier → image and state. */
+  KUBELAMBDA_RUNTIMES_FILE: z.string().default("/etc/kubelambda/runtimes.json"),
+  KUBELAMBDA_PACKAGES_URL: z.url(),
+  /** Where agents announce themselves. */
+  KUBELAMBDA_ROUTER_URL: z.url(),
+  KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: z
+    .string()
+    .regex(/^[^/]+\/[^/]+$/, "expected namespace/name")
+    .transform((text) => ({ namespace: text.split("/")[0] ?? "", serviceAccount: text.split("/")[1] ?? "" })),
+  /** Of the audience `packages`. */
+  KUBELAMBDA_TOKEN_FILE: z.string().default("/var/run/secrets/kubelambda/packages"),
+  KUBELAMBDA_SIGNING_KEY_SECRET: z.string().min(1).default("kubelambda-router-signing-key"),
+  KUBELAMBDA_REGION: z.string().min(1).default("us-east-1"),
+  KUBELAMBDA_IDLE_TIMEOUT_SECONDS: integerVariable({ min: 1, max: 86_400 }).default(300),
+  /** Most environments of a function without reserved concurrency. */
+  KUBELAMBDA_MAX_ENVIRONMENTS: integerVariable({ min: 1, max: 100_000 }).default(1000),
+  KUBELAMBDA_CPU_POLICY: z.enum(["burst", "proportional", "none"]).default("burst"),
+  KUBELAMBDA_CPU_REQUEST_PERCENT: percentVariable(),
+  KUBELAMBDA_MEMORY_REQUEST_PERCENT: percentVariable(),
+  KUBELAMBDA_TMP_MEDIUM: z.enum(["", "Memory"]).default(""),
+  KUBELAMBDA_RUNTIME_CLASS: z.string().optional(),
+  KUBELAMBDA_IMAGE_PULL_POLICY: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent"),
+  /** Absent: all namespaces. */
+  KUBELAMBDA_WATCH_NAMESPACE: z.string().optional(),
+  KUBELAMBDA_LEADER_ELECTION: booleanVariable().default(true),
+  KUBELAMBDA_LISTEN_HOST: z.string().default("0.0.0.0"),
+  /** 0 chooses a free one, here and below. */
+  KUBELAMBDA_HEALTH_PORT: portVariable(ports.health),
+  KUBELAMBDA_INTERNAL_PORT: portVariable(ports.operatorInternal),
+  /** Between two lists of packages that are needed. */
+  KUBELAMBDA_REFERENCES_SECONDS: integerVariable({ min: 1, max: 86_400 }).default(60),
+  KUBELAMBDA_LOG_LEVEL: z.enum(logLevels).default("info"),
+});
+export type OperatorConfig = z.infer<typeof operatorConfigSchema>;
+
+/** The chart's table of runtimes, as its file holds it. */
+export const runtimesSchema = z.record(
+  z.string(),
+  z.object({
+    image: z.string().min(1),
+    state: z.enum(["supported", "deprecated", "blocked"]).default("supported"),
+  }),
+);

@@ -1,0 +1,25 @@
+import type { Clock } from "../lib/clock.ts";
+import type { TokenVerifier } from "../lib/http/service-account-token.ts";
+import type { KubernetesClient } from "../lib/kubernetes/client.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { RuntimeTable } from "./controllers/function/served-fields.ts";
+import type { PackageStoreClient } from "./package-store.ts";
+
+/** What the operator is given: a cluster's in `operatorMain`, others in local mode. */
+export interface OperatorDependencies {
+  readonly client: KubernetesClient;
+  /** For tokens of the audience `operator`. */
+  readonly verifyRouterToken: TokenVerifier;
+  readonly packageStore: PackageStoreClient;
+  readonly runtimes: RuntimeTable;
+  /** Public keys of the routers; absent: the leader makes the key and keeps it in a Secret. */
+  readonly routerKeys?: readonly string[];
+  /** True when a router's pod is gone; undefined where routers are no pods: then silence tells. */
+  readonly isReplicaGone: ((replica: string) => boolean) | undefined;
+  /** The cluster takes resources of a whole pod. */
+  readonly hasPodResources: boolean;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly draw: () => number;
+  readonly log: Logger;
+}
