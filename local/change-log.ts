@@ -44,7 +44,7 @@ export class ChangeLog {
     );
   }
 
-  /** Changes after `version` as they come, until the signal is aborted. */
+  /** Changes after `version` as they come, until the signal is aborted; fails with an AbortError then. */
   async *since(version: number, signal?: AbortSignal): AsyncGenerator<Change> {
     let seen = version;
     // Listening begins before the backlog is read: nothing falls in between.

@@ -1,7 +1,7 @@
 /** One pod of ours as processes: assemble, then the agent, then the runtime under the TypeScript supervisor. */
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Logger } from "winston";
+import type { Logger } from "../lib/logger.ts";
 import { environmentDocumentSchema, type EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import type { Stored } from "../lib/kubernetes/object.ts";
@@ -100,7 +100,8 @@ export class LocalPod {
       await Promise.race([agent.ended, late]);
       clearTimeout(timer);
     }
-    for (const child of this.#children.values()) child.kill();
+    // The runtime before its agent: it would complain about a lost connection.
+    for (const child of [...this.#children.values()].toReversed()) child.kill();
     await Promise.all([...this.#children.values()].map((child) => child.ended));
     await rm(this.#options.directory, { recursive: true, force: true });
     this.isDone = true;

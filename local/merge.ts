@@ -62,6 +62,21 @@ function applyKeyed(current: readonly Json[], before: readonly Json[], applied: 
   return [...kept, ...merged];
 }
 
+/** The path of a leaf that both have with different values; undefined when they agree. */
+export function conflictOf(one: Json, other: Json, path = ""): string | undefined {
+  if (!isMap(one) || !isMap(other)) return isDeepEqual(one, other) ? undefined : path;
+  for (const [name, value] of Object.entries(other)) {
+    const mine = one[name];
+    const found = mine === undefined ? undefined : conflictOf(mine, value, `${path}.${name}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function isDeepEqual(one: Json, other: Json): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 /** What is left of a value when the leaves of `gone` are taken out; undefined when nothing is. */
 function without(value: Json | undefined, gone: Json): Json | undefined {
   if (!isMap(value) || !isMap(gone)) return undefined;

@@ -23,7 +23,7 @@ import {
   type ObjectRef,
   type Stored,
 } from "../lib/kubernetes/object.ts";
-import { applyFields, mergePatch, type Json } from "./merge.ts";
+import { applyFields, conflictOf, mergePatch, type Json } from "./merge.ts";
 import { ChangeLog, type Change } from "./change-log.ts";
 import { selectorPredicate } from "./selectors.ts";
 
@@ -58,6 +58,7 @@ export class ObjectStore implements KubernetesClient {
 
   list<T extends KubernetesObject>(kind: KindRef, options: ListOptions = {}): Promise<ObjectList<T>> {
     return attempt(() => {
+      options.signal?.throwIfAborted();
       const matches = this.#predicate(options.namespace, options);
       const all = [...this.#collection(kind).values()].filter(matches).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
       const rest = all.filter((object) => options.continue === undefined || keyOf(object) > options.continue);
@@ -81,6 +82,7 @@ export class ObjectStore implements KubernetesClient {
       const ref = refOf(kind, meta);
       if (this.#collection(kind).has(keyOf({ metadata: meta })))
         throw this.#error("AlreadyExists", "create", ref, "already exists");
+      this.#checkMetadata(ref, meta, undefined);
       const metadata = { ...meta, uid: randomUUID(), generation: 1, creationTimestamp: this.#timestamp() };
       return this.#store("ADDED", kind, { ...rest, metadata }) as Stored<T>;
     });
@@ -101,6 +103,8 @@ export class ObjectStore implements KubernetesClient {
       const id = `${kind.apiVersion}/${kind.kind}/${keyOf(object)}`;
       const managers = this.#applied.get(id) ?? new Map<string, KubernetesObject>();
       const current = this.#collection(kind).get(keyOf(object));
+      if (options.force !== true)
+        this.#checkManagers(refOf(kind, object.metadata), object, managers, options.fieldManager);
       const merged = applyFields(
         current as Json | undefined,
         managers.get(options.fieldManager) as Json | undefined,
@@ -121,7 +125,7 @@ export class ObjectStore implements KubernetesClient {
       const { resourceVersion, uid } = (patch as { metadata?: ObjectMeta }).metadata ?? {};
       this.#checkVersion(current, resourceVersion, "patch", ref.kind);
       if (uid !== undefined && uid !== current.metadata.uid)
-        throw this.#error("Conflict", "patch", ref, "the uid in the precondition differs");
+        throw this.#error("Conflict", "patch", ref, "has another uid than the precondition names");
       const merged = mergePatch(current as unknown as Json, patch as Json) as unknown as KubernetesObject;
       return this.#replace(ref.kind, current, merged, options.subresource) as Stored<T>;
     });
@@ -132,7 +136,7 @@ export class ObjectStore implements KubernetesClient {
       const current = this.#read(ref, "delete");
       this.#checkVersion(current, options.resourceVersion, "delete", ref.kind);
       if (options.uid !== undefined && options.uid !== current.metadata.uid) {
-        throw this.#error("Conflict", "delete", ref, "the uid in the precondition differs");
+        throw this.#error("Conflict", "delete", ref, "has another uid than the precondition names");
       }
       const graceSeconds = podGraceSeconds(ref.kind, current, options.gracePeriodSeconds);
       if ((current.metadata.finalizers ?? []).length === 0 && graceSeconds === 0) {
@@ -151,11 +155,21 @@ export class ObjectStore implements KubernetesClient {
   async *watch<T extends KubernetesObject>(kind: KindRef, options: WatchOptions): AsyncIterable<WatchEvent<T>> {
     const matches = this.#predicate(options.namespace, options);
     const from = Number(options.resourceVersion);
-    if (!this.#log.reaches(from)) throw this.#error("Gone", "watch", { kind, name: "" }, "too old resource version");
+    if (!this.#log.reaches(from))
+      throw this.#error("Gone", "watch", { kind, name: "" }, "cannot be watched from so old a resource version");
+    const ending = AbortSignal.any([
+      ...(options.signal === undefined ? [] : [options.signal]),
+      ...(options.timeoutMs === undefined ? [] : [AbortSignal.timeout(options.timeoutMs)]),
+    ]);
     options.onOpen?.();
-    for await (const change of this.#log.since(from, options.signal)) {
-      const event = toEvent(change, kind, matches);
-      if (event !== undefined) yield event as WatchEvent<T>;
+    try {
+      for await (const change of this.#log.since(from, ending)) {
+        const event = toEvent(change, kind, matches);
+        if (event !== undefined) yield event as WatchEvent<T>;
+      }
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!ending.aborted) throw error;
     }
   }
 
@@ -189,6 +203,7 @@ export class ObjectStore implements KubernetesClient {
 
   /** Main and status parts change apart; the generation counts changes of the main one. */
   #replace(kind: KindRef, current: Stored, wanted: KubernetesObject, subresource: string | undefined): Stored {
+    this.#checkMetadata(refOf(kind, current.metadata), wanted.metadata, current);
     const next: Mutable =
       subresource === "status"
         ? { ...current, status: wanted.status }
@@ -230,9 +245,36 @@ export class ObjectStore implements KubernetesClient {
       (namespace === undefined || object.metadata.namespace === namespace) && selected(object);
   }
 
+  /** A field that another manager applied with another value is that manager's. */
+  #checkManagers(
+    ref: ObjectRef,
+    object: KubernetesObject,
+    managers: ReadonlyMap<string, KubernetesObject>,
+    own: string,
+  ): void {
+    for (const [manager, applied] of managers) {
+      if (manager === own) continue;
+      const path = conflictOf(applied as unknown as Json, object as unknown as Json);
+      if (path !== undefined) throw this.#error("Conflict", "apply", ref, `has ${path} from manager "${manager}"`);
+    }
+  }
+
+  /** Rules of metadata that hold for every kind; `current` is absent for a new object. */
+  #checkMetadata(ref: ObjectRef, wanted: ObjectMeta, current: Stored | undefined): void {
+    const { deletionTimestamp, finalizers = [] } = current?.metadata ?? {};
+    const isNewDeletion = wanted.deletionTimestamp !== undefined && wanted.deletionTimestamp !== deletionTimestamp;
+    if (isNewDeletion) throw this.#error("Invalid", "write", ref, "gets a deletion time by being deleted only");
+    const added = (wanted.finalizers ?? []).filter((name) => !finalizers.includes(name));
+    if (deletionTimestamp !== undefined && added.length > 0) {
+      throw this.#error("Invalid", "write", ref, `is being deleted and takes no new finalizer: ${added.join(", ")}`);
+    }
+    const managing = (wanted.ownerReferences ?? []).filter(({ controller }) => controller === true);
+    if (managing.length > 1) throw this.#error("Invalid", "write", ref, "has two owners with controller: true");
+  }
+
   #checkVersion(current: Stored, wanted: string | undefined, verb: string, kind: KindRef): void {
     if (wanted === undefined || wanted === current.metadata.resourceVersion) return;
-    throw this.#error("Conflict", verb, refOf(kind, current.metadata), "the object has been modified; read it again");
+    throw this.#error("Conflict", verb, refOf(kind, current.metadata), "has been modified; read it again");
   }
 
   #error(
@@ -244,7 +286,7 @@ export class ObjectStore implements KubernetesClient {
     return new KubernetesError({
       code,
       action: `${verb} ${kind.plural} "${objectKey(namespace, name)}"`,
-      serverMessage,
+      serverMessage: `${kind.plural} "${name}" ${serverMessage}`,
     });
   }
 

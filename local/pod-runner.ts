@@ -70,7 +70,7 @@ export class PodRunner {
     } catch (error) {
       log.warn("Cannot run pod", {
         kind: "Pod",
-        namespace: pod.metadata.namespace,
+        namespace: pod.metadata.namespace ?? "default",
         name: pod.metadata.name,
         error: String(error),
       });

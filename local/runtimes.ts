@@ -14,6 +14,23 @@ const nodeClient = "aws-lambda-ric@4.0.2";
 const nodePackage = `node-${process.platform}-${process.arch}`;
 const pythonClient = "awslambdaric==4.2.2";
 
+/** The operator's table of runtimes in local mode: every identifier that functions may still be made with; the runner says which are not here. */
+export const localRuntimes: Readonly<
+  Record<string, { readonly image: string; readonly state: "supported" | "deprecated" }>
+> = {
+  ...supported(["nodejs22.x", "nodejs24.x", "python3.11", "python3.12", "python3.13", "python3.14", "provided.al2023"]),
+  ...supported(["java17", "java21", "java25", "dotnet10", "ruby3.3", "ruby3.4"]),
+  ...deprecated(["nodejs18.x", "nodejs20.x", "python3.9", "python3.10", "dotnet8", "provided.al2"]),
+};
+
+function supported(names: readonly string[]): Record<string, { image: string; state: "supported" }> {
+  return Object.fromEntries(names.map((name) => [name, { image: `local/${name}`, state: "supported" as const }]));
+}
+
+function deprecated(names: readonly string[]): Record<string, { image: string; state: "deprecated" }> {
+  return Object.fromEntries(names.map((name) => [name, { image: `local/${name}`, state: "deprecated" as const }]));
+}
+
 /** `directory` stands for /var/runtime; undefined for OS-only runtimes, whose bootstrap is in the package. */
 export type PreparedRuntime =
   { readonly ok: true; readonly directory: string | undefined } | { readonly ok: false; readonly message: string };

@@ -8,7 +8,7 @@ import type { ProcessExit, SignalProcess, StartProcess } from "../crds/wire/supe
 import { forkExecError, type Launch, lookPath, prepareLaunch } from "./supervisor-launch.ts";
 import { AgentNonsenseError } from "./supervisor-messages.ts";
 import { closePair, openPipePairs, OutputPipe } from "./supervisor-pipes.ts";
-import { markName, readMemory, seeProcesses, selectOwn } from "./supervisor-reach.ts";
+import { Census, lastProcessId, markName, readMemory, seeProcesses } from "./supervisor-reach.ts";
 import { wordOfSignal } from "./supervisor-words.ts";
 
 interface Supervised {
@@ -25,7 +25,10 @@ export interface ProcessListener {
 }
 
 const killDeadlineMs = 5_000;
-const killAgainMs = 5;
+const killAgainMs = 2;
+/** A process that forks and leaves can slip through one look at all processes; hardly through so many on end. */
+const quietLooksWanted = 12;
+const wholeLook = 4;
 /** Looks at most so often for new processes before those that are stopped are killed. */
 const stopRounds = 50;
 
@@ -84,7 +87,7 @@ export class SupervisedProcesses {
 
   /** Resident memory: no cgroup is ours to read here. */
   memory(): { readonly currentBytes: number; readonly peakBytes: number } {
-    const { currentBytes, peakBytes } = readMemory(this.#living());
+    const { currentBytes, peakBytes } = readMemory(this.#census().look());
     this.#peakBytes = Math.max(this.#peakBytes, peakBytes);
     return { currentBytes, peakBytes: this.#peakBytes };
   }
@@ -92,7 +95,13 @@ export class SupervisedProcesses {
   /** Ends every process, reports ends and output. Throws when one outlives SIGKILL. */
   async killAll(): Promise<void> {
     const deadline = performance.now() + killDeadlineMs;
-    while (this.#killOnce() || this.#isAnyRunning()) {
+    const census = this.#census();
+    for (let quietLooks = 0; quietLooks < quietLooksWanted;) {
+      const before = lastProcessId();
+      const isQuiet = !killOnce(census) && !this.#isAnyRunning();
+      // Where no process was made meanwhile, none was overlooked but one that was just changing its program.
+      if (isQuiet) quietLooks += before !== undefined && before === lastProcessId() ? wholeLook : 1;
+      else quietLooks = 0;
       if (performance.now() > deadline) throw new Error("processes outlive SIGKILL: the kernel does not let them go");
       await pause(killAgainMs);
     }
@@ -149,31 +158,35 @@ export class SupervisedProcesses {
     }
   }
 
-  /** Alone in a process namespace everything else is ours. */
-  #living(): number[] {
-    const seen = seeProcesses(`${markName}=${this.#mark}`);
-    if (process.pid !== 1) return selectOwn(seen, process.pid);
-    return seen.filter(({ pid, isEnded }) => pid !== 1 && !isEnded).map(({ pid }) => pid);
+  #census(): Census {
+    return new Census(`${markName}=${this.#mark}`, process.pid);
   }
+}
 
-  /** Whether there was anything to kill. Outside a namespace all are stopped first, until no new one is seen, so that none forks on. */
-  #killOnce(): boolean {
-    if (process.pid === 1) {
-      kill(-1, "SIGKILL");
-      return this.#living().length > 0;
+/** Whether there was anything to kill. */
+function killOnce(census: Census): boolean {
+  return process.pid === 1 ? killNamespace() : killOwn(census);
+}
+
+/** Alone in a process namespace one call reaches all, and none can fork out of it. */
+function killNamespace(): boolean {
+  kill(-1, "SIGKILL");
+  return seeProcesses("", new Set([1])).some(({ isEnded }) => !isEnded);
+}
+
+/** All are stopped first, until no new one is seen, so that none forks on while others die. */
+function killOwn(census: Census): boolean {
+  const stopped = new Set<number>();
+  for (let round = 0; round < stopRounds; round++) {
+    const fresh = census.look().filter((pid) => !stopped.has(pid));
+    if (fresh.length === 0) break;
+    for (const pid of fresh) {
+      stopped.add(pid);
+      kill(pid, "SIGSTOP");
     }
-    const stopped = new Set<number>();
-    for (let round = 0; round < stopRounds; round++) {
-      const fresh = this.#living().filter((pid) => !stopped.has(pid));
-      if (fresh.length === 0) break;
-      for (const pid of fresh) {
-        stopped.add(pid);
-        kill(pid, "SIGSTOP");
-      }
-    }
-    for (const pid of stopped) kill(pid, "SIGKILL");
-    return stopped.size > 0;
   }
+  for (const pid of stopped) kill(pid, "SIGKILL");
+  return stopped.size > 0;
 }
 
 /** A command that sets RLIMIT_NOFILE and becomes the process: Node cannot. undefined where the machine has none; the limit is then the machine's. */

@@ -9,60 +9,100 @@ export interface SeenProcess {
   readonly pid: number;
   readonly parent: number;
   readonly isEnded: boolean;
-  /** Whether its first environment holds the mark. */
-  readonly isMarked: () => boolean;
+  /** Whether its first environment holds the mark; undefined when it cannot be told: it may be just changing its program. */
+  readonly isMarked: boolean | undefined;
 }
 
-/** Living processes that are marked or have `ancestor` above them. Pure, given what was seen. */
-export function selectOwn(seen: readonly SeenProcess[], ancestor: number): number[] {
+/** Those that are marked or have an ancestor above them; `ancestors` may hold what was found before. */
+export function selectOwn(seen: readonly SeenProcess[], ancestors: ReadonlySet<number>): SeenProcess[] {
   const children = Map.groupBy(seen, ({ parent }) => parent);
   const own = new Set<SeenProcess>();
   const include = (process: SeenProcess): void => {
-    if (own.has(process) || process.pid === ancestor) return;
+    if (own.has(process)) return;
     own.add(process);
     children.get(process.pid)?.forEach(include);
   };
-  children.get(ancestor)?.forEach(include);
-  for (const process of seen) if (!own.has(process) && !process.isEnded && process.isMarked()) include(process);
-  return [...own].filter(({ isEnded }) => !isEnded).map(({ pid }) => pid);
+  for (const process of seen) if (process.isMarked === true || ancestors.has(process.parent)) include(process);
+  return [...own];
 }
 
-/** Every process of the machine or namespace: from /proc, elsewhere from `ps`. */
-export function seeProcesses(mark: string): SeenProcess[] {
-  return process.platform === "linux" ? seeProc(mark) : seePs(mark);
+/**
+ * Looks for the function's processes again and again, for a few seconds. Each look after the first passes over what is known to be
+ * others', or processes that live a millisecond would be gone before they are looked at.
+ */
+export class Census {
+  readonly #mark: string;
+  readonly #ancestors: Set<number>;
+  readonly #foreign = new Set<number>();
+
+  constructor(mark: string, ancestor: number) {
+    this.#mark = mark;
+    this.#ancestors = new Set([ancestor]);
+    this.#foreign.add(ancestor);
+  }
+
+  /** Living ones, newest first. */
+  look(): number[] {
+    const seen = seeProcesses(this.#mark, this.#foreign);
+    const own = selectOwn(seen, this.#ancestors);
+    for (const { pid } of own) this.#ancestors.add(pid);
+    for (const { pid, isMarked } of seen) if (isMarked === false && !this.#ancestors.has(pid)) this.#foreign.add(pid);
+    return own.filter(({ isEnded }) => !isEnded).map(({ pid }) => pid);
+  }
 }
 
-function seeProc(mark: string): SeenProcess[] {
-  return readdirSync("/proc").flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
-    const stat = readNow(`/proc/${name}/stat`);
-    // The name in brackets may hold spaces and brackets itself.
-    const [state = "", parent = ""] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (parent === "") return [];
-    const isMarked = (): boolean => readNow(`/proc/${name}/environ`).includes(mark);
-    return [{ pid: Number(name), parent: Number(parent), isEnded: "ZX".includes(state), isMarked }];
-  });
+/** Every process of the machine or namespace but some, newest first: from /proc, elsewhere from `ps`. */
+export function seeProcesses(mark: string, except: ReadonlySet<number>): SeenProcess[] {
+  return process.platform === "linux" ? seeProc(mark, except) : seePs(mark, except);
 }
+
+function seeProc(mark: string, except: ReadonlySet<number>): SeenProcess[] {
+  const pids = readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && !except.has(pid));
+  return pids
+    .sort((a, b) => b - a)
+    .flatMap((pid) => {
+      // First of all what is gone soonest.
+      const environment = readNow(`/proc/${pid}/environ`);
+      const stat = readNow(`/proc/${pid}/stat`) ?? "";
+      // The name in brackets may hold spaces and brackets itself.
+      const [state = "", parent = ""] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      if (parent === "") return [];
+      const isOfKernel = pid === kernelThreads || Number(parent) === kernelThreads;
+      const isMarked = environment === "" && !isOfKernel ? undefined : (environment?.includes(mark) ?? false);
+      return [{ pid, parent: Number(parent), isEnded: "ZX".includes(state), isMarked }];
+    });
+}
+
+/** Parent of the kernel's own threads, which have no environment and never will. */
+const kernelThreads = 2;
 
 const psDeadlineMs = 5_000;
 const psMaxBytes = 64 * 1024 * 1024;
 
-function seePs(mark: string): SeenProcess[] {
+function seePs(mark: string, except: ReadonlySet<number>): SeenProcess[] {
   const options = { encoding: "utf8", timeout: psDeadlineMs, maxBuffer: psMaxBytes } as const;
   const ps = spawnSync("ps", ["-axEww", "-o", "pid=,ppid=,state=,command="], options);
   return ps.stdout.split("\n").flatMap((line) => {
     const [, pid, parent, state = ""] = /^\s*(\d+)\s+(\d+)\s+(\S+)/.exec(line) ?? [];
-    if (pid === undefined || Number(pid) === ps.pid) return [];
-    const isMarked = (): boolean => line.includes(mark);
-    return [{ pid: Number(pid), parent: Number(parent), isEnded: state.startsWith("Z"), isMarked }];
+    if (pid === undefined || Number(pid) === ps.pid || except.has(Number(pid))) return [];
+    const isEnded = state.startsWith("Z");
+    return [{ pid: Number(pid), parent: Number(parent), isEnded, isMarked: line.includes(mark) }];
   });
+}
+
+/** The newest process id of the namespace; undefined where there is no /proc. Source: proc(5), loadavg. */
+export function lastProcessId(): number | undefined {
+  const last = readNow("/proc/loadavg")?.trim().split(" ")[4];
+  return last === undefined ? undefined : Number(last);
 }
 
 /** Resident memory of these processes together, bytes: now, and the sum of their own peaks. 0 where there is no /proc. */
 export function readMemory(pids: readonly number[]): { currentBytes: number; peakBytes: number } {
   let [currentBytes, peakBytes] = [0, 0];
   for (const pid of pids) {
-    const status = readNow(`/proc/${pid}/status`);
+    const status = readNow(`/proc/${pid}/status`) ?? "";
     currentBytes += kilobytes(status, /^VmRSS:\s+(\d+) kB$/m);
     peakBytes += kilobytes(status, /^VmHWM:\s+(\d+) kB$/m);
   }
@@ -73,11 +113,11 @@ function kilobytes(status: string, line: RegExp): number {
   return 1024 * Number(line.exec(status)?.[1] ?? 0);
 }
 
-/** "" for what is gone or not ours to read. */
-function readNow(path: string): string {
+/** undefined for what is gone or not ours to read. */
+function readNow(path: string): string | undefined {
   try {
     return readFileSync(path, "latin1");
   } catch {
-    return "";
+    return undefined;
   }
 }

@@ -1,0 +1,95 @@
+/** Shows each function once it is ready, with the time that took, or why it is not. */
+import { functionKind, type FunctionObject } from "../crds/v1alpha1/function.ts";
+import { keyOf, type Stored } from "../lib/kubernetes/object.ts";
+import type { ObjectStore } from "./object-store.ts";
+import type { Runtimes } from "./runtimes.ts";
+import type { TableRow, Terminal } from "./terminal.ts";
+
+const gatherMs = 150;
+
+export interface FunctionTableOptions {
+  readonly store: ObjectStore;
+  readonly runtimes: Runtimes;
+  readonly terminal: Terminal;
+  /** `http://host:port` of the Invoke API. */
+  readonly baseUrl: string;
+  /** Milliseconds that only rise. */
+  readonly nowMs: () => number;
+}
+
+export class FunctionTable {
+  readonly #options: FunctionTableOptions;
+  /** When the generation was first seen, and what was shown of it. */
+  readonly #seen = new Map<string, { generation: number; sinceMs: number; shown: string }>();
+
+  readonly #rows: TableRow[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: FunctionTableOptions) {
+    this.#options = options;
+  }
+
+  start(signal: AbortSignal): void {
+    this.#watch(signal).catch((error: unknown) => {
+      if (!signal.aborted) this.#options.terminal.note(`The table of functions stops here: ${String(error)}`);
+    });
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    for await (const event of this.#options.store.watch<FunctionObject & { readonly metadata: Stored["metadata"] }>(
+      functionKind,
+      { resourceVersion: "1", signal },
+    )) {
+      if (event.type === "BOOKMARK") continue;
+      if (event.type === "DELETED") this.#forget(event.object);
+      else await this.#show(event.object);
+    }
+  }
+
+  #forget(object: FunctionObject): void {
+    this.#seen.delete(keyOf(object));
+    this.#options.terminal.note(`${nameOf(object)} is gone`);
+  }
+
+  async #show(object: FunctionObject): Promise<void> {
+    const { runtimes, nowMs, baseUrl } = this.#options;
+    const generation = object.metadata.generation ?? 0;
+    const key = keyOf(object);
+    const known = this.#seen.get(key);
+    const entry = known?.generation === generation ? known : { generation, sinceMs: nowMs(), shown: "" };
+    this.#seen.set(key, entry);
+    const ready = object.status?.conditions?.find(({ type }) => type === "Ready");
+    if (ready?.observedGeneration !== generation) return;
+    const isStalled =
+      object.status?.conditions?.some(({ type, status }) => type === "Stalled" && status === "True") === true;
+    if (ready.status !== "True" && !isStalled) return;
+    const runtime = await runtimes.prepare(object.spec.runtime ?? "provided");
+    const took = `${((nowMs() - entry.sinceMs) / 1000).toFixed(1)} s`;
+    const outcome = ready.status !== "True" ? ready.message : runtime.ok ? took : runtime.message;
+    const isReady = ready.status === "True" && runtime.ok;
+    const shown = isReady ? "ready" : outcome;
+    if (entry.shown === shown) return;
+    entry.shown = shown;
+    const url = `${baseUrl}/2015-03-31/functions/${nameOf(object)}/invocations`;
+    this.#add({
+      name: nameOf(object),
+      runtime: object.spec.runtime ?? "",
+      ready: isReady ? took : "no",
+      url: isReady ? url : outcome,
+    });
+  }
+
+  /** Functions get ready one by one: those of one moment are shown as one table. */
+  #add(row: TableRow): void {
+    this.#rows.push(row);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const rows = this.#rows.splice(0).sort((a, b) => (a.name < b.name ? -1 : 1));
+      this.#options.terminal.table(rows);
+    }, gatherMs);
+  }
+}
+
+function nameOf({ spec, metadata }: FunctionObject): string {
+  return spec.name ?? metadata.name;
+}

@@ -1,0 +1,259 @@
+/** The whole system in one process tree: operator, router and package store around an object store in memory, and a runner of pods. */
+import { generateKeyPairSync } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { kindDefinitions } from "../crds/kinds.ts";
+import { parseFunction } from "../crds/v1alpha1/function.ts";
+import { functionKind } from "../crds/v1alpha1/function.ts";
+import { audiences } from "../crds/wire/routes.ts";
+import { formatPublicKey } from "../lib/http/signed-claim.ts";
+import { systemClock } from "../lib/clock.ts";
+import { createKindTable, kinds } from "../lib/kubernetes/kinds.ts";
+import type { KindRef, KubernetesObject } from "../lib/kubernetes/object.ts";
+import type { Logger } from "../lib/logger.ts";
+import { packagesConfigSchema, startPackages } from "../runtime-proxy/packages.ts";
+import { routerConfigSchema, startRouter } from "../runtime-proxy/router.ts";
+import { operatorConfigSchema, startOperator } from "../operator/operator.ts";
+import { createHttpPackageStore } from "../operator/http-package-store.ts";
+import { FunctionTable } from "./function-table.ts";
+import { collectGarbage } from "./garbage-collector.ts";
+import { LocalIdentity } from "./identity.ts";
+import type { Isolation } from "./isolation.ts";
+import { ManifestSync, type Parsed } from "./manifest-sync.ts";
+import { watchFolder, type Manifest } from "./manifests.ts";
+import { ObjectStore } from "./object-store.ts";
+import { PodRunner } from "./pod-runner.ts";
+import { localRuntimes, Runtimes } from "./runtimes.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface LocalSystemOptions {
+  readonly folder: string;
+  readonly host: string;
+  /** 0 chooses a free one. */
+  readonly port: number;
+  /** Emptied by whoever made it. */
+  readonly stateDirectory: string;
+  /** Kept between runs. */
+  readonly cacheDirectory: string;
+  readonly isolation: Isolation;
+  readonly terminal: Terminal;
+  readonly log: Logger;
+}
+
+export interface LocalSystem {
+  readonly port: number;
+  /** Ends every environment and server; no process is left. */
+  stop(): Promise<void>;
+}
+
+const installNamespace = "kubelambda";
+const accounts = {
+  operator: "kubelambda-operator",
+  router: "kubelambda-router",
+  packages: "kubelambda-packages",
+} as const;
+const loopback = "127.0.0.1";
+const region = "us-east-1";
+const stopWithinMs = 3000;
+
+/** Starts everything and serves the folder; rejects when a port or folder cannot be had. */
+export async function startLocalSystem(options: LocalSystemOptions): Promise<LocalSystem> {
+  const { folder, host, stateDirectory, cacheDirectory, isolation, terminal, log } = options;
+  const identity = await LocalIdentity.create();
+  const ourKinds: KindRef[] = kindDefinitions.map(({ apiVersion, kind, plural }) => ({
+    apiVersion,
+    kind,
+    plural,
+    namespaced: true,
+  }));
+  const store = new ObjectStore({
+    kinds: ourKinds,
+    nowMs: Date.now,
+    raw: { "GET /version": () => ({ major: "1", minor: "34", gitVersion: "v1.34.0" }) },
+  });
+  await store.create<KubernetesObject>({ apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } });
+  const tokens = await writeTokens(identity, join(stateDirectory, "tokens"));
+  const operatorPort = await freePort();
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const closing: (() => Promise<void>)[] = [];
+
+  const packages = await startPackages(
+    packagesConfigSchema.parse({
+      KUBELAMBDA_PACKAGES_DIRECTORY: join(cacheDirectory, "packages"),
+      KUBELAMBDA_PACKAGES_PORT: "0",
+      KUBELAMBDA_HEALTH_PORT: "0",
+      KUBELAMBDA_LISTEN_HOST: loopback,
+      KUBELAMBDA_OPERATOR_SERVICE_ACCOUNT: `${installNamespace}/${accounts.operator}`,
+      // A laptop's own servers are what a url names here.
+      KUBELAMBDA_URL_ALLOWED_CIDRS: "0.0.0.0/0,::/0",
+    }),
+    { verifyToken: identity.verifier(audiences.packages), nowMs: Date.now, log },
+  );
+  closing.push(() => packages.stop(stopWithinMs));
+
+  const router = await startRouter(
+    routerConfigSchema.parse({
+      KUBELAMBDA_LISTEN_HOST: host,
+      KUBELAMBDA_INVOKE_PORT: String(options.port),
+      KUBELAMBDA_INTERNAL_PORT: "0",
+      KUBELAMBDA_HEALTH_PORT: "0",
+      KUBELAMBDA_OPERATOR_URL: `http://${loopback}:${operatorPort}`,
+      KUBELAMBDA_REGION: region,
+      KUBELAMBDA_POD_UID: "local-router",
+      KUBELAMBDA_NAMESPACE: installNamespace,
+    }),
+    {
+      client: store,
+      signingKey: privateKey,
+      verifyAgentToken: identity.verifier(audiences.router),
+      readOperatorToken: () => Promise.resolve(tokens.operator),
+      log,
+      clock: systemClock,
+      draw: Math.random,
+    },
+  );
+  closing.push(() => router.stop(stopWithinMs));
+
+  const runtimes = new Runtimes({
+    cacheDirectory: join(cacheDirectory, "runtimes"),
+    path: process.env["PATH"] ?? "",
+    progress: (line) => terminal.note(line),
+  });
+  const runner = new PodRunner({
+    store,
+    client: store,
+    identity,
+    isolation,
+    runtimes,
+    log,
+    program: programFiles(),
+    stateDirectory,
+    onOutput: (name, line) => terminal.output(name, line),
+  });
+  runner.start();
+  closing.push(() => runner.stop());
+
+  const operator = await startOperator(
+    operatorConfigSchema.parse(
+      operatorEnvironment({ operatorPort, packagesPort: packages.port, routerPort: router.internalPort }),
+    ),
+    {
+      client: store,
+      clock: systemClock,
+      draw: Math.random,
+      log,
+      verifyRouterToken: identity.verifier(audiences.operator),
+      packageStore: createHttpPackageStore({
+        url: `http://${loopback}:${packages.port}`,
+        readToken: () => Promise.resolve(tokens.packages),
+      }),
+      runtimes: localRuntimes,
+      routerKeys: [formatPublicKey(publicKey)],
+      isReplicaGone: undefined,
+      hasPodResources: true,
+    },
+  );
+  closing.push(() => operator.stop(stopWithinMs));
+
+  const ending = new AbortController();
+  const garbage = collectGarbage(store, functionKind, ending.signal);
+  closing.push(async () => {
+    ending.abort();
+    await garbage;
+  });
+  const table = new FunctionTable({
+    store,
+    runtimes,
+    terminal,
+    baseUrl: `http://${host}:${router.invokePort}`,
+    nowMs: () => performance.now(),
+  });
+  table.start(ending.signal);
+  const sync = new ManifestSync({
+    client: store,
+    folder,
+    kindOf: createKindTable(ourKinds),
+    parse: parseLocally,
+    onProblem: ({ where, message }) => terminal.problem(where, message),
+  });
+  const resync = (): void => {
+    void sync.sync().catch((error: unknown) => terminal.problem(folder, `Cannot read the manifests: ${String(error)}`));
+  };
+  const watcher = watchFolder(folder, resync);
+  closing.push(() => Promise.resolve(watcher.stop()));
+  await sync.sync();
+  return { port: router.invokePort, stop: () => closeAll(closing) };
+}
+
+/** In reverse, each whatever became of the one before. */
+async function closeAll(closing: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const close of closing.toReversed()) await close().catch(() => undefined);
+}
+
+function operatorEnvironment(at: {
+  readonly operatorPort: number;
+  readonly packagesPort: number;
+  readonly routerPort: number;
+}): Record<string, string> {
+  return {
+    KUBELAMBDA_NAMESPACE: installNamespace,
+    KUBELAMBDA_IMAGE: "kubelambda:local",
+    KUBELAMBDA_RUNTIMES_FILE: "-",
+    KUBELAMBDA_TOKEN_FILE: "-",
+    KUBELAMBDA_PACKAGES_URL: `http://${loopback}:${at.packagesPort}`,
+    KUBELAMBDA_ROUTER_URL: `http://${loopback}:${at.routerPort}`,
+    KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: `${installNamespace}/${accounts.router}`,
+    KUBELAMBDA_REGION: region,
+    KUBELAMBDA_LEADER_ELECTION: "false",
+    KUBELAMBDA_LISTEN_HOST: loopback,
+    KUBELAMBDA_INTERNAL_PORT: String(at.operatorPort),
+    KUBELAMBDA_HEALTH_PORT: "0",
+    KUBELAMBDA_LOG_LEVEL: "error",
+  };
+}
+
+/** Kinds that a folder may hold for local mode; others are left alone. */
+function parseLocally(manifest: Manifest): Parsed | undefined {
+  if (manifest.kind === "Function" && manifest.apiVersion === functionKind.apiVersion) return parseFunction(manifest);
+  const isPlain =
+    manifest.apiVersion === "v1" && [kinds.configMap.kind, kinds.secret.kind].includes(manifest.kind as "ConfigMap");
+  return isPlain ? { ok: true, value: manifest } : undefined;
+}
+
+async function writeTokens(
+  identity: LocalIdentity,
+  directory: string,
+): Promise<{ readonly operator: string; readonly packages: string }> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return {
+    operator: await identity.issue(audiences.operator, {
+      namespace: installNamespace,
+      serviceAccount: accounts.router,
+    }),
+    packages: await identity.issue(audiences.packages, {
+      namespace: installNamespace,
+      serviceAccount: accounts.operator,
+    }),
+  };
+}
+
+/** Sources as they stand, or what the build made of them. */
+function programFiles(): { readonly root: string; readonly agent: string; readonly supervisor: string } {
+  const extension = extname(fileURLToPath(import.meta.url));
+  return {
+    root: fileURLToPath(new URL("..", import.meta.url)),
+    agent: `local/agent-process${extension}`,
+    supervisor: `local/supervisor${extension}`,
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, loopback, resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

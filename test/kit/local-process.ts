@@ -1,0 +1,101 @@
+/** `kubelambda local` as a user starts it: a process on a folder of its own. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const commandLine = new URL("../../operator/cli/main.ts", import.meta.url).pathname;
+const startWithinMs = 60_000;
+
+export class LocalProcess {
+  readonly folder = mkdtempSync(join(tmpdir(), "local-test-"));
+  readonly #arguments: readonly string[];
+  #child: ChildProcess | undefined;
+  #port = 0;
+  output = "";
+
+  constructor(...args: readonly string[]) {
+    this.#arguments = args;
+  }
+
+  write(file: string, content: string): void {
+    writeFileSync(join(this.folder, file), content);
+  }
+
+  async start(): Promise<void> {
+    this.#port = await freePort();
+    const args = [commandLine, "local", this.folder, "--port", String(this.#port), ...this.#arguments];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
+    await this.until(() => this.output.includes("FUNCTION"), startWithinMs);
+  }
+
+  async invoke(
+    name: string,
+    event: unknown,
+  ): Promise<{ readonly status: number; readonly functionError: string | null; readonly body: string }> {
+    const url = `http://127.0.0.1:${this.#port}/2015-03-31/functions/${name}/invocations`;
+    const response = await fetch(url, {
+      method: "POST",
+      body: JSON.stringify(event),
+      signal: AbortSignal.timeout(30_000),
+    });
+    return {
+      status: response.status,
+      functionError: response.headers.get("x-amz-function-error"),
+      body: await response.text(),
+    };
+  }
+
+  async until(isTrue: () => boolean | Promise<boolean>, withinMs = 15_000): Promise<void> {
+    const deadline = Date.now() + withinMs;
+    while (!(await isTrue())) {
+      if (Date.now() > deadline) throw new Error(`Not so within ${withinMs} ms; local mode said:\n${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Ctrl-C; answers with the exit status and the processes that outlived it. */
+  async stop(): Promise<{ readonly status: number | null; readonly left: readonly string[] }> {
+    const child = this.#child;
+    if (child?.pid === undefined) return { status: null, left: [] };
+    const before = await descendants(child.pid);
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    child.kill("SIGINT");
+    const status = await ended;
+    const left = [];
+    for (const pid of before) {
+      const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+      if (stat !== "" && !/\) Z /.test(stat)) left.push(stat);
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+    return { status, left };
+  }
+}
+
+/** Pids of all that a process has started, directly or not. */
+async function descendants(root: number): Promise<number[]> {
+  const parents = new Map<number, number>();
+  for (const name of await readdir("/proc")) {
+    const stat = /^\d+$/.test(name) ? await readFile(`/proc/${name}/stat`, "utf8").catch(() => "") : "";
+    const parent = /\) \S (\d+)/.exec(stat)?.[1];
+    if (parent !== undefined) parents.set(Number(name), Number(parent));
+  }
+  const isBelow = (pid: number): boolean => {
+    const parent = parents.get(pid);
+    return parent !== undefined && (parent === root || isBelow(parent));
+  };
+  return [...parents.keys()].filter(isBelow);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
