@@ -92,7 +92,7 @@ async function findFiles(folder: string): Promise<string[]> {
 }
 
 /** Calls back, once things have settled, after anything below the folder changed. */
-export function watchFolder(folder: string, onChange: () => void): { stop(): void } {
+export function watchFolder(folder: string, onChange: () => void): { stop(): Promise<void> } {
   let timer: NodeJS.Timeout | undefined;
   const watcher: FSWatcher = watch(folder, { recursive: true }, () => {
     clearTimeout(timer);
@@ -102,6 +102,7 @@ export function watchFolder(folder: string, onChange: () => void): { stop(): voi
     stop() {
       clearTimeout(timer);
       watcher.close();
+      return Promise.resolve();
     },
   };
 }

@@ -183,7 +183,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
     void sync.sync().catch((error: unknown) => terminal.problem(folder, `Cannot read the manifests: ${String(error)}`));
   };
   const watcher = watchFolder(folder, resync);
-  closing.push(() => Promise.resolve(watcher.stop()));
+  closing.push(() => watcher.stop());
   await sync.sync();
   return { port: router.invokePort, stop: () => closeAll(closing) };
 }
