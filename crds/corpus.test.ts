@@ -1,17 +1,34 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { parseByKind, readCorpus } from "../test/kit/crd-corpus.ts";
+import { corpusKinds, manifestOf } from "../test/kit/crd-corpus.ts";
+import type { ParseResult } from "./parse.ts";
 
-describe("schemas without an API server", () => {
-  for (const entry of readCorpus("good")) {
-    it(`take a ${entry.kind} with ${entry.shows ?? ""}`, () =>
-      assert.deepEqual(parseByKind(entry), { ok: true, value: (parseByKind(entry) as { value: unknown }).value }));
-  }
-  for (const [index, entry] of readCorpus("bad").entries()) {
-    it(`refuse ${entry.kind} ${index}: ${entry.says ?? ""}`, () => {
-      const result = parseByKind(entry);
-      assert.equal(result.ok, false);
-      assert.ok(!result.ok && result.error.includes(entry.says ?? "nothing"), JSON.stringify(result));
-    });
-  }
-});
+for (const { kind, corpus, parse } of corpusKinds) {
+  describe(`${kind} without an API server`, () => {
+    for (const { shows, spec } of corpus.good) {
+      it(`takes ${shows}`, () => {
+        valueOf(parse(manifestOf(kind, "a", spec)));
+      });
+    }
+    for (const [index, { says, spec, name }] of corpus.bad.entries()) {
+      it(`refuses ${index}: ${says}`, () => assertSays(parse(manifestOf(kind, name ?? "a", spec)), says));
+    }
+    for (const [index, { says, from, to }] of corpus.changes.entries()) {
+      it(`${says === undefined ? "allows" : "refuses"} change ${index}: ${says ?? "mutable fields"}`, () => {
+        const result = parse(manifestOf(kind, "a", to), valueOf(parse(manifestOf(kind, "a", from))));
+        if (says === undefined) valueOf(result);
+        else assertSays(result, says);
+      });
+    }
+  });
+}
+
+function valueOf(result: ParseResult<unknown>): unknown {
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.value;
+}
+
+function assertSays(result: ParseResult<unknown>, says: string): void {
+  assert.ok(!result.ok, "it was taken");
+  assert.ok(result.error.includes(says), result.error);
+}

@@ -1,13 +1,14 @@
 /** The five kinds: what of them goes into CustomResourceDefinitions and reference pages. */
 import type { z } from "zod";
-import { aliasKind, aliasSpecSchema, aliasStatusSchema } from "./v1alpha1/alias.ts";
+import type { Rule } from "./rule.ts";
+import { aliasKind, aliasRules, aliasSpecSchema, aliasStatusSchema } from "./v1alpha1/alias.ts";
 import {
   eventSourceMappingKind,
   eventSourceMappingSpecSchema,
   eventSourceMappingStatusSchema,
 } from "./v1alpha1/event-source-mapping.ts";
-import { functionKind, functionSpecSchema, functionStatusSchema } from "./v1alpha1/function.ts";
-import { layerKind, layerSpecSchema, layerStatusSchema } from "./v1alpha1/layer.ts";
+import { functionKind, functionRules, functionSpecSchema, functionStatusSchema } from "./v1alpha1/function.ts";
+import { layerKind, layerRules, layerSpecSchema, layerStatusSchema } from "./v1alpha1/layer.ts";
 import { versionKind, versionSpecSchema, versionStatusSchema } from "./v1alpha1/version.ts";
 
 export interface PrinterColumn {
@@ -26,6 +27,8 @@ export interface KindDefinition {
   readonly description: string;
   readonly spec: z.ZodType;
   readonly status: z.ZodType;
+  /** Over the whole object. */
+  readonly rules: readonly Pick<Rule<unknown>, "cel" | "message">[];
   readonly columns: readonly PrinterColumn[];
   readonly scale?: { readonly specReplicasPath: string; readonly statusReplicasPath: string };
 }
@@ -50,6 +53,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
     description: "Function is one Lambda function, its $LATEST",
     spec: functionSpecSchema,
     status: functionStatusSchema,
+    rules: functionRules,
     columns: [
       { name: "Runtime", type: "string", jsonPath: ".spec.runtime" },
       { name: "State", type: "string", jsonPath: ".status.state" },
@@ -68,6 +72,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
     description: "Version is a published snapshot of a function",
     spec: versionSpecSchema,
     status: versionStatusSchema,
+    rules: [],
     columns: [
       { name: "Function", type: "string", jsonPath: ".spec.functionName" },
       { name: "Version", type: "integer", jsonPath: ".status.version" },
@@ -82,6 +87,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
     description: "Alias is a name for one or two versions of a function",
     spec: aliasSpecSchema,
     status: aliasStatusSchema,
+    rules: aliasRules,
     columns: [
       { name: "Function", type: "string", jsonPath: ".spec.functionName" },
       { name: "Version", type: "string", jsonPath: ".status.functionVersion" },
@@ -101,6 +107,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
     description: "Layer is content that is merged into /opt, published as numbered versions",
     spec: layerSpecSchema,
     status: layerStatusSchema,
+    rules: layerRules,
     columns: [{ name: "Latest", type: "integer", jsonPath: ".status.latestVersion" }, ready, age, reason],
   },
   {
@@ -109,6 +116,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
     description: "EventSourceMapping polls a broker for a function",
     spec: eventSourceMappingSpecSchema,
     status: eventSourceMappingStatusSchema,
+    rules: [],
     columns: [
       { name: "Function", type: "string", jsonPath: ".spec.functionName" },
       { name: "State", type: "string", jsonPath: ".status.state" },

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { API_GROUP } from "./names.ts";
 import type { KindDefinition } from "./kinds.ts";
+import { asValidations } from "./rule.ts";
 
 /** A node of a structural schema. */
 export interface OpenApi {
@@ -105,7 +106,7 @@ function mapValues<V, R>(map: Readonly<Record<string, V>>, change: (value: V, na
 
 /** The CustomResourceDefinition of one kind. */
 export function toCustomResourceDefinition(definition: KindDefinition): object {
-  const { kind, plural, apiVersion, shortNames, columns, description, scale } = definition;
+  const { kind, plural, apiVersion, shortNames, columns, description, scale, rules } = definition;
   const singular = kind.toLowerCase();
   return {
     apiVersion: "apiextensions.k8s.io/v1",
@@ -141,6 +142,7 @@ export function toCustomResourceDefinition(definition: KindDefinition): object {
                 spec: toStructural(definition.spec),
                 status: toStructural(definition.status, "status"),
               },
+              ...(rules.length > 0 && { "x-kubernetes-validations": asValidations(rules) }),
             },
           },
         },

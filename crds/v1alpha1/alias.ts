@@ -10,35 +10,35 @@ import {
   provisionedConcurrencyConfigSchema,
   provisionedStatusShape,
 } from "./invoke-config.ts";
-import { lambdaNameSchema } from "./lambda-name.ts";
+import { aliasNameSchema, functionReferenceRules, functionReferenceShape, objectNameRule } from "./lambda-name.ts";
 import type { CustomObject } from "./object-meta.ts";
+import { text } from "./text.ts";
+import { mapOf } from "./collections.ts";
 
-const weightsSchema = withRules(
-  z
-    .record(z.string(), z.number().min(0).max(1))
-    .meta({ maxProperties: 1 })
-    .refine((weights) => Object.keys(weights).length <= 1, {
-      message: "Number of items in AdditionalVersionWeights cannot be greater than 1",
-    }),
-  [
-    rule(
-      "self.all(version, version.matches('^[0-9]{1,19}$'))",
-      (weights) => Object.keys(weights).every((version) => /^[0-9]{1,19}$/.test(version)),
-      "an additional version is a number: $LATEST and names are not",
-    ),
-  ],
-);
+const weightsSchema = withRules(mapOf(z.number().min(0).max(1), 1), [
+  rule(
+    "self.all(version, version.matches('^[0-9]{1,19}$'))",
+    (weights) => Object.keys(weights).every((version) => /^[0-9]{1,19}$/.test(version)),
+    "an additional version is a number: $LATEST and names are not",
+  ),
+]);
+
+const permissionSchema = z.object({
+  action: text(256).optional(),
+  eventSourceToken: text(256).optional(),
+  functionURLAuthType: text(16).optional(),
+  principal: text(256).optional(),
+  principalOrgID: text(34).optional(),
+  revisionID: text(128).optional(),
+  sourceARN: text(512).optional(),
+  sourceAccount: text(12).optional(),
+  statementID: text(100).optional(),
+});
 
 export const aliasSpecSchema = withRules(
   z.object({
-    name: z
-      .string()
-      .min(1)
-      .max(128)
-      .regex(/^[a-zA-Z0-9\-_]+$/)
-      .optional()
-      .describe("Alias name; default: metadata.name"),
-    functionName: lambdaNameSchema.describe("Lambda name of the function"),
+    name: aliasNameSchema.optional().describe("Alias name; default: metadata.name"),
+    ...functionReferenceShape,
     functionVersion: z
       .string()
       .min(1)
@@ -53,11 +53,19 @@ export const aliasSpecSchema = withRules(
     provisionedConcurrencyConfig: provisionedConcurrencyConfigSchema.optional(),
     functionURLConfig: functionURLConfigSchema.optional(),
     functionEventInvokeConfig: functionEventInvokeConfigSchema.optional(),
-    description: z.string().max(256).optional(),
+    permissions: z
+      .array(permissionSchema)
+      .max(100)
+      .meta({ "x-kubernetes-list-type": "atomic" })
+      .optional()
+      .describe("As ACK has it; here RBAC says who may invoke"),
+    description: text(256).optional(),
   }),
   [
     immutable("name"),
     immutable("functionName"),
+    immutable("functionRef"),
+    ...functionReferenceRules,
     rule(
       "!has(self.name) || !self.name.matches('^[0-9]+$')",
       ({ name }) => name === undefined || !/^[0-9]+$/.test(name),
@@ -85,15 +93,22 @@ export const aliasSpecSchema = withRules(
 );
 export type AliasSpec = z.output<typeof aliasSpecSchema>;
 
+export const aliasRules = [
+  objectNameRule(
+    /^[a-z0-9-]*[a-z-][a-z0-9-]*$/,
+    "spec.name is needed: metadata.name is no alias name, for it has a dot or is a number",
+  ),
+];
+
 export const aliasStatusSchema = z.object({
-  functionVersion: z.string().max(32).optional().describe("The version that the alias resolves to"),
+  functionVersion: text(32).optional().describe("The version that the alias resolves to"),
   routingConfig: z
     .object({
-      additionalVersionWeights: z.record(z.string(), z.number().min(0).max(1)).meta({ maxProperties: 1 }).optional(),
+      additionalVersionWeights: mapOf(z.number().min(0).max(1), 1).optional(),
     })
     .optional(),
-  aliasARN: z.string().max(400).optional(),
-  functionURL: z.string().max(2048).optional(),
+  aliasARN: text(400).optional(),
+  functionURL: text(2048).optional(),
   ...provisionedStatusShape,
   conditions: conditionsSchema.optional(),
   observedGeneration: z.int().min(0).optional(),
@@ -103,6 +118,11 @@ export type AliasObject = CustomObject<AliasSpec, AliasStatus>;
 
 export const aliasKind = { apiVersion: API_VERSION, kind: "Alias", plural: "aliases", namespaced: true } as const;
 
-export function parseAlias(object: unknown): ParseResult<AliasObject> {
-  return parseObject<typeof aliasSpecSchema, AliasStatus>({ ...aliasKind, spec: aliasSpecSchema }, object);
+/** Checks an Alias as the API server would, and fills in defaults; with `old` also that it may become this. */
+export function parseAlias(object: unknown, old?: AliasObject): ParseResult<AliasObject> {
+  return parseObject<typeof aliasSpecSchema, AliasStatus>(
+    { ...aliasKind, spec: aliasSpecSchema, rules: aliasRules },
+    object,
+    old,
+  );
 }

@@ -1,30 +1,31 @@
 /** Where a function's code or a layer's content comes from: one of several sources, resolved once to a digest. */
 import { z } from "zod";
 import { rule, withRules } from "../rule.ts";
-import { keyReferenceSchema, nameReferenceSchema } from "./reference.ts";
+import { ackReferenceSchema, keyReferenceSchema, nameReferenceSchema } from "./reference.ts";
+import { isLonger, text } from "./text.ts";
+import { mapOf } from "./collections.ts";
 
 const sha256Schema = z.string().regex(/^([0-9a-f]{64}|[A-Za-z0-9+/]{43}=)$/);
 
 const ociSchema = z.object({
-  reference: z.string().min(1).max(1024).describe("registry/repository:tag or @sha256:…"),
+  reference: text(1024, 1).describe("registry/repository:tag or @sha256:…"),
   pullSecret: nameReferenceSchema.optional(),
 });
 
 /** At most 1 MiB inline: etcd keeps no more in one object. */
 const sourceShape = {
-  files: z
-    .record(z.string(), z.string().max(1048576))
-    .meta({ maxProperties: 256 })
+  files: mapOf(text(1048576), 256)
     .optional()
     .describe("File name → text, at most 1 MiB together; executable where the text begins with #!"),
   zipFile: z
     .string()
     .min(1)
     .max(1398104)
+    .regex(/^[A-Za-z0-9+/=\r\n]+$/)
     .optional()
     .describe("Base64 of a zip of at most 1 MiB; larger ones: url, configMapRef, s3Bucket, oci or digest"),
   configMapRef: z
-    .object({ name: z.string().min(1).max(253), key: z.string().min(1).max(253).optional() })
+    .object({ name: text(253, 1), key: text(253, 1).optional() })
     .optional()
     .describe("With key: a zip in binaryData; without: every key is a file"),
   url: z
@@ -36,13 +37,10 @@ const sourceShape = {
     .describe("http or https; needs sha256"),
   sha256: sha256Schema.optional().describe("Of the zip: 64 hex digits, or base64 as AWS shows it"),
   urlSecretRef: keyReferenceSchema.optional().describe("Authorization header for url"),
-  s3Bucket: z.string().min(3).max(63).optional(),
-  s3BucketRef: z
-    .object({ from: nameReferenceSchema.optional() })
-    .optional()
-    .describe("As ACK has it; name the bucket in s3Bucket"),
-  s3Key: z.string().min(1).max(1024).optional(),
-  s3ObjectVersion: z.string().min(1).max(1024).optional(),
+  s3Bucket: text(63, 3).optional(),
+  s3BucketRef: ackReferenceSchema.optional().describe("As ACK has it; name the bucket in s3Bucket"),
+  s3Key: text(1024, 1).optional(),
+  s3ObjectVersion: text(1024, 1).optional(),
   oci: ociSchema.optional().describe("An artifact or image in a registry"),
   digest: z
     .string()
@@ -71,7 +69,7 @@ const filesRules = [
     "!has(self.files) || self.files.all(name, size(name) <= 512 && name.matches('^[^/\\\\\\\\]+(/[^/\\\\\\\\]+)*$') && !name.matches('(^|/)[.][.]?(/|$)'))",
     ({ files }) =>
       Object.keys(files ?? {}).every(
-        (name) => name.length <= 512 && /^[^/\\]+(\/[^/\\]+)*$/.test(name) && !/(^|\/)\.\.?(\/|$)/.test(name),
+        (name) => !isLonger(name, 512) && /^[^/\\]+(\/[^/\\]+)*$/.test(name) && !/(^|\/)\.\.?(\/|$)/.test(name),
       ),
     'names of files are relative paths without "." and "..", at most 512 characters',
   ),
@@ -93,7 +91,7 @@ const urlRules = [
 export const codeSchema = withRules(
   z.object({
     ...sourceShape,
-    imageURI: z.string().min(1).max(1024).optional().describe("Container image; needs packageType Image"),
+    imageURI: text(1024, 1).optional().describe("Container image; needs packageType Image"),
   }),
   [exactlyOne([...sources, "imageURI"]), ...filesRules, ...urlRules],
 );

@@ -1,5 +1,6 @@
 /** Conditions of all kinds: types, reasons with a sentence each, and the one function that writes them. */
 import { z } from "zod";
+import { dateTime, text } from "./text.ts";
 
 /** kstatus' three (`Ready` sums up the others) and what they are made of. */
 export const conditionTypes = {
@@ -50,12 +51,12 @@ export type Reason = keyof typeof reasons;
 
 export const conditionSchema = z
   .object({
-    type: z.string().max(316),
+    type: text(316),
     status: z.enum(["True", "False", "Unknown"]),
     observedGeneration: z.int().min(0).optional(),
-    lastTransitionTime: z.string().meta({ format: "date-time" }),
-    reason: z.string().min(1).max(1024),
-    message: z.string().max(32768),
+    lastTransitionTime: dateTime(),
+    reason: text(1024, 1),
+    message: text(32768),
   })
   .describe("One aspect of the object's state");
 export type Condition = z.infer<typeof conditionSchema>;

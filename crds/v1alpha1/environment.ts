@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { rule, withRules } from "../rule.ts";
 import { keyReferenceSchema } from "./reference.ts";
+import { text } from "./text.ts";
+import { mapOf } from "./collections.ts";
 
 /** Set by the platform; a function cannot. */
 export const reservedVariables = [
@@ -47,18 +49,27 @@ function keyRules<V>() {
   ];
 }
 
-/** Length of the map as compact JSON without escapes, as both forms of the rule count it. */
+/** Bytes of the map as compact JSON, as both forms of the rule count it: of escapes, only those of quotes, backslashes and line feeds. */
 function measured(variables: Readonly<Record<string, string>>): number {
-  return Object.entries(variables).reduce(
-    (sum, [name, value]) => sum + Array.from(name).length + Array.from(value).length + 6,
-    1,
+  const entries = Object.entries(variables).map(
+    ([name, value]) => bytes(name) + bytes(value.replace(/["\\\n]/g, "\\$&")) + 6,
   );
+  return entries.reduce((sum, length) => sum + length, 1);
 }
 
-const variablesSchema = withRules(z.record(z.string(), z.string().max(limitBytes)).meta({ maxProperties: 256 }), [
+function bytes(value: string): number {
+  return new TextEncoder().encode(value).length;
+}
+
+const escapedValue = ["\\\\", '"', "\\n"].reduce(
+  (value, character) => `${value}.replace('${character}', '..')`,
+  "self[name]",
+);
+
+const variablesSchema = withRules(mapOf(text(limitBytes), 256), [
   ...keyRules<string>(),
   rule(
-    `size(self) == 0 || self.map(name, size(name) + size(self[name]) + 6).sum() + 1 <= ${limitBytes}`,
+    `size(self) == 0 || self.map(name, size(bytes(name)) + size(bytes(${escapedValue})) + 6).sum() + 1 <= ${limitBytes}`,
     (variables) => Object.keys(variables).length === 0 || measured(variables) <= limitBytes,
     "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit",
   ),
@@ -78,7 +89,7 @@ const sourceSchema = withRules(
 export const environmentSchema = withRules(
   z.object({
     variables: variablesSchema.optional().describe("Literal: nothing in a value is expanded; 4 KB together"),
-    valueFrom: withRules(z.record(z.string(), sourceSchema).meta({ maxProperties: 64 }), keyRules())
+    valueFrom: withRules(mapOf(sourceSchema, 64), keyRules())
       .optional()
       .describe("Variable → key of a Secret or ConfigMap, read by the kubelet when an environment starts"),
   }),

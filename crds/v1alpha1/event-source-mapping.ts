@@ -2,10 +2,14 @@
 import { z } from "zod";
 import { API_VERSION } from "../names.ts";
 import { parseObject, type ParseResult } from "../parse.ts";
-import { immutable, rule, withRules } from "../rule.ts";
+import { rule, withRules } from "../rule.ts";
+import { eventSourceMappingRules } from "./event-source-rules.ts";
 import { conditionsSchema } from "./condition.ts";
 import type { CustomObject } from "./object-meta.ts";
-import { nameReferenceSchema } from "./reference.ts";
+import { destinationSchema } from "./invoke-config.ts";
+import { ackReferenceSchema, nameReferenceSchema } from "./reference.ts";
+import { dateTime, text } from "./text.ts";
+import { mapOf } from "./collections.ts";
 
 const atomic = { "x-kubernetes-list-type": "atomic" } as const;
 
@@ -25,10 +29,10 @@ export const eventSourceTypes = [
 const eventSourceSchema = withRules(
   z.object({
     type: z.enum(eventSourceTypes),
-    endpoint: z.string().max(2048).optional().describe("URL of the broker or of an AWS-compatible service"),
-    name: z.string().max(1024).optional().describe("Queue, stream, table, subject or key in it"),
-    schedule: z.string().max(256).optional().describe("Cron expression, for type Cron"),
-    timeZone: z.string().max(64).optional(),
+    endpoint: text(2048).optional().describe("URL of the broker or of an AWS-compatible service"),
+    name: text(1024).optional().describe("Queue, stream, table, subject or key in it"),
+    schedule: text(256).optional().describe("Cron expression, for type Cron"),
+    timeZone: text(64).optional(),
     secretRef: nameReferenceSchema.optional().describe("Credentials"),
   }),
   [
@@ -40,25 +44,59 @@ const eventSourceSchema = withRules(
   ],
 );
 
-const streams = ["Kinesis", "DynamoDBStreams"];
+const accessTypeSchema = z.enum([
+  "BASIC_AUTH",
+  "VPC_SUBNET",
+  "VPC_SECURITY_GROUP",
+  "SASL_SCRAM_512_AUTH",
+  "SASL_SCRAM_256_AUTH",
+  "VIRTUAL_HOST",
+  "CLIENT_CERTIFICATE_TLS_AUTH",
+  "SERVER_ROOT_CA_CERTIFICATE",
+]);
 
-/** Kind of source as a CEL expression and as a predicate: by eventSource.type, else by the ARN's service. */
-const isSQS = {
-  cel: "((has(self.eventSource) && self.eventSource.type == 'SQS') || (has(self.eventSourceARN) && self.eventSourceARN.contains(':sqs:')))",
-  predicate: (spec: Source): boolean =>
-    spec.eventSource?.type === "SQS" || spec.eventSourceARN?.includes(":sqs:") === true,
-};
-const isStream = {
-  cel: "((has(self.eventSource) && self.eventSource.type in ['Kinesis', 'DynamoDBStreams']) || (has(self.eventSourceARN) && (self.eventSourceARN.contains(':kinesis:') || self.eventSourceARN.contains(':dynamodb:'))))",
-  predicate: (spec: Source): boolean =>
-    streams.includes(spec.eventSource?.type ?? "") || /:(kinesis|dynamodb):/.test(spec.eventSourceARN ?? ""),
-};
-interface Source {
-  readonly eventSource?: { readonly type: string } | undefined;
-  readonly eventSourceARN?: string | undefined;
-}
+const sourceAccessSchema = withRules(
+  z.object({
+    type: accessTypeSchema.optional(),
+    type_: accessTypeSchema.optional().describe("type, as ACK spells it"),
+    uRI: text(200).optional().describe("As AWS has it"),
+    secretRef: nameReferenceSchema.optional(),
+  }),
+  [
+    rule(
+      "has(self.type) != has(self.type_)",
+      (access) => (access.type === undefined) !== (access.type_ === undefined),
+      "type is needed",
+    ),
+  ],
+);
 
-const streamOnly = ["parallelizationFactor", "tumblingWindowInSeconds"] as const;
+const schemaRegistryShape = {
+  consumerGroupID: text(200).optional(),
+  schemaRegistryConfig: z
+    .object({
+      schemaRegistryURI: text(10000).optional(),
+      eventRecordFormat: z.enum(["JSON", "SOURCE"]).optional(),
+      accessConfigs: z
+        .array(
+          z.object({
+            type: z.enum(["BASIC_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE"]).optional(),
+            uri: text(10000).optional(),
+            uriRef: ackReferenceSchema.optional(),
+            secretRef: nameReferenceSchema.optional(),
+          }),
+        )
+        .max(3)
+        .meta(atomic)
+        .optional(),
+      schemaValidationConfigs: z
+        .array(z.object({ attribute: z.enum(["KEY", "VALUE"]).optional() }))
+        .max(2)
+        .meta(atomic)
+        .optional(),
+    })
+    .optional(),
+};
 
 export const eventSourceMappingSpecSchema = withRules(
   z.object({
@@ -67,14 +105,17 @@ export const eventSourceMappingSpecSchema = withRules(
       .min(1)
       .max(256)
       .regex(/^[a-zA-Z0-9\-_.:$]+$/)
+      .optional()
       .describe("name, name:qualifier or an ARN"),
+    functionRef: ackReferenceSchema.optional().describe("The Function object, in place of functionName"),
     eventSourceARN: z.string().min(1).max(1024).regex(/^arn:/).optional(),
+    eventSourceRef: ackReferenceSchema.optional().describe("As ACK has it; give eventSourceARN or eventSource"),
     eventSource: eventSourceSchema.optional().describe("A source without an ARN"),
     enabled: z.boolean().default(true),
     batchSize: z.int().min(1).max(10000).optional().describe("Default: 10 for SQS, else 100"),
     maximumBatchingWindowInSeconds: z.int().min(0).max(300).optional(),
     startingPosition: z.enum(["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]).optional(),
-    startingPositionTimestamp: z.string().meta({ format: "date-time" }).optional(),
+    startingPositionTimestamp: dateTime().optional(),
     parallelizationFactor: z.int().min(1).max(10).optional(),
     maximumRetryAttempts: z.int().min(-1).max(10000).optional(),
     maximumRecordAgeInSeconds: z.int().min(-1).max(604800).optional(),
@@ -88,21 +129,21 @@ export const eventSourceMappingSpecSchema = withRules(
     filterCriteria: z
       .object({
         filters: z
-          .array(z.object({ pattern: z.string().max(4096).optional() }))
+          .array(z.object({ pattern: text(4096).optional() }))
           .max(10)
           .meta(atomic)
           .optional(),
       })
       .optional(),
     destinationConfig: z
-      .object({ onFailure: z.object({ destination: z.string().max(350).optional() }).optional() })
+      .object({ onSuccess: destinationSchema.optional(), onFailure: destinationSchema.optional() })
       .optional(),
     scalingConfig: z.object({ maximumConcurrency: z.int().min(2).max(1000).optional() }).optional(),
     provisionedPollerConfig: z
       .object({
         minimumPollers: z.int().min(1).max(200).optional(),
         maximumPollers: z.int().min(1).max(2000).optional(),
-        pollerGroupName: z.string().max(128).optional(),
+        pollerGroupName: text(128).optional(),
       })
       .optional(),
     topics: z
@@ -113,44 +154,24 @@ export const eventSourceMappingSpecSchema = withRules(
           .max(249)
           .regex(/^[^.]([a-zA-Z0-9\-_.]+)$/),
       )
+      .min(1)
       .max(1)
       .meta(atomic)
       .optional(),
-    queues: z.array(z.string().min(1).max(1000)).max(1).meta(atomic).optional(),
-    sourceAccessConfigurations: z
-      .array(
-        z.object({
-          type: z.enum([
-            "BASIC_AUTH",
-            "VPC_SUBNET",
-            "VPC_SECURITY_GROUP",
-            "SASL_SCRAM_512_AUTH",
-            "SASL_SCRAM_256_AUTH",
-            "VIRTUAL_HOST",
-            "CLIENT_CERTIFICATE_TLS_AUTH",
-            "SERVER_ROOT_CA_CERTIFICATE",
-          ]),
-          uRI: z.string().max(200).optional().describe("As AWS has it"),
-          secretRef: nameReferenceSchema.optional(),
-        }),
-      )
-      .max(23)
-      .meta(atomic)
-      .optional(),
+    queues: z.array(text(1000, 1)).min(1).max(1).meta(atomic).optional(),
+    queueRefs: z.array(ackReferenceSchema).max(1).meta(atomic).optional().describe("As ACK has it; give queues"),
+    sourceAccessConfigurations: z.array(sourceAccessSchema).max(23).meta(atomic).optional(),
     selfManagedEventSource: z
       .object({
-        endpoints: z
-          .record(z.string(), z.array(z.string().min(1).max(300)).max(10).meta(atomic))
-          .meta({ maxProperties: 2 })
-          .optional(),
+        endpoints: mapOf(z.array(text(300, 1)).max(10).meta(atomic), 2).optional(),
       })
       .optional(),
-    selfManagedKafkaEventSourceConfig: z.object({ consumerGroupID: z.string().max(200).optional() }).optional(),
-    amazonManagedKafkaEventSourceConfig: z.object({ consumerGroupID: z.string().max(200).optional() }).optional(),
+    selfManagedKafkaEventSourceConfig: z.object(schemaRegistryShape).optional(),
+    amazonManagedKafkaEventSourceConfig: z.object(schemaRegistryShape).optional(),
     documentDBEventSourceConfig: z
       .object({
-        databaseName: z.string().min(1).max(63).optional(),
-        collectionName: z.string().min(1).max(57).optional(),
+        databaseName: text(63, 1).optional(),
+        collectionName: text(57, 1).optional(),
         fullDocument: z.enum(["Default", "UpdateLookup"]).optional(),
       })
       .optional(),
@@ -163,74 +184,26 @@ export const eventSourceMappingSpecSchema = withRules(
           .optional(),
       })
       .optional(),
-    tags: z.record(z.string(), z.string().max(256)).meta({ maxProperties: 50 }).optional(),
+    loggingConfig: z.object({ systemLogLevel: z.enum(["DEBUG", "INFO", "WARN"]).optional() }).optional(),
+    tags: mapOf(text(256), 50).optional(),
   }),
   [
     rule(
-      "[has(self.eventSourceARN), has(self.eventSource), has(self.selfManagedEventSource)].filter(x, x).size() == 1",
-      (spec) =>
-        [spec.eventSourceARN, spec.eventSource, spec.selfManagedEventSource].filter((source) => source !== undefined)
-          .length === 1,
-      "exactly one source is needed: eventSourceARN, eventSource, selfManagedEventSource",
+      "has(self.functionName) != has(self.functionRef)",
+      ({ functionName, functionRef }) => (functionName === undefined) !== (functionRef === undefined),
+      "exactly one of functionName and functionRef is needed",
     ),
-    {
-      cel: "has(self.eventSourceARN) == has(oldSelf.eventSourceARN) && (!has(self.eventSourceARN) || self.eventSourceARN == oldSelf.eventSourceARN)",
-      message: "eventSourceARN is immutable: delete the object and make it again",
-    },
-    rule(
-      "!has(self.startingPositionTimestamp) || (has(self.startingPosition) && self.startingPosition == 'AT_TIMESTAMP')",
-      (spec) => spec.startingPositionTimestamp === undefined || spec.startingPosition === "AT_TIMESTAMP",
-      "startingPositionTimestamp needs startingPosition AT_TIMESTAMP",
-    ),
-    rule(
-      "!has(self.startingPosition) || self.startingPosition != 'AT_TIMESTAMP' || has(self.startingPositionTimestamp)",
-      (spec) => spec.startingPosition !== "AT_TIMESTAMP" || spec.startingPositionTimestamp !== undefined,
-      "startingPosition AT_TIMESTAMP needs startingPositionTimestamp",
-    ),
-    rule(
-      `!${isStream.cel} || has(self.startingPosition)`,
-      (spec) => !isStream.predicate(spec) || spec.startingPosition !== undefined,
-      "startingPosition is needed for Kinesis and DynamoDB streams",
-    ),
-    rule(
-      `!${isSQS.cel} || !has(self.startingPosition)`,
-      (spec) => !isSQS.predicate(spec) || spec.startingPosition === undefined,
-      "startingPosition does not apply to SQS",
-    ),
-    rule(
-      `!${isSQS.cel} || !has(self.batchSize) || self.batchSize <= 10 || (has(self.maximumBatchingWindowInSeconds) && self.maximumBatchingWindowInSeconds >= 1)`,
-      (spec) =>
-        !isSQS.predicate(spec) || (spec.batchSize ?? 0) <= 10 || (spec.maximumBatchingWindowInSeconds ?? 0) >= 1,
-      "batchSize over 10 needs maximumBatchingWindowInSeconds of at least 1 for SQS",
-    ),
-    rule(
-      "!has(self.scalingConfig) || " + isSQS.cel,
-      (spec) => spec.scalingConfig === undefined || isSQS.predicate(spec),
-      "scalingConfig applies to SQS only",
-    ),
-    ...streamOnly.map((field) =>
-      rule<Source & Partial<Record<(typeof streamOnly)[number], number | undefined>>>(
-        `!has(self.${field}) || ${isStream.cel}`,
-        (spec) => spec[field] === undefined || isStream.predicate(spec),
-        `${field} applies to Kinesis and DynamoDB streams only`,
-      ),
-    ),
-    rule(
-      "!has(self.maximumRecordAgeInSeconds) || self.maximumRecordAgeInSeconds == -1 || self.maximumRecordAgeInSeconds >= 60",
-      ({ maximumRecordAgeInSeconds: age }) => age === undefined || age === -1 || age >= 60,
-      "maximumRecordAgeInSeconds is -1 or 60 to 604800",
-    ),
-    immutable("startingPosition"),
+    ...eventSourceMappingRules,
   ],
 );
 export type EventSourceMappingSpec = z.output<typeof eventSourceMappingSpecSchema>;
 
 export const eventSourceMappingStatusSchema = z.object({
   state: z.enum(["Creating", "Enabling", "Enabled", "Disabling", "Disabled", "Updating", "Deleting"]).optional(),
-  stateTransitionReason: z.string().max(4096).optional(),
-  lastProcessingResult: z.string().max(4096).optional(),
+  stateTransitionReason: text(4096).optional(),
+  lastProcessingResult: text(4096).optional(),
   lag: z.int().min(0).optional().describe("Records that wait"),
-  uuid: z.string().max(64).optional(),
+  uuid: text(64).optional(),
   conditions: conditionsSchema.optional(),
   observedGeneration: z.int().min(0).optional(),
 });
@@ -244,9 +217,14 @@ export const eventSourceMappingKind = {
   namespaced: true,
 } as const;
 
-export function parseEventSourceMapping(object: unknown): ParseResult<EventSourceMappingObject> {
+/** Checks an EventSourceMapping as the API server would, and fills in defaults; with `old` also that it may become this. */
+export function parseEventSourceMapping(
+  object: unknown,
+  old?: EventSourceMappingObject,
+): ParseResult<EventSourceMappingObject> {
   return parseObject<typeof eventSourceMappingSpecSchema, EventSourceMappingStatus>(
-    { ...eventSourceMappingKind, spec: eventSourceMappingSpecSchema },
+    { ...eventSourceMappingKind, spec: eventSourceMappingSpecSchema, rules: [] },
     object,
+    old,
   );
 }

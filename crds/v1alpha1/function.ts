@@ -7,16 +7,18 @@ import { codeSchema } from "./code.ts";
 import { conditionsSchema } from "./condition.ts";
 import { environmentSchema } from "./environment.ts";
 import { functionEventInvokeConfigSchema, functionURLConfigSchema } from "./invoke-config.ts";
-import { lambdaNameSchema } from "./lambda-name.ts";
+import { aliasNameSchema, lambdaNameSchema, objectNameRule } from "./lambda-name.ts";
 import type { CustomObject } from "./object-meta.ts";
 import { podTemplateSchema } from "./pod-template.ts";
-import { nameReferenceSchema } from "./reference.ts";
+import { ackReferenceSchema, nameReferenceSchema } from "./reference.ts";
+import { isLonger, text } from "./text.ts";
+import { mapOf } from "./collections.ts";
 
 const imageConfigSchema = z
   .object({
-    entryPoint: z.array(z.string().max(4096)).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
-    command: z.array(z.string().max(4096)).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
-    workingDirectory: z.string().max(1000).optional(),
+    entryPoint: z.array(text(4096)).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
+    command: z.array(text(4096)).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
+    workingDirectory: text(1000).optional(),
   })
   .describe("What replaces the image's ENTRYPOINT, CMD and WORKDIR");
 
@@ -43,7 +45,7 @@ const loggingConfigSchema = withRules(
 );
 
 const fileSystemConfigSchema = z.object({
-  arn: z.string().max(200).optional().describe("As AWS has it; has no meaning here"),
+  arn: text(200).optional().describe("As AWS has it; has no meaning here"),
   persistentVolumeClaim: nameReferenceSchema.optional().describe("What is mounted in a cluster"),
   localMountPath: z
     .string()
@@ -52,41 +54,40 @@ const fileSystemConfigSchema = z.object({
 });
 
 const awsOnlyShape = {
-  role: z.string().max(2048).optional().describe("IAM role as AWS has it; here permissions are the ServiceAccount's"),
-  roleRef: z.object({ from: nameReferenceSchema.optional() }).optional().describe("As ACK has it; see role"),
+  role: text(2048).optional().describe("IAM role as AWS has it; here permissions are the ServiceAccount's"),
+  roleRef: ackReferenceSchema.optional().describe("As ACK has it; see role"),
   vpcConfig: z
     .object({
-      subnetIDs: z.array(z.string().max(1024)).max(16).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
-      subnetRefs: z
-        .array(z.object({ from: nameReferenceSchema.optional() }))
-        .max(16)
-        .meta({ "x-kubernetes-list-type": "atomic" })
-        .optional(),
-      securityGroupIDs: z.array(z.string().max(1024)).max(5).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
-      securityGroupRefs: z
-        .array(z.object({ from: nameReferenceSchema.optional() }))
-        .max(5)
-        .meta({ "x-kubernetes-list-type": "atomic" })
-        .optional(),
+      subnetIDs: z.array(text(1024)).max(16).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
+      subnetRefs: z.array(ackReferenceSchema).max(16).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
+      securityGroupIDs: z.array(text(1024)).max(5).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
+      securityGroupRefs: z.array(ackReferenceSchema).max(5).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
     })
     .optional()
     .describe("As AWS has it; here the network is the pod's, limited by NetworkPolicies"),
-  kmsKeyARN: z.string().max(2048).optional().describe("As AWS has it; here encryption at rest is the cluster's"),
-  kmsKeyRef: z.object({ from: nameReferenceSchema.optional() }).optional().describe("As ACK has it; see kmsKeyARN"),
+  kmsKeyARN: text(2048).optional().describe("As AWS has it; here encryption at rest is the cluster's"),
+  kmsKeyRef: ackReferenceSchema.optional().describe("As ACK has it; see kmsKeyARN"),
   snapStart: z
     .object({ applyOn: z.enum(["PublishedVersions", "None"]).default("None") })
     .optional()
     .describe("Accepted; environments start without snapshots"),
-  codeSigningConfigARN: z.string().max(200).optional().describe("As AWS has it; here digests are what is checked"),
+  codeSigningConfigARN: text(200).optional().describe("As AWS has it; here digests are what is checked"),
+  codeSigningConfigRef: ackReferenceSchema.optional().describe("As ACK has it; see codeSigningConfigARN"),
+  durableConfig: z
+    .object({
+      executionTimeout: z.int().min(1).max(31622400).optional(),
+      retentionPeriodInDays: z.int().min(1).max(90).optional(),
+    })
+    .optional()
+    .describe("Accepted; durable executions are not served"),
+  tenancyConfig: z
+    .object({ tenantIsolationMode: z.enum(["PER_TENANT"]).optional() })
+    .optional()
+    .describe("Accepted; an environment serves all tenants of its function"),
 };
 
 const clusterShape = {
-  serviceAccountName: z
-    .string()
-    .min(1)
-    .max(253)
-    .optional()
-    .describe("ServiceAccount whose token the function gets; none: no token"),
+  serviceAccountName: text(253, 1).optional().describe("ServiceAccount whose token the function gets; none: no token"),
   podTemplate: podTemplateSchema.optional(),
   idleTimeoutSeconds: z
     .int()
@@ -99,23 +100,25 @@ const clusterShape = {
 
 const specShape = z.object({
   name: lambdaNameSchema.optional().describe("Lambda's name of the function; default: metadata.name"),
-  runtime: z
-    .string()
-    .min(1)
-    .max(128)
-    .optional()
-    .describe("Runtime identifier, e.g. nodejs24.x; needed for packageType Zip"),
+  runtime: text(128, 1).optional().describe("Runtime identifier, e.g. nodejs24.x; needed for packageType Zip"),
   handler: z
     .string()
     .min(1)
     .max(128)
-    .regex(/^\S+$/)
+    .regex(/^[^ \t\n\v\f\r]+$/)
     .optional()
     .describe("What the runtime calls; needed for packageType Zip"),
   packageType: z.enum(["Zip", "Image"]).default("Zip"),
   code: codeSchema,
   layers: z
-    .array(z.string().min(1).max(2048))
+    .array(
+      z
+        .string()
+        .max(2048)
+        .regex(
+          /^(arn:aws[a-zA-Z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9\-_]+:[0-9]+|[a-zA-Z0-9\-_]+(:[0-9]+)?)$/,
+        ),
+    )
     .max(5)
     .meta({ "x-kubernetes-list-type": "atomic" })
     .optional()
@@ -137,26 +140,25 @@ const specShape = z.object({
   reservedConcurrentExecutions: z.int().min(0).max(1000000).optional().describe("0 turns the function off"),
   functionEventInvokeConfig: functionEventInvokeConfigSchema.optional(),
   deadLetterConfig: z
-    .object({ targetARN: z.string().max(2048).optional() })
+    .object({ targetARN: text(2048).optional() })
     .optional()
     .describe("Where events go that could not be processed"),
   functionURLConfig: functionURLConfigSchema.optional(),
   loggingConfig: loggingConfigSchema.optional(),
   tracingConfig: z.object({ mode: z.enum(["Active", "PassThrough"]).default("PassThrough") }).optional(),
   fileSystemConfigs: z.array(fileSystemConfigSchema).max(1).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
-  description: z.string().max(256).optional(),
-  tags: z.record(z.string(), z.string().max(256)).meta({ maxProperties: 50 }).optional(),
+  description: text(256).optional(),
+  tags: mapOf(text(256), 50).optional(),
   publish: z.boolean().default(false).describe("Publish a version on every effective change"),
-  autoPublishAlias: z
-    .string()
-    .min(1)
-    .max(128)
-    .regex(/^[a-zA-Z0-9\-_]+$/)
-    .optional()
-    .describe("Alias that follows the newest version"),
+  autoPublishAlias: aliasNameSchema.optional().describe("Alias that follows the newest version"),
   ...clusterShape,
   ...awsOnlyShape,
 });
+
+/** CEL: a layer reference without its version. */
+function layerName(variable: string): string {
+  return `(${variable}.matches(':[0-9]+$') ? ${variable}.substring(0, ${variable}.lastIndexOf(':')) : ${variable})`;
+}
 
 export const functionSpecSchema = withRules(specShape, [
   rule(
@@ -180,38 +182,57 @@ export const functionSpecSchema = withRules(specShape, [
     "layers cannot be attached to packageType Image: copy their content into /opt of the image",
   ),
   rule(
+    `!has(self.layers) || self.layers.all(a, self.layers.exists_one(b, ${layerName("a")} == ${layerName("b")}))`,
+    ({ layers = [] }) => new Set(layers.map((layer) => layer.replace(/:[0-9]+$/, ""))).size === layers.length,
+    "Two different versions of the same layer are not allowed to be referenced in the same function",
+  ),
+  rule(
+    "!has(self.tags) || self.tags.all(key, size(key) >= 1 && size(key) <= 128)",
+    ({ tags }) => Object.keys(tags ?? {}).every((key) => key !== "" && !isLonger(key, 128)),
+    "keys of tags have 1 to 128 characters",
+  ),
+  rule(
+    "!has(self.autoPublishAlias) || !self.autoPublishAlias.matches('^[0-9]+$')",
+    ({ autoPublishAlias }) => autoPublishAlias === undefined || !/^[0-9]+$/.test(autoPublishAlias),
+    "autoPublishAlias cannot be a number: that names a version",
+  ),
+  rule(
     "self.packageType == 'Image' || !has(self.imageConfig)",
     ({ packageType, imageConfig }) => packageType === "Image" || imageConfig === undefined,
     "imageConfig needs packageType Image",
   ),
   immutable("name"),
-  {
-    cel: "self.packageType == oldSelf.packageType",
-    message: "packageType is immutable: delete the object and make it again",
-  },
+  immutable("packageType"),
 ]);
 export type FunctionSpec = z.output<typeof functionSpecSchema>;
 export type FunctionSpecInput = z.input<typeof functionSpecSchema>;
 
+export const functionRules = [
+  objectNameRule(
+    /^[a-z0-9-]{1,64}$/,
+    "spec.name is needed: metadata.name is no Lambda name, for it has a dot or is longer than 64",
+  ),
+];
+
 export const functionStatusSchema = z.object({
   state: z.enum(["Pending", "Active", "Inactive", "Failed"]).optional(),
-  stateReason: z.string().max(4096).optional(),
-  stateReasonCode: z.string().max(128).optional(),
+  stateReason: text(4096).optional(),
+  stateReasonCode: text(128).optional(),
   lastUpdateStatus: z.enum(["Successful", "InProgress", "Failed"]).optional(),
-  lastUpdateStatusReason: z.string().max(4096).optional(),
-  lastUpdateStatusReasonCode: z.string().max(128).optional(),
-  codeSHA256: z.string().max(64).optional().describe("Base64, as AWS shows it"),
-  codeDigest: z.string().max(80).optional().describe("sha256:<hex> of the package that environments run"),
+  lastUpdateStatusReason: text(4096).optional(),
+  lastUpdateStatusReasonCode: text(128).optional(),
+  codeSHA256: text(64).optional().describe("Base64, as AWS shows it"),
+  codeDigest: text(80).optional().describe("sha256:<hex> of the package that environments run"),
   codeSize: z.int().min(0).optional().describe("Zipped, bytes"),
-  revisionID: z.string().max(64).optional().describe("Changes exactly when environments must be replaced"),
-  version: z.string().max(32).optional(),
+  revisionID: text(64).optional().describe("Changes exactly when environments must be replaced"),
+  version: text(32).optional(),
   layers: z
-    .array(z.object({ name: z.string().max(2048), version: z.int().min(1), digest: z.string().max(80) }))
+    .array(z.object({ name: text(2048), version: z.int().min(1), digest: text(80) }))
     .max(5)
     .meta({ "x-kubernetes-list-type": "atomic" })
     .optional(),
-  functionURL: z.string().max(2048).optional(),
-  functionARN: z.string().max(256).optional(),
+  functionURL: text(2048).optional(),
+  functionARN: text(256).optional(),
   readyEnvironments: z.int().min(0).optional(),
   environments: z.int().min(0).optional(),
   conditions: conditionsSchema.optional(),
@@ -228,7 +249,11 @@ export const functionKind = {
   namespaced: true,
 } as const;
 
-/** Checks a Function as the API server would, and fills in defaults. */
-export function parseFunction(object: unknown): ParseResult<FunctionObject> {
-  return parseObject<typeof functionSpecSchema, FunctionStatus>({ ...functionKind, spec: functionSpecSchema }, object);
+/** Checks a Function as the API server would, and fills in defaults; with `old` also that it may become this. */
+export function parseFunction(object: unknown, old?: FunctionObject): ParseResult<FunctionObject> {
+  return parseObject<typeof functionSpecSchema, FunctionStatus>(
+    { ...functionKind, spec: functionSpecSchema, rules: functionRules },
+    object,
+    old,
+  );
 }

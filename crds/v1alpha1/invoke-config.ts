@@ -1,10 +1,18 @@
 /** What Function and Alias share about how they are invoked. Ranges: Lambda API reference. */
 import { z } from "zod";
+import { text } from "./text.ts";
 
-const destinationSchema = z.object({ destination: z.string().max(350).optional() });
+/** What ACK repeats in these objects: the function and the version or alias that they stand in. */
+const ownerShape = {
+  functionName: text(256).optional().describe("As ACK has it; always the function that it stands in"),
+  qualifier: text(128).optional().describe("As ACK has it; always the version or alias that it stands in"),
+};
+
+export const destinationSchema = z.object({ destination: text(350).optional() });
 
 export const functionEventInvokeConfigSchema = z
   .object({
+    ...ownerShape,
     maximumEventAgeInSeconds: z.int().min(60).max(21600).optional().describe("Default 21600"),
     maximumRetryAttempts: z.int().min(0).max(2).optional().describe("Default 2"),
     destinationConfig: z
@@ -13,8 +21,7 @@ export const functionEventInvokeConfigSchema = z
   })
   .describe("Asynchronous invocation");
 
-const list = (max: number) =>
-  z.array(z.string().min(1).max(253)).max(max).meta({ "x-kubernetes-list-type": "atomic" }).optional();
+const list = (max: number) => z.array(text(253, 1)).max(max).meta({ "x-kubernetes-list-type": "atomic" }).optional();
 
 export const functionURLConfigSchema = z
   .object({
@@ -38,7 +45,10 @@ export const functionURLConfigSchema = z
   .describe("An HTTP endpoint of its own");
 
 export const provisionedConcurrencyConfigSchema = z
-  .object({ provisionedConcurrentExecutions: z.int().min(0).max(1000000).describe("Environments kept ready; 0: none") })
+  .object({
+    provisionedConcurrentExecutions: z.int().min(0).max(1000000).describe("Environments kept ready; 0: none"),
+    ...ownerShape,
+  })
   .describe("A floor of initialised environments");
 
 /** What a status says of it. */
@@ -47,5 +57,5 @@ export const provisionedStatusShape = {
   provisionedAllocated: z.int().min(0).optional(),
   provisionedAvailable: z.int().min(0).optional(),
   provisionedStatus: z.enum(["IN_PROGRESS", "READY", "FAILED"]).optional(),
-  provisionedStatusReason: z.string().max(4096).optional(),
+  provisionedStatusReason: text(4096).optional(),
 };

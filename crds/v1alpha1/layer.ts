@@ -5,9 +5,10 @@ import { parseObject, type ParseResult } from "../parse.ts";
 import { immutable, withRules } from "../rule.ts";
 import { contentSchema } from "./code.ts";
 import { conditionsSchema } from "./condition.ts";
+import { objectNameRule } from "./lambda-name.ts";
 import type { CustomObject } from "./object-meta.ts";
-
-const set = { "x-kubernetes-list-type": "set" } as const;
+import { setOf } from "./collections.ts";
+import { dateTime, text } from "./text.ts";
 
 export const layerSpecSchema = withRules(
   z.object({
@@ -19,47 +20,41 @@ export const layerSpecSchema = withRules(
       .optional()
       .describe("Lambda's name of the layer; default: metadata.name"),
     content: contentSchema,
-    compatibleRuntimes: z
-      .array(z.string().min(1).max(128))
-      .max(15)
-      .meta(set)
+    compatibleRuntimes: setOf(text(128, 1), 15).optional().describe("A hint, not enforced"),
+    compatibleArchitectures: setOf(z.enum(["x86_64", "arm64"]), 2)
       .optional()
       .describe("A hint, not enforced"),
-    compatibleArchitectures: z
-      .array(z.enum(["x86_64", "arm64"]))
-      .max(2)
-      .meta(set)
-      .optional()
-      .describe("A hint, not enforced"),
-    licenseInfo: z.string().max(512).optional(),
-    description: z.string().max(256).optional(),
-    allowedNamespaces: z
-      .array(z.string().min(1).max(63))
-      .max(256)
-      .meta(set)
-      .optional()
-      .describe("Other namespaces that may use it; * for all"),
+    licenseInfo: text(512).optional(),
+    description: text(256).optional(),
+    allowedNamespaces: setOf(text(63, 1), 256).optional().describe("Other namespaces that may use it; * for all"),
   }),
   [immutable("name")],
 );
 export type LayerSpec = z.output<typeof layerSpecSchema>;
+
+export const layerRules = [
+  objectNameRule(
+    /^[a-z0-9-]{1,140}$/,
+    "spec.name is needed: metadata.name is no layer name, for it has a dot or is longer than 140",
+  ),
+];
 
 export const layerStatusSchema = z.object({
   versions: z
     .array(
       z.object({
         version: z.int().min(1),
-        sha256: z.string().max(64),
+        sha256: text(64),
         size: z.int().min(0).describe("Zipped, bytes"),
-        extensions: z.array(z.string().max(255)).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
-        createdDate: z.string().meta({ format: "date-time" }).optional(),
+        extensions: z.array(text(255)).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
+        createdDate: dateTime().optional(),
       }),
     )
     .max(1000)
     .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["version"] })
     .optional(),
   latestVersion: z.int().min(1).optional(),
-  layerARN: z.string().max(400).optional(),
+  layerARN: text(400).optional(),
   conditions: conditionsSchema.optional(),
   observedGeneration: z.int().min(0).optional(),
 });
@@ -68,6 +63,11 @@ export type LayerObject = CustomObject<LayerSpec, LayerStatus>;
 
 export const layerKind = { apiVersion: API_VERSION, kind: "Layer", plural: "layers", namespaced: true } as const;
 
-export function parseLayer(object: unknown): ParseResult<LayerObject> {
-  return parseObject<typeof layerSpecSchema, LayerStatus>({ ...layerKind, spec: layerSpecSchema }, object);
+/** Checks a Layer as the API server would, and fills in defaults; with `old` also that it may become this. */
+export function parseLayer(object: unknown, old?: LayerObject): ParseResult<LayerObject> {
+  return parseObject<typeof layerSpecSchema, LayerStatus>(
+    { ...layerKind, spec: layerSpecSchema, rules: layerRules },
+    object,
+    old,
+  );
 }

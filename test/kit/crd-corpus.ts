@@ -2,41 +2,48 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { API_VERSION } from "../../crds/names.ts";
+import type { ParseResult } from "../../crds/parse.ts";
 import { parseAlias } from "../../crds/v1alpha1/alias.ts";
 import { parseEventSourceMapping } from "../../crds/v1alpha1/event-source-mapping.ts";
 import { parseFunction } from "../../crds/v1alpha1/function.ts";
 import { parseLayer } from "../../crds/v1alpha1/layer.ts";
 import { parseVersion } from "../../crds/v1alpha1/version.ts";
-import type { ParseResult } from "../../crds/parse.ts";
+import type { KubernetesObject } from "../../lib/kubernetes/object.ts";
 
-export interface CorpusEntry {
+/** One page of crds/corpus. */
+export interface Corpus {
+  readonly good: readonly { readonly shows: string; readonly spec: object }[];
+  /** `says` is a part of the message, `name` the object's name where it matters. */
+  readonly bad: readonly { readonly says: string; readonly spec: object; readonly name?: string }[];
+  /** Without `says` the change is allowed. */
+  readonly changes: readonly { readonly says?: string; readonly from: object; readonly to: object }[];
+}
+
+export interface CorpusKind {
   readonly kind: string;
-  /** Of a good one. */
-  readonly shows?: string;
-  /** Part of the message for a bad one. */
-  readonly says?: string;
-  readonly spec: object;
+  readonly corpus: Corpus;
+  /** As the kind's parse function; `old` is an object that was parsed before. */
+  readonly parse: (object: unknown, old?: unknown) => ParseResult<unknown>;
 }
 
-export function readCorpus(name: "good" | "bad"): readonly CorpusEntry[] {
-  return parse(readFileSync(new URL(`../../crds/corpus/${name}.yaml`, import.meta.url), "utf8")) as CorpusEntry[];
-}
+/** All five kinds, each with its page of the corpus. */
+export const corpusKinds: readonly CorpusKind[] = [
+  corpusKind("Function", "function", parseFunction),
+  corpusKind("Version", "version", parseVersion),
+  corpusKind("Alias", "alias", parseAlias),
+  corpusKind("Layer", "layer", parseLayer),
+  corpusKind("EventSourceMapping", "event-source-mapping", parseEventSourceMapping),
+];
 
-export function manifestOf({ kind, spec }: CorpusEntry, name: string): object {
+export function manifestOf(kind: string, name: string, spec: object): KubernetesObject {
   return { apiVersion: API_VERSION, kind, metadata: { name, namespace: "default" }, spec };
 }
 
-const parsers: Readonly<Record<string, (object: unknown) => ParseResult<unknown>>> = {
-  Function: parseFunction,
-  Version: parseVersion,
-  Alias: parseAlias,
-  Layer: parseLayer,
-  EventSourceMapping: parseEventSourceMapping,
-};
-
-export function parseByKind(entry: CorpusEntry): ParseResult<unknown> {
-  const parser = parsers[entry.kind];
-  if (parser === undefined)
-    throw new TypeError(`Cannot parse "${entry.kind}": the corpus names a kind that is none of ours`);
-  return parser(manifestOf(entry, "a"));
+function corpusKind<T>(
+  kind: string,
+  page: string,
+  parseObject: (object: unknown, old?: T) => ParseResult<T>,
+): CorpusKind {
+  const corpus = parse(readFileSync(new URL(`../../crds/corpus/${page}.yaml`, import.meta.url), "utf8")) as Corpus;
+  return { kind, corpus, parse: (object, old) => parseObject(object, old as T | undefined) };
 }

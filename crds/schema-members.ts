@@ -12,13 +12,33 @@ export function unknownFields(schema: z.core.$ZodType, value: unknown, path: Pat
       unknownFields(inner.element, item, [...path.slice(0, -1), `${path.at(-1) ?? ""}[${index}]`]),
     );
   }
-  if (typeof value !== "object" || value === null || !(inner instanceof z.ZodObject)) return [];
+  if (typeof value !== "object" || value === null) return [];
+  if (inner instanceof z.ZodRecord) {
+    return Object.entries(value).flatMap(([name, member]) => unknownFields(inner.valueType, member, [...path, name]));
+  }
+  if (!(inner instanceof z.ZodObject)) return [];
   if (inner.def.catchall !== undefined) return [];
   const shape = inner.shape as Readonly<Record<string, z.core.$ZodType>>;
   return Object.entries(value).flatMap(([name, member]) => {
     const known = shape[name];
     return known === undefined ? [[...path, name].join(".")] : unknownFields(known, member, [...path, name]);
   });
+}
+
+/** The schema of one member, and whether it stands under a key that the user chose. */
+export function memberOf(
+  schema: z.core.$ZodType | undefined,
+  name: PropertyKey,
+): { readonly member: z.core.$ZodType | undefined; readonly isKey: boolean } {
+  const inner = schema === undefined ? undefined : unwrap(schema);
+  if (inner instanceof z.ZodArray) return { member: inner.element, isKey: false };
+  if (inner instanceof z.ZodRecord) return { member: inner.valueType, isKey: true };
+  if (!(inner instanceof z.ZodObject)) return { member: undefined, isKey: false };
+  return { member: (inner.shape as Readonly<Record<PropertyKey, z.core.$ZodType>>)[name], isKey: false };
+}
+
+export function isInteger(schema: z.core.$ZodType | undefined): boolean {
+  return schema !== undefined && unwrap(schema) instanceof z.ZodNumberFormat;
 }
 
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
