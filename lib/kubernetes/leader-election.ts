@@ -101,6 +101,8 @@ export class LeaderElection {
   async #run(): Promise<void> {
     const { clock, draw = Math.random } = this.#options;
     while (!this.#stop.signal.aborted) {
+      // One term's work has to be over before the next term begins.
+      await this.#losing;
       const startedAtMs = clock.monotonicMs();
       const holds = await this.#tryToHold(startedAtMs).catch((error: unknown) => this.#report(error));
       if (holds === true) this.#lead(startedAtMs + this.#renewDeadlineMs);
@@ -196,7 +198,7 @@ export class LeaderElection {
   #lead(untilMs: number): void {
     const { clock, onStarted } = this.#options;
     const leftMs = untilMs - clock.monotonicMs();
-    if (leftMs <= 0) return;
+    if (leftMs <= 0 || this.#losing !== undefined) return;
     this.#leadsUntilMs = untilMs;
     this.#cancelDeadline?.();
     this.#cancelDeadline = clock.schedule(leftMs, () => this.#lose("the lease could not be renewed in time"));
@@ -211,7 +213,9 @@ export class LeaderElection {
     this.#leadsUntilMs = -Infinity;
     if (!this.#isLeading) return;
     this.#isLeading = false;
-    this.#losing = Promise.resolve(this.#options.onLost(reason)).catch((error: unknown) => this.#report(error));
+    this.#losing = Promise.resolve(this.#options.onLost(reason))
+      .catch((error: unknown) => this.#report(error))
+      .finally(() => (this.#losing = undefined));
   }
 
   async #release(): Promise<void> {
