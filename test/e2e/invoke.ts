@@ -1,0 +1,59 @@
+import { request } from "undici";
+import { accountIdOf } from "../../crds/names.ts";
+import { readBody } from "../../lib/http/read-body.ts";
+
+/** What the Invoke API answered. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: Buffer;
+}
+
+export interface InvokeOptions {
+  readonly namespace?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default 60,000. */
+  readonly timeoutMs?: number;
+}
+
+const mostBytes = 16 * 1024 * 1024;
+
+/** One call on a connection of its own, so that calls spread over all routers. `payload` that is no Buffer goes as JSON. */
+export async function invoke(
+  routerUrl: string,
+  name: string,
+  payload: unknown,
+  { namespace = "default", headers = {}, timeoutMs = 60_000 }: InvokeOptions = {},
+): Promise<Answer> {
+  const target = namespace === "default" ? name : `${accountIdOf(namespace)}:function:${name}`;
+  const response = await request(`${routerUrl}/2015-03-31/functions/${encodeURIComponent(target)}/invocations`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: Buffer.isBuffer(payload) ? payload : JSON.stringify(payload),
+    reset: true,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  const flat = Object.entries(response.headers).map(([key, value]) => [key, String(value)] as const);
+  return {
+    status: response.statusCode,
+    headers: Object.fromEntries(flat),
+    bytes: await readBody(response.body, mostBytes),
+  };
+}
+
+/** The JSON of an answer that is no error; anything else throws with what came instead. */
+export function resultOf(answer: Answer): unknown {
+  const text = answer.bytes.toString();
+  const functionError = answer.headers["x-amz-function-error"];
+  if (answer.status !== 200 || functionError !== undefined) {
+    throw new Error(`Cannot take the answer: status ${answer.status}, function error "${functionError}": ${text}`);
+  }
+  return JSON.parse(text);
+}
+
+/** The JSON of an answer, whatever its status. */
+export function jsonOf({ bytes }: Answer): Readonly<Record<string, unknown>> {
+  return JSON.parse(bytes.toString()) as Readonly<Record<string, unknown>>;
+}
