@@ -20,6 +20,9 @@ const (
 )
 
 func main() {
+	if isLimitedChild() {
+		os.Exit(becomeLimited(os.Args[1:]))
+	}
 	if err := supervise(os.Getenv("KUBELAMBDA_SOCKET")); err != nil {
 		fmt.Fprintln(os.Stderr, "supervisor: "+err.Error())
 		os.Exit(1)

@@ -124,7 +124,7 @@ func envValue(env []string, name string) string {
 	return ""
 }
 
-// forkExec starts the process in a session of its own with empty input. openFiles bounds its descriptors before its first instruction.
+// forkExec starts the process in a session of its own with empty input.
 func forkExec(l launch, stdout, stderr int, openFiles *uint64) (int, error) {
 	stdin, err := openEmpty()
 	if err != nil {
@@ -137,33 +137,19 @@ func forkExec(l launch, stdout, stderr int, openFiles *uint64) (int, error) {
 		Files: []uintptr{uintptr(stdin), uintptr(stdout), uintptr(stderr)},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	}
-	if openFiles == nil {
-		return syscall.ForkExec(l.path, l.argv, attr)
+	if openFiles != nil && syscall.Access(ownExecutable, accessExecute) == nil {
+		return forkLimited(l, attr, *openFiles)
 	}
-	restore := lowerOwnSoftLimit(*openFiles)
 	pid, err := syscall.ForkExec(l.path, l.argv, attr)
-	restore()
-	if err == nil {
-		// Fails only when the process has gone already, or when the bound is above what the container may have.
+	if err != nil {
+		return 0, err
+	}
+	markFirstVictim(strconv.Itoa(pid))
+	if openFiles != nil {
+		// Without /proc the limit comes an instant late; it fails only when the process has gone already.
 		_ = limitOpenFiles(pid, *openFiles)
 	}
-	return pid, err
-}
-
-// leastOwnFiles is what we need to go on forking under a lowered limit.
-const leastOwnFiles = 64
-
-// lowerOwnSoftLimit lends our own soft limit to the child that is forked next: there is no other way to set it before its first
-// instruction. The hard one stays, or we could not take it back; the child's is lowered as soon as it runs.
-func lowerOwnSoftLimit(files uint64) (restore func()) {
-	var own syscall.Rlimit
-	if files < leastOwnFiles || syscall.Getrlimit(syscall.RLIMIT_NOFILE, &own) != nil || files >= own.Max {
-		return func() {}
-	}
-	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: files, Max: own.Max}) != nil {
-		return func() {}
-	}
-	return func() { _ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &own) }
+	return pid, nil
 }
 
 // openEmpty is a descriptor with nothing to read, also where there is no /dev.
@@ -180,8 +166,8 @@ func openEmpty() (int, error) {
 }
 
 // markFirstVictim makes the kernel take the function's processes before the supervisor when memory is short.
-func markFirstVictim(pid int) {
-	fd, err := syscall.Open("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+func markFirstVictim(pid string) {
+	fd, err := syscall.Open("/proc/"+pid+"/oom_score_adj", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return
 	}

@@ -283,7 +283,6 @@ func (s *supervisor) launch(request *startProcess) (*process, *startError) {
 		pipes[1].close()
 		return nil, &startError{codeInvalidEntrypoint, "fork/exec " + l.path + ": " + err.Error()}
 	}
-	markFirstVictim(pid)
 	return &process{number: *request.Process, pid: pid, running: true, oomKillsSeen: oomKills, pipes: pipes}, nil
 }
 

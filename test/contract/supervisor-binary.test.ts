@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { frameKinds } from "../../crds/wire/supervisor.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
-import { isAlive, pidsPrinted, processesWith, reaches } from "./supervisor-observe.ts";
+import { comesToRest, isAlive, pidsPrinted, processesWith, reaches, sizeOf } from "./supervisor-observe.ts";
 import { setUpBench } from "./supervisor-bench.ts";
 
 const maxBinaryBytes = 5_000_000;
@@ -92,11 +92,13 @@ describe("supervisor's binary", function () {
     it(`as process 1 leaves nothing but itself after a reset: ${language}`, async () => {
       command = [...namespaces, "--mount-proc", ...argv()];
       const agent = bench.supervise();
-      const hop = bench.file("hop", '#!/bin/sh\n[ -e "$FUSE" ] && setsid "$0" &\n');
+      const hop = bench.file("hop", '#!/bin/sh\n[ -e "$FUSE" ] && echo >>"$FUSE" && setsid "$0" &\n');
       const env = { FUSE: bench.file("fuse", "") };
       await agent.startShell(1, `trap "" TERM; for i in 1 2 3 4 5 6 7 8; do ${hop} & done; wait; sleep 300`, { env });
-      await reaches("they hop", () => processesWith(env.FUSE).length > 4);
+      await reaches("they hop", () => sizeOf(env.FUSE) > 50);
       await agent.reset();
+      const hops = sizeOf(env.FUSE);
+      assert.equal(await comesToRest(() => sizeOf(env.FUSE)), hops);
       assert.deepEqual(processesWith(env.FUSE), []);
       await agent.startShell(2, "grep -L '^State:.Z' /proc/[0-9]*/status | cut -d/ -f3");
       await agent.exited(2);

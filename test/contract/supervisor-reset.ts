@@ -1,7 +1,7 @@
 /** A reset leaves nothing alive. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { isAlive, pidsPrinted, processesWith, reaches, sizeOf } from "./supervisor-observe.ts";
+import { comesToRest, isAlive, pidsPrinted, processesWith, reaches, sizeOf } from "./supervisor-observe.ts";
 import type { SupervisorBench } from "./supervisor-bench.ts";
 
 export function describeReset(bench: SupervisorBench): void {
@@ -39,11 +39,13 @@ export function describeReset(bench: SupervisorBench): void {
     it("catches processes that fork and leave faster than one can look", async () => {
       const agent = bench.supervise();
       // Without its fuse, which goes with the test's folder, it ends by itself.
-      const hop = bench.file("hop", '#!/bin/sh\n[ -e "$FUSE" ] && setsid "$0" &\n');
+      const hop = bench.file("hop", '#!/bin/sh\n[ -e "$FUSE" ] && echo >>"$FUSE" && setsid "$0" &\n');
       const env = { FUSE: bench.file("fuse", "") };
       await agent.startShell(1, `trap "" TERM; for i in 1 2 3 4 5 6 7 8; do ${hop} & done; wait; sleep 300`, { env });
-      await reaches("they hop", () => processesWith(env.FUSE).length > 4);
+      await reaches("they hop", () => sizeOf(env.FUSE) > 50);
       await agent.reset();
+      const hops = sizeOf(env.FUSE);
+      assert.equal(await comesToRest(() => sizeOf(env.FUSE)), hops);
       assert.deepEqual(processesWith(env.FUSE), []);
       await agent.startShell(2, "echo again");
       assert.equal((await agent.exited(2)).status, 0);
