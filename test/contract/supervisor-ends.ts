@@ -1,7 +1,7 @@
 /** How ends are told, and what signals reach. */
 import assert from "node:assert/strict";
 import type { ProcessExit } from "../../crds/wire/supervisor.ts";
-import { isAlive, pidsPrinted, reaches, stateOf } from "./supervisor-observe.ts";
+import { isAlive, pidsPrinted, programOf, reaches, stateOf } from "./supervisor-observe.ts";
 import type { SupervisorBench } from "./supervisor-bench.ts";
 
 export function describeEnds(bench: SupervisorBench): void {
@@ -32,6 +32,8 @@ export function describeEnds(bench: SupervisorBench): void {
       const agent = bench.supervise();
       await agent.startShell(1, 'trap "exit 9" TERM; sleep 300 & echo $!; wait');
       const [sleeper] = await pidsPrinted(agent, 1, 1);
+      // Until then it is a copy of the shell, trap and all.
+      await reaches("the sleeper sleeps", () => programOf(sleeper!) === "sleep");
       agent.signal(1, "SIGTERM");
       assert.equal((await agent.exited(1)).status, 9);
       await reaches("the sleeper is gone", () => !isAlive(sleeper!));

@@ -37,6 +37,11 @@ export function stateOf(pid: number): string | undefined {
   return stat?.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3);
 }
 
+/** Name of the program that a process is by now. */
+export function programOf(pid: number): string | undefined {
+  return readIfThere(`/proc/${pid}/comm`)?.trim();
+}
+
 /** A zombie is not alive: it waits for a parent outside the supervisor's reach. */
 export function isAlive(pid: number): boolean {
   const state = stateOf(pid);
