@@ -25,13 +25,16 @@ const crashLongestDelayMs = 10_000;
 /** A text is repeated for so long before a new one of the same reason takes its place. */
 const textStandsMs = 60_000;
 
+/** What fails together counts once. */
+const burstMs = 500;
+
 /** Failures in a row with one more; those of another revision do not count. */
 export function addFailure(before: StartFailures | undefined, added: NewFailure, nowMs: number): StartFailures {
   const last = before?.revisionID === added.revisionID ? before : undefined;
   const isRepeated = last?.failure.reason === added.failure.reason && nowMs - last.failureAtMs < textStandsMs;
   return {
     revisionID: added.revisionID,
-    count: (last?.count ?? 0) + 1,
+    count: last === undefined ? 1 : last.count + (nowMs - last.lastAtMs < burstMs ? 0 : 1),
     lastAtMs: nowMs,
     isSlowToMend: added.isSlowToMend,
     failure: isRepeated ? last.failure : added.failure,

@@ -1,8 +1,8 @@
 /** The whole operator against a real API server and a real package store. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { after, before, describe, it } from "mocha";
-import type { FunctionObject, FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
+import { after, before, beforeEach, describe, it } from "mocha";
+import { functionKind, type FunctionObject, type FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { RunningOperator } from "../../operator/operator.ts";
@@ -107,7 +107,8 @@ describe("operator on a real API server", function () {
     assert.equal((await world.pods(object)).length, 1, "router-b has not given it back");
     await world.report(operator, [idle], { replica: "router-b" });
     await world.report(operator, [loadOf(object, { released: [podUid] })], { replica: "router-b" });
-    await world.untilPods(object, (pods) => pods.length === 0 || pods[0]?.metadata.deletionTimestamp !== undefined);
+    await world.untilPods(object, ({ length }) => length === 0);
+    world.goneReplicas.add("router-b");
   });
 
   it("moves to new code beside the old, which goes once given back", async () => {
@@ -118,12 +119,11 @@ describe("operator on a real API server", function () {
     const next = await world.untilCondition({ namespace, name: "update" }, { type: "Ready", status: "True" });
     assert.notEqual(next.status?.revisionID, before.status?.revisionID);
     const oldUid = old?.metadata.uid ?? "";
-    const { body } = await world.report(operator, [loadOf(next, { needed: 1 })]);
+    await world.until("the old one is asked back", async () => {
+      const { body } = await world.report(operator, [loadOf(next, { needed: 1 })]);
+      return body.release.includes(oldUid) ? true : undefined;
+    });
     await world.untilPods(next, ({ length }) => length === 2);
-    if (!body.release.includes(oldUid))
-      await world.until("asked", async () =>
-        (await world.report(operator, [loadOf(next, { needed: 1 })])).body.release.includes(oldUid) ? true : undefined,
-      );
     await world.report(operator, [loadOf(next, { needed: 1, released: [oldUid] })]);
     const left = await world.untilPods(next, ({ length }) => length === 1);
     assert.notEqual(left[0]?.metadata.uid, oldUid);
@@ -236,7 +236,7 @@ describe("operator on a real API server", function () {
       /^Cannot be function "Shared_Name": Function "older" is older and has that name/,
     );
     await world.client.delete({
-      kind: { ...kinds.pod, apiVersion: "kubelambda.dev/v1alpha1", kind: "Function", plural: "functions" },
+      kind: functionKind,
       namespace,
       name: "older",
     });
@@ -248,7 +248,7 @@ describe("operator on a real API server", function () {
     await world.report(operator, [loadOf(object, { needed: 2 })]);
     await world.untilPods(object, ({ length }) => length === 2);
     await world.client.delete({
-      kind: { ...kinds.pod, apiVersion: "kubelambda.dev/v1alpha1", kind: "Function", plural: "functions" },
+      kind: functionKind,
       namespace,
       name: "gone",
     });

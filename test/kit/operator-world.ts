@@ -12,7 +12,7 @@ import { kubeconfigAccess } from "../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
-import { silentLogger } from "../../lib/logger.ts";
+import { createLogger, silentLogger } from "../../lib/logger.ts";
 import { createHttpPackageStore } from "../../operator/http-package-store.ts";
 import {
   operatorConfigSchema,
@@ -31,6 +31,8 @@ export class OperatorWorld {
   readonly controlPlane: ControlPlane;
   readonly client: ApiServerClient;
   readonly store: TestStore;
+  /** Routers whose pods are gone. */
+  readonly goneReplicas = new Set<string>();
   #operators: RunningOperator[] = [];
   #sequence = 0;
   #namespaces = 0;
@@ -93,11 +95,14 @@ export class OperatorWorld {
         "nodejs20.x": { image: "nodejs:20", state: "deprecated" },
         "nodejs12.x": { image: "nodejs:12", state: "blocked" },
       },
-      isReplicaGone: undefined,
+      isReplicaGone: (replica) => this.goneReplicas.has(replica),
       hasPodResources: true,
       clock: systemClock,
       draw: Math.random,
-      log: silentLogger,
+      log:
+        process.env["OPERATOR_TEST_LOG"] === undefined
+          ? silentLogger
+          : createLogger({ level: "debug", stream: process.stderr }),
       ...changes,
     });
     this.#operators.push(operator);

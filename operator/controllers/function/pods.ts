@@ -62,7 +62,8 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
       terminationGracePeriodSeconds: document.timeoutSeconds + shutdownSeconds,
       enableServiceLinks: false,
       automountServiceAccountToken: false,
-      ...(recipe.serviceAccountName !== undefined && { serviceAccountName: recipe.serviceAccountName }),
+      // Named even when it is the default: the API server takes no projected tokens otherwise.
+      serviceAccountName: recipe.serviceAccountName ?? "default",
       ...(settings.runtimeClassName !== undefined && { runtimeClassName: settings.runtimeClassName }),
       ...(recipe.nodeArchitecture !== undefined && { nodeSelector: { "kubernetes.io/arch": recipe.nodeArchitecture } }),
       hostAliases: [{ ip: "127.0.0.1", hostnames: ["sandbox.localdomain", "sandbox"] }],
