@@ -1,4 +1,7 @@
-/** Writes crds/*.yaml, the chart's copies and docs/reference; with --check it only says what differs, and fails. */
+/**
+ * Writes crds/*.yaml, the chart's copies and docs/reference; with --check it only says what differs, and fails.
+ * With --baseline, once for every release, it keeps the schemas in crds/baseline, which later ones must not break.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
@@ -44,9 +47,18 @@ function readOrEmpty(path: string): string {
   }
 }
 
+/** What compatibility.test.ts holds later schemas against. */
+function baselineFiles(): ReadonlyMap<string, string> {
+  const generated = generatedFiles();
+  return new Map(
+    kindDefinitions.map(({ plural }) => [`crds/baseline/${plural}.yaml`, generated.get(`crds/${plural}.yaml`) ?? ""]),
+  );
+}
+
 if (import.meta.main) {
+  const files = process.argv.includes("--baseline") ? baselineFiles() : generatedFiles();
   const isCheck = process.argv.includes("--check");
-  const changed = [...generatedFiles()].filter(([path, content]) => readOrEmpty(join(root, path)) !== content);
+  const changed = [...files].filter(([path, content]) => readOrEmpty(join(root, path)) !== content);
   for (const [path, content] of changed) {
     if (isCheck) {
       process.stderr.write(`${path} is not what the schemas say: run npm run generate\n`);

@@ -44,13 +44,25 @@ const bounds = { string: "maxLength", array: "maxItems" } as const;
 
 /** The structural schema of a zod schema as users write it; throws with the path of what is not structural or has no bound. */
 export function toStructural(schema: z.ZodType, path = "spec"): OpenApi {
+  refuseTransforms(schema, path);
   return structural(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" }) as OpenApi, path);
+}
+
+/** What is parsed is what is stored: only defaults may differ. zod shows a transform as its input, but cannot show its output. */
+function refuseTransforms(schema: z.ZodType, path: string): void {
+  try {
+    z.toJSONSchema(schema, { target: "openapi-3.0", io: "output" });
+  } catch (cause) {
+    throw new TypeError(`Cannot make ${path} structural: it has a transform or a type that is not JSON`, { cause });
+  }
 }
 
 function structural(node: OpenApi, path: string): OpenApi {
   const { $schema: _schema, additionalProperties, properties, items, ...rest } = node as OpenApi & { $schema?: string };
   if (rest.type === undefined)
     throw new TypeError(`Cannot make ${path} structural: it has no single type; use one object with an enum and rules`);
+  if ((additionalProperties as unknown) === false)
+    throw new TypeError(`Cannot make ${path} structural: z.object prunes what it does not know, z.strictObject cannot`);
   const isLoose =
     rest.type === "object" && additionalProperties !== undefined && Object.keys(additionalProperties).length === 0;
   const result = {
@@ -79,8 +91,8 @@ function refuse(node: OpenApi, path: string): void {
   }
   if (node.type === "array" && !("x-kubernetes-list-type" in node))
     throw new TypeError(`Cannot take ${path}: it has no x-kubernetes-list-type`);
-  if (typeof node["pattern"] === "string" && /\(\?[=!<]/.test(node["pattern"]))
-    throw new TypeError(`Cannot take ${path}: its pattern looks around`);
+  if (typeof node["pattern"] === "string" && /\(\?[=!<]|\\[1-9]/.test(node["pattern"]))
+    throw new TypeError(`Cannot take ${path}: its pattern looks around or back, which RE2 cannot`);
 }
 
 function boundedByPattern(node: OpenApi): boolean {

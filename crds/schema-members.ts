@@ -1,4 +1,4 @@
-/** Fields that no schema knows: an API server prunes them and kubectl refuses them; so do we. */
+/** What stands at which place of a schema; fields that no schema knows are refused, as kubectl refuses them. */
 import { z } from "zod";
 
 type Path = readonly string[];
