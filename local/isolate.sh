@@ -3,6 +3,8 @@
 #   unshare --mount --pid --fork --kill-child … isolate.sh <root> <ro|rw>:<from>:<to> … -- <command> …
 # <root> is an empty folder that becomes the root: the machine's own entries, but /opt, /tmp and what is bound.
 set -eu
+# chroot and mount may stand where only root looks.
+PATH="$PATH:/usr/sbin:/sbin"
 root="$1"
 shift
 mount --make-rprivate /
