@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { corpusKinds, manifestOf } from "../test/kit/crd-corpus.ts";
+import { corpusKinds, inlineCode, manifestOf } from "../test/kit/crd-corpus.ts";
 import type { ParseResult } from "./parse.ts";
 
 for (const { kind, corpus, parse } of corpusKinds) {
@@ -22,6 +22,18 @@ for (const { kind, corpus, parse } of corpusKinds) {
     }
   });
 }
+
+/** Too long for a page of the corpus. */
+describe("inline code without an API server", () => {
+  for (const { kind, shows, says, spec } of inlineCode) {
+    it(`${says === undefined ? "takes" : "refuses"} ${shows}`, () => {
+      const parse = corpusKinds.find((each) => each.kind === kind)!.parse;
+      const result = parse(manifestOf(kind, "a", spec));
+      if (says === undefined) valueOf(result);
+      else assertSays(result, says);
+    });
+  }
+});
 
 function valueOf(result: ParseResult<unknown>): unknown {
   assert.ok(result.ok, JSON.stringify(result));

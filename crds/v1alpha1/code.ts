@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { rule, withRules } from "../rule.ts";
 import { ackReferenceSchema, keyReferenceSchema, nameReferenceSchema } from "./reference.ts";
-import { isLonger, text } from "./text.ts";
+import { isLonger, lengthOf, text } from "./text.ts";
 import { mapOf } from "./collections.ts";
 
 const sha256Schema = z.string().regex(/^([0-9a-f]{64}|[A-Za-z0-9+/]{43}=)$/);
@@ -12,15 +12,20 @@ const ociSchema = z.object({
   pullSecret: nameReferenceSchema.optional(),
 });
 
+/** Schema bound of inline forms, above what the rules allow: the rules say what to do instead. */
+const longestText = 3145728;
+const inlineBytes = 1048576;
+const instead = "use configMapRef, url, s3Bucket, oci or digest";
+
 /** At most 1 MiB inline: etcd keeps no more in one object. */
 const sourceShape = {
-  files: mapOf(text(1048576), 256)
+  files: mapOf(text(longestText), 256)
     .optional()
     .describe("File name → text, at most 1 MiB together; executable where the text begins with #!"),
   zipFile: z
     .string()
     .min(1)
-    .max(1398104)
+    .max(longestText)
     .regex(/^[A-Za-z0-9+/=\r\n]+$/)
     .optional()
     .describe("Base64 of a zip of at most 1 MiB; larger ones: url, configMapRef, s3Bucket, oci or digest"),
@@ -59,7 +64,7 @@ function exactlyOne(names: readonly string[]): { cel: string; predicate: (value:
   };
 }
 
-const filesRules = [
+const inlineRules = [
   rule<{ files?: Readonly<Record<string, string>> | undefined }>(
     "!has(self.files) || size(self.files) > 0",
     ({ files }) => files === undefined || Object.keys(files).length > 0,
@@ -73,7 +78,22 @@ const filesRules = [
       ),
     'names of files are relative paths without "." and "..", at most 512 characters',
   ),
+  rule<{ files?: Readonly<Record<string, string>> | undefined }>(
+    `!has(self.files) || size(self.files) == 0 || self.files.map(name, size(self.files[name])).sum() <= ${inlineBytes}`,
+    ({ files }) => Object.values(files ?? {}).reduce((sum, text) => sum + lengthOf(text), 0) <= inlineBytes,
+    `files hold at most 1 MiB together: ${instead}`,
+  ),
+  rule<{ zipFile?: string | undefined }>(
+    `!has(self.zipFile) || size(self.zipFile) <= ${base64Length(inlineBytes)}`,
+    ({ zipFile }) => (zipFile ?? "").length <= base64Length(inlineBytes),
+    `zipFile holds a zip of at most 1 MiB: ${instead}`,
+  ),
 ];
+
+function base64Length(bytes: number): number {
+  return Math.ceil(bytes / 3) * 4;
+}
+
 const urlRules = [
   rule<{ url?: string | undefined; sha256?: string | undefined }>(
     "!has(self.url) || has(self.sha256)",
@@ -93,10 +113,10 @@ export const codeSchema = withRules(
     ...sourceShape,
     imageURI: text(1024, 1).optional().describe("Container image; needs packageType Image"),
   }),
-  [exactlyOne([...sources, "imageURI"]), ...filesRules, ...urlRules],
+  [exactlyOne([...sources, "imageURI"]), ...inlineRules, ...urlRules],
 );
 export type Code = z.output<typeof codeSchema>;
 
 /** Of a Layer. */
-export const contentSchema = withRules(z.object(sourceShape), [exactlyOne(sources), ...filesRules, ...urlRules]);
+export const contentSchema = withRules(z.object(sourceShape), [exactlyOne(sources), ...inlineRules, ...urlRules]);
 export type Content = z.output<typeof contentSchema>;

@@ -29,7 +29,12 @@ export function dateTime(): z.ZodString {
 export function isLonger(value: string, max: number): boolean {
   if (value.length <= max) return false;
   if (value.length > 2 * max) return true;
-  let count = 0;
-  for (const _character of value) count++;
-  return count > max;
+  return lengthOf(value) > max;
+}
+
+/** In code points. */
+export function lengthOf(value: string): number {
+  let length = 0;
+  for (const _character of value) length++;
+  return length;
 }

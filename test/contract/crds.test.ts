@@ -11,7 +11,7 @@ import { isKubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { KindRef, KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
 import { type ControlPlane, startControlPlane } from "../cluster/control-plane.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
-import { corpusKinds, manifestOf } from "../kit/crd-corpus.ts";
+import { corpusKinds, inlineCode, manifestOf } from "../kit/crd-corpus.ts";
 
 const establishedWithinMs = 30_000;
 const unchecked =
@@ -95,6 +95,14 @@ describe("CustomResourceDefinitions on a real API server", function () {
           assert.deepEqual(errorsOf(await say(send("PUT", changed))), errorsOf(parsed.error));
         });
       }
+    });
+  }
+
+  for (const [index, { kind, shows, says, spec }] of inlineCode.entries()) {
+    it(`${says === undefined ? "takes" : "refuses"} ${shows}`, async () => {
+      const request = client.create(manifestOf(kind, `inline-${index}`, spec));
+      if (says === undefined) await request;
+      else await assert.rejects(request, (error: Error) => error.message.includes(says));
     });
   }
 

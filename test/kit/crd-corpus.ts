@@ -35,6 +35,32 @@ export const corpusKinds: readonly CorpusKind[] = [
   corpusKind("EventSourceMapping", "event-source-mapping", parseEventSourceMapping),
 ];
 
+/** Sources at and over the bound of 1 MiB. */
+export const inlineCode: readonly { kind: string; shows: string; says?: string; spec: object }[] = [
+  {
+    kind: "Function",
+    shows: "files of 1 MiB",
+    spec: zipFunction({ files: { a: "x".repeat(2 ** 19), b: "x".repeat(2 ** 19) } }),
+  },
+  {
+    kind: "Function",
+    shows: "files of 1 MiB and a byte",
+    says: "files hold at most 1 MiB together: use configMapRef, url, s3Bucket, oci or digest",
+    spec: zipFunction({ files: { a: "x".repeat(2 ** 19), b: "x".repeat(2 ** 19 + 1) } }),
+  },
+  { kind: "Function", shows: "a zip of 1 MiB", spec: zipFunction({ zipFile: "A".repeat(1398104) }) },
+  {
+    kind: "Layer",
+    shows: "a zip of 1 MiB and a byte",
+    says: "zipFile holds a zip of at most 1 MiB: use configMapRef, url, s3Bucket, oci or digest",
+    spec: { content: { zipFile: "A".repeat(1398108) } },
+  },
+];
+
+function zipFunction(code: object): object {
+  return { runtime: "a", handler: "b", code };
+}
+
 export function manifestOf(kind: string, name: string, spec: object): KubernetesObject {
   return { apiVersion: API_VERSION, kind, metadata: { name, namespace: "default" }, spec };
 }
