@@ -1,6 +1,8 @@
 /** The whole operator against a real API server and a real package store. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, beforeEach, describe, it } from "mocha";
 import { functionKind, type FunctionObject, type FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
@@ -13,9 +15,11 @@ describe("operator on a real API server", function () {
   let world: OperatorWorld;
   let operator: RunningOperator;
   let namespace: string;
+  const elections = "elections";
 
   before(async () => {
     world = await OperatorWorld.start();
+    await world.client.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: elections } });
     operator = await world.startOperator();
   });
   after(() => world.stop());
@@ -157,7 +161,7 @@ describe("operator on a real API server", function () {
         message: /^Cannot run runtime "nodejs12.x": it is at the end of its life; use one of nodejs24.x$/,
       },
       "a broken zip": { spec: { code: { zipFile: "bm90IGEgemlw" } }, reason: "InvalidArchive", message: /zip/i },
-      "a url whose bytes are others": {
+      "a url that nobody answers": {
         spec: { code: { url: "http://127.0.0.1:1/x.zip", sha256: digest } },
         type: "CodeResolved",
         reason: "SourceUnreachable",
@@ -186,6 +190,58 @@ describe("operator on a real API server", function () {
       assert.equal(object.status?.state, type === "Stalled" ? "Failed" : "Pending");
     });
   }
+
+  it("says that a url has other bytes than its sha256, and takes it once that is right", async () => {
+    const zip = Buffer.from("UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==", "base64"); // an archive without entries
+    const server = createServer((_request, response) => void response.end(zip));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/code.zip`;
+      await world.createFunction(namespace, "url", { code: { url, sha256: digest } });
+      const want = { type: "Stalled", status: "True", reason: "DigestMismatch" };
+      const object = await world.untilCondition({ namespace, name: "url" }, want);
+      assert.match(messageOf(object, "Ready"), new RegExp(digest));
+      await world.patchSpec(namespace, "url", { code: { sha256: createHash("sha256").update(zip).digest("hex") } });
+      await world.untilCondition({ namespace, name: "url" }, { type: "Ready", status: "True" });
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+
+  it("has one leader of two, whose pod carries the label, and another when it ends", async () => {
+    const [first, second] = ["operator-1", "operator-2"] as const;
+    for (const name of [first, second]) {
+      const containers = [{ name: "operator", image: "kubelambda:test" }];
+      const object = { apiVersion: "v1", kind: "Pod", metadata: { namespace: elections, name }, spec: { containers } };
+      await world.client.create(object);
+    }
+    const env = (name: string) => ({
+      KUBELAMBDA_NAMESPACE: elections,
+      KUBELAMBDA_WATCH_NAMESPACE: elections,
+      KUBELAMBDA_LEADER_ELECTION: "true",
+      KUBELAMBDA_POD_NAME: name,
+    });
+    const leaders = async (): Promise<readonly string[]> => {
+      const labelSelector = "kubelambda.dev/leader=true";
+      return (await world.client.list(kinds.pod, { namespace: elections, labelSelector })).items.map(
+        ({ metadata }) => metadata.name,
+      );
+    };
+    const one = await world.startOperator(env(first));
+    await world.until("the first leads", async () =>
+      (await leaders()).join() === first && one.isLeading() ? true : undefined,
+    );
+    const two = await world.startOperator(env(second));
+    assert.equal((await world.report(two, [])).status, 503);
+    assert.equal((await world.report(one, [])).status, 200);
+    await world.stopOperator(one);
+    await world.until("the second leads", async () =>
+      (await leaders()).join() === second && two.isLeading() ? true : undefined,
+    );
+    assert.equal((await world.report(two, [])).status, 200);
+    await world.stopOperator(two);
+  });
 
   it("recovers when a bad spec is mended", async () => {
     await world.createFunction(namespace, "mended", { runtime: "nodejs25.x" });

@@ -126,7 +126,11 @@ export class OperatorWorld {
   }
 
   async makeNamespace(name = `team-${++this.#namespaces}`): Promise<string> {
-    await this.client.create({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
+    await this.client.create({
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
+    });
     return name;
   }
 

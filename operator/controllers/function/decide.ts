@@ -61,6 +61,8 @@ const waitingRecheckMs = 5000;
 
 /** A revision becomes active once its recipe is stored; until then, and when the new spec fails, the former one goes on. */
 export function decideFunction(seen: FunctionSeen): Plan<FunctionStatus> {
+  // What is made for an object that goes would keep it from going.
+  if (seen.object.metadata.deletionTimestamp !== undefined) return emptyPlan;
   const serving = recipeOf(seen, seen.object.status?.revisionID);
   const progress = decideProgress(seen, serving);
   if (progress.type === "keeping")

@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import type { Condition } from "../../../crds/v1alpha1/condition.ts";
+import type { FunctionStatus } from "../../../crds/v1alpha1/function.ts";
+import { functionObject, functionSeen, keptRecipe, recipeFor } from "../../../test/kit/function-seen.ts";
+import { decideFunction, type FunctionSeen } from "./decide.ts";
+
+const recipe = recipeFor(functionObject());
+const { revisionID } = recipe.document;
+const activeStatus = decideFunction(functionSeen({ recipes: [keptRecipe(recipe)] })).status;
+assert.ok(activeStatus !== undefined);
+
+/** A Function that serves `recipe`, and whose spec has changed since. */
+function updated(
+  changes: Partial<FunctionSeen>,
+  spec: Parameters<typeof functionObject>[0] = { timeout: 9 },
+): FunctionSeen {
+  return functionSeen({ object: functionObject(spec, activeStatus), recipes: [keptRecipe(recipe)], ...changes });
+}
+
+interface Want {
+  readonly outcome: string;
+  readonly state?: string;
+  readonly lastUpdateStatus?: string;
+  readonly revisionID?: string | undefined;
+  /** `status reason` by type. */
+  readonly conditions: Readonly<Record<string, string>>;
+  /** Of Ready. */
+  readonly message?: string;
+  readonly events?: readonly string[];
+}
+
+const unreachable = { reason: "SourceUnreachable", message: "Cannot fetch" } as const;
+const cases: Record<string, { seen: FunctionSeen; want: Want }> = {
+  "is active once its recipe is kept": {
+    seen: functionSeen({ recipes: [keptRecipe(recipe)] }),
+    want: {
+      outcome: "done",
+      state: "Active",
+      lastUpdateStatus: "Successful",
+      revisionID,
+      conditions: { Ready: "True Available", Stalled: "False Available", CodeResolved: "True Resolved" },
+      events: ["Normal Available"],
+    },
+  },
+  "is pending while its code is resolved for the first time": {
+    seen: functionSeen({ code: { type: "resolving" } }),
+    want: {
+      outcome: "waiting",
+      state: "Pending",
+      revisionID: undefined,
+      conditions: { Ready: "False Resolving", Reconciling: "True Resolving", Stalled: "False Resolving" },
+    },
+  },
+  "goes on with the old revision while the new code is resolved": {
+    seen: updated({ code: { type: "resolving" } }),
+    want: {
+      outcome: "waiting",
+      state: "Active",
+      lastUpdateStatus: "InProgress",
+      revisionID,
+      conditions: { Ready: "Unknown Resolving", Reconciling: "True Resolving" },
+      message: `The code is being fetched and checked; revision "${revisionID}" goes on`,
+    },
+  },
+  "goes on with the old revision when the new code is refused": {
+    seen: updated({ code: { type: "refused", reason: "InvalidArchive", message: "Cannot read" } }),
+    want: {
+      outcome: "stalled",
+      state: "Active",
+      lastUpdateStatus: "Failed",
+      revisionID,
+      conditions: { Ready: "False UpdateFailed", Stalled: "True InvalidArchive", CodeResolved: "False InvalidArchive" },
+      message: `Cannot read; revision "${revisionID}" goes on`,
+      events: ["Warning InvalidArchive"],
+    },
+  },
+  "fails when its first code is refused": {
+    seen: functionSeen({ code: { type: "refused", reason: "CodeTooLarge", message: "Cannot take" } }),
+    want: {
+      outcome: "stalled",
+      state: "Failed",
+      conditions: { Ready: "False CodeTooLarge", Stalled: "True CodeTooLarge" },
+    },
+  },
+  "tries an unreachable source again, and says so once": {
+    seen: functionSeen({ code: { type: "retrying", ...unreachable, retryAfterMs: 2000 } }),
+    want: {
+      outcome: "waiting",
+      state: "Pending",
+      conditions: {
+        Ready: "False SourceUnreachable",
+        Reconciling: "True SourceUnreachable",
+        Stalled: "False SourceUnreachable",
+      },
+      events: ["Warning SourceUnreachable"],
+    },
+  },
+  "says that an older object has its name": {
+    seen: functionSeen({ nameHolder: "older" }),
+    want: {
+      outcome: "stalled",
+      state: "Failed",
+      conditions: { Ready: "False NameTaken", CodeResolved: "Unknown NameTaken" },
+      message: 'Cannot be function "hello": Function "older" is older and has that name; set another spec.name',
+    },
+  },
+  "runs a deprecated runtime and names newer ones": {
+    seen: functionSeen({
+      object: functionObject({ runtime: "nodejs20.x" }),
+      recipes: [keptRecipe(recipeOf20())],
+    }),
+    want: {
+      outcome: "done",
+      state: "Active",
+      conditions: { Ready: "True DeprecatedRuntime" },
+      message: 'The function can be invoked; its runtime "nodejs20.x" is deprecated: move to one of nodejs24.x',
+    },
+  },
+  "refuses a blocked runtime to a new function": {
+    seen: functionSeen({ object: functionObject({ runtime: "nodejs12.x" }) }),
+    want: { outcome: "stalled", state: "Failed", conditions: { Stalled: "True BlockedRuntime" } },
+  },
+  "lists what it ignores": {
+    seen: functionSeen({
+      object: functionObject({
+        role: "arn:aws:iam::1:role/x",
+        podTemplate: { metadata: { labels: { "argocd.argoproj.io/instance": "x" } } },
+      }),
+      recipes: [
+        keptRecipe(
+          recipeFor(functionObject({ podTemplate: { metadata: { labels: { "argocd.argoproj.io/instance": "x" } } } })),
+        ),
+      ],
+    }),
+    want: {
+      outcome: "done",
+      state: "Active",
+      conditions: { Ready: "True Available", FieldsIgnored: "True FieldsIgnored" },
+    },
+  },
+  "says why environments do not come up, and stays ready": {
+    seen: functionSeen({
+      recipes: [keptRecipe(recipe)],
+      health: { ok: false, reason: "Unschedulable", message: "No node" },
+    }),
+    want: {
+      outcome: "done",
+      conditions: { Ready: "True Available", EnvironmentsHealthy: "False Unschedulable" },
+      events: ["Warning Unschedulable", "Normal Available"],
+    },
+  },
+};
+
+function recipeOf20() {
+  const plan = decideFunction(functionSeen({ object: functionObject({ runtime: "nodejs20.x" }) }));
+  const [kept] = plan.create as unknown as { readonly data: typeof recipe }[];
+  assert.ok(kept !== undefined);
+  return kept.data;
+}
+
+function summary({ conditions = [] }: FunctionStatus): Record<string, string> {
+  return Object.fromEntries(conditions.map(({ type, status, reason }) => [type, `${status} ${reason}`]));
+}
+
+describe("decideFunction", () => {
+  for (const [sentence, { seen, want }] of Object.entries(cases)) {
+    it(sentence, () => {
+      const { status, events, outcome } = decideFunction(seen);
+      assert.ok(status !== undefined);
+      assert.equal(outcome, want.outcome);
+      const found = summary(status);
+      for (const [type, expected] of Object.entries(want.conditions)) assert.equal(found[type], expected, type);
+      if (want.state !== undefined) assert.equal(status.state, want.state);
+      if (want.lastUpdateStatus !== undefined) assert.equal(status.lastUpdateStatus, want.lastUpdateStatus);
+      if ("revisionID" in want) assert.equal(status.revisionID, want.revisionID);
+      if (want.message !== undefined)
+        assert.equal(status.conditions?.find(({ type }) => type === "Ready")?.message, want.message);
+      if (want.events !== undefined)
+        assert.deepEqual(
+          events.map(({ type, reason }) => `${type} ${reason}`),
+          want.events,
+        );
+    });
+  }
+
+  it("keeps the recipe before any status refers to it", () => {
+    const plan = decideFunction(functionSeen());
+    assert.equal(plan.create.length, 1);
+    assert.equal(plan.status, undefined);
+    assert.equal(plan.create[0]?.metadata.name, `hello-${revisionID}`);
+    assert.equal(plan.create[0].metadata.ownerReferences?.[0]?.uid, "uid-1");
+  });
+
+  it("removes recipes of former revisions once the new one is active", () => {
+    const object = functionObject({ timeout: 9 }, activeStatus);
+    const next = recipeFor(object);
+    const { remove, status } = decideFunction(updated({ object, recipes: [keptRecipe(recipe), keptRecipe(next)] }));
+    assert.deepEqual(
+      remove.map(({ uid }) => uid),
+      [`uid-${revisionID}`],
+    );
+    assert.equal(status?.revisionID, next.document.revisionID);
+  });
+
+  it("goes on with a runtime that was blocked after it had become active", () => {
+    const settings = {
+      ...functionSeen().settings,
+      runtimes: { "nodejs24.x": { image: "nodejs:24", state: "blocked" as const } },
+    };
+    const same = decideFunction(
+      functionSeen({ object: functionObject({}, activeStatus), recipes: [keptRecipe(recipe)], settings }),
+    );
+    assert.equal(same.status?.lastUpdateStatus, "Successful");
+    const changed = decideFunction(updated({ settings }));
+    assert.equal(changed.status?.lastUpdateStatus, "Failed");
+    assert.equal(changed.status.revisionID, revisionID);
+  });
+
+  it("says the same a second time without a word more: no event, no moved time", () => {
+    const again = decideFunction(
+      functionSeen({
+        object: functionObject({}, activeStatus),
+        recipes: [keptRecipe(recipe)],
+        now: "2027-01-01T00:00:00Z",
+      }),
+    );
+    assert.deepEqual(again.status, activeStatus);
+    assert.deepEqual(again.events, []);
+  });
+
+  it("lets what is not known about environments stand", () => {
+    const sick = decideFunction(
+      functionSeen({ recipes: [keptRecipe(recipe)], health: { ok: false, reason: "InitError", message: "boom" } }),
+    );
+    const later = decideFunction(
+      functionSeen({ object: functionObject({}, sick.status), recipes: [keptRecipe(recipe)] }),
+    );
+    const healthy = (conditions: readonly Condition[] | undefined) =>
+      conditions?.find(({ type }) => type === "EnvironmentsHealthy");
+    assert.deepEqual(healthy(later.status?.conditions), healthy(sick.status?.conditions));
+    assert.deepEqual(later.events, []);
+  });
+
+  it("makes nothing for a Function that is being deleted", () => {
+    const object = functionObject();
+    const going = { ...object, metadata: { ...object.metadata, deletionTimestamp: "2026-01-02T00:00:00Z" } };
+    assert.deepEqual(decideFunction(functionSeen({ object: going })).create, []);
+  });
+
+  const relevant: Record<string, Parameters<typeof functionObject>[0]> = {
+    handler: { handler: "other.handler" },
+    timeout: { timeout: 4 },
+    memorySize: { memorySize: 256 },
+    "a variable": { environment: { variables: { NAME: "x" } } },
+    "a variable's source": { environment: { valueFrom: { NAME: { secretKeyRef: { name: "s", key: "k" } } } } },
+    ephemeralStorage: { ephemeralStorage: { size: 1024 } },
+    serviceAccountName: { serviceAccountName: "other" },
+    podTemplate: { podTemplate: { spec: { priorityClassName: "high" } } },
+    architectures: { architectures: ["arm64"] },
+    loggingConfig: { loggingConfig: { logFormat: "JSON" } },
+  };
+  for (const [what, spec] of Object.entries(relevant)) {
+    it(`has another revision id with another ${what}`, () => {
+      assert.notEqual(recipeFor(functionObject(spec)).document.revisionID, revisionID);
+    });
+  }
+  it("has the same revision id with another description, tag or idle timeout", () => {
+    const object = functionObject({
+      description: "x",
+      tags: { a: "b" },
+      idleTimeoutSeconds: 7,
+      reservedConcurrentExecutions: 1,
+    });
+    assert.equal(recipeFor(object).document.revisionID, revisionID);
+  });
+});

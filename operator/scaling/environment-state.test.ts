@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import type { Stored } from "../../lib/kubernetes/object.ts";
+import type { Pod } from "../pod.ts";
+import { environmentState } from "./environment-state.ts";
+
+type Status = NonNullable<Pod["status"]>;
+type ContainerState = NonNullable<NonNullable<Status["containerStatuses"]>[number]["state"]>;
+
+function pod(status: Status, deletionTimestamp?: string): Stored<Pod> {
+  const metadata = {
+    name: "f-1",
+    uid: "u",
+    resourceVersion: "1",
+    creationTimestamp: "2026-01-01T00:00:00Z",
+    labels: { "kubelambda.dev/revision": "r" },
+    ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+  };
+  return { apiVersion: "v1", kind: "Pod", metadata, spec: { containers: [] }, status };
+}
+function container(name: string, state: ContainerState) {
+  return { name, state, image: "nodejs:24", imageID: "", ready: false, restartCount: 0 };
+}
+function terminated(exitCode: number, seconds: number, message?: string): ContainerState {
+  const finishedAt = `2026-01-01T00:00:${String(seconds).padStart(2, "0")}Z`;
+  const reason = exitCode === 0 ? "Completed" : "Error";
+  return {
+    terminated: {
+      exitCode,
+      reason,
+      startedAt: "2026-01-01T00:00:00Z",
+      finishedAt,
+      ...(message !== undefined && { message }),
+    },
+  };
+}
+const running: ContainerState = { running: { startedAt: "2026-01-01T00:00:00Z" } };
+
+const cases: Record<string, { pod: Stored<Pod>; want: { phase: string; reason?: string; message?: string } }> = {
+  "starts while nothing is said of it": { pod: pod({ phase: "Pending" }), want: { phase: "starting" } },
+  "runs when all containers run": {
+    pod: pod({ phase: "Running", containerStatuses: [container("agent", running), container("runtime", running)] }),
+    want: { phase: "running" },
+  },
+  "starts while one of two containers runs": {
+    pod: pod({
+      containerStatuses: [
+        container("agent", running),
+        container("runtime", { waiting: { reason: "ContainerCreating" } }),
+      ],
+    }),
+    want: { phase: "starting" },
+  },
+  "goes when it is being deleted, whatever else": {
+    pod: pod({ phase: "Failed" }, "2026-01-01T00:01:00Z"),
+    want: { phase: "terminating" },
+  },
+  "is over when one container ended": {
+    pod: pod({
+      phase: "Running",
+      containerStatuses: [container("agent", running), container("runtime", terminated(137, 50))],
+    }),
+    want: { phase: "ended" },
+  },
+  "crashed when a container ended right after its start": {
+    pod: pod({ containerStatuses: [container("agent", terminated(1, 1, "no\nsocket"))] }),
+    want: {
+      phase: "ended",
+      reason: "Crashed",
+      message: 'Container "agent" ended right after its start: Error, exit code 1: no socket',
+    },
+  },
+  "did not crash when it ended with 0": {
+    pod: pod({ containerStatuses: [container("agent", terminated(0, 1))] }),
+    want: { phase: "ended" },
+  },
+  "has no code when assemble failed": {
+    pod: pod({
+      initContainerStatuses: [container("assemble", terminated(1, 1, "Cannot assemble code: no such package"))],
+    }),
+    want: {
+      phase: "failed",
+      reason: "AssembleFailed",
+      message: "The environment cannot get its code: Cannot assemble code: no such package",
+    },
+  },
+  "starts when assemble is done": {
+    pod: pod({ initContainerStatuses: [container("assemble", terminated(0, 1))] }),
+    want: { phase: "starting" },
+  },
+  "fails when an image cannot be pulled": {
+    pod: pod({
+      containerStatuses: [container("runtime", { waiting: { reason: "ImagePullBackOff", message: "Back-off" } })],
+    }),
+    want: {
+      phase: "failed",
+      reason: "ImagePullFailed",
+      message: 'Container "runtime" does not start with image "nodejs:24": ImagePullBackOff: Back-off',
+    },
+  },
+  "fails when a Secret is missing": {
+    pod: pod({
+      containerStatuses: [
+        container("agent", { waiting: { reason: "CreateContainerConfigError", message: 'secret "s" not found' } }),
+      ],
+    }),
+    want: { phase: "failed", reason: "ContainerNotCreated" },
+  },
+  "waits, and says so, when no node takes it": {
+    pod: pod({
+      conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/3 nodes" }],
+    }),
+    want: { phase: "starting", reason: "Unschedulable", message: "No node takes the environment: 0/3 nodes" },
+  },
+  "says why it was evicted": {
+    pod: pod({ phase: "Failed", reason: "Evicted", message: "/tmp is full" }),
+    want: { phase: "ended", reason: "Evicted", message: "The environment's pod failed: /tmp is full" },
+  },
+};
+
+describe("environmentState", () => {
+  for (const [sentence, { pod: seen, want }] of Object.entries(cases)) {
+    it(sentence, () => {
+      const { phase, failure, revisionID } = environmentState(seen);
+      assert.equal(phase, want.phase);
+      assert.equal(failure?.reason, want.reason);
+      if (want.message !== undefined) assert.equal(failure?.message, want.message);
+      assert.equal(revisionID, "r");
+    });
+  }
+});

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import type { FunctionLoad, LoadReport } from "../../crds/wire/load-report.ts";
+import { LoadBoard } from "./load-board.ts";
+
+function load(changes: Partial<FunctionLoad> = {}): FunctionLoad {
+  return {
+    namespace: "n",
+    name: "f",
+    functionUid: "f",
+    revisionID: "r",
+    needed: 0,
+    idle: [],
+    released: [],
+    ...changes,
+  };
+}
+function report(sequence: number, functions: FunctionLoad[] = [load()], replica = "a"): LoadReport {
+  return { replica, sequence, functions };
+}
+function confirmed(board: LoadBoard): readonly string[] {
+  return board.of("f", "r").flatMap((seen) => [...seen.confirmed]);
+}
+
+describe("LoadBoard", () => {
+  it("adds up what one router needs of a revision, and leaves other revisions out", () => {
+    const board = new LoadBoard();
+    board.take(report(1, [load({ needed: 2 }), load({ needed: 3, revisionID: "old" })]), 0);
+    assert.deepEqual(
+      board.of("f", "r").map(({ needed }) => needed),
+      [2],
+    );
+  });
+
+  it("takes no report that is older than the last", () => {
+    const board = new LoadBoard();
+    assert.equal(board.take(report(2, [load({ needed: 2 })]), 0), true);
+    assert.equal(board.take(report(1, [load({ needed: 9 })]), 100), false);
+    assert.deepEqual(
+      board.of("f", "r").map(({ needed }) => needed),
+      [2],
+    );
+  });
+
+  it("takes a router that counts from the beginning again after a restart", () => {
+    const board = new LoadBoard();
+    board.take(report(500), 0);
+    assert.equal(board.take(report(1), 5000), true);
+  });
+
+  it("does not count what was given back before we asked", () => {
+    const board = new LoadBoard();
+    board.take(report(1, [load({ released: ["x"] })]), 0);
+    assert.deepEqual(confirmed(board), [], "a former leader asked for it");
+    board.answered("a", new Set(["x"]));
+    assert.deepEqual(confirmed(board), [], "the answer may not have arrived");
+    board.take(report(2, [load({ released: ["x"] })]), 100);
+    assert.deepEqual(confirmed(board), ["x"]);
+  });
+
+  it("takes it as given back when a router has nothing of the function after it was asked", () => {
+    const board = new LoadBoard();
+    board.take(report(1), 0);
+    board.answered("a", new Set(["x"]));
+    board.take(report(2, []), 100);
+    assert.deepEqual(confirmed(board), ["x"]);
+  });
+
+  it("forgets a router that is gone", () => {
+    const board = new LoadBoard();
+    board.take(report(1, [load({ needed: 1 })]), 0);
+    board.drop("a");
+    assert.deepEqual(board.of("f", "r"), []);
+  });
+
+  it("knows the failure of the present revision only", () => {
+    const failure = { podUid: "p", errorType: "E", errorMessage: "m" };
+    const board = new LoadBoard();
+    board.take(report(1, [load({ failure })]), 0);
+    assert.deepEqual(board.failureOf("f", "r"), failure);
+    assert.equal(board.failureOf("f", "next"), undefined);
+  });
+});
