@@ -32,6 +32,8 @@ export const handler = async ({ act }) => {
 
 const functions: Record<string, FunctionSpecInput> = {
   obedient,
+  // It can have but one environment.
+  single: { ...obedient, reservedConcurrentExecutions: 1 },
   eater: { ...obedient, timeout: 20 },
   "exits-in-init": nodeFunction("process.exit(5);"),
   "throws-in-init": nodeFunction('throw new RangeError("never loads");'),
@@ -131,8 +133,9 @@ describe("functions that fail", () => {
   }
 
   it("lifecycle 3: after a timeout /tmp is kept", async () => {
-    await space.invoke("obedient", { act: "sleep" });
-    const { calls, kept } = await probe("obedient");
+    assert.equal((await probe("single")).kept, false);
+    await space.invoke("single", { act: "sleep" });
+    const { calls, kept } = await probe("single");
     assert.deepEqual({ calls, kept }, { calls: 1, kept: true });
   });
 

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { installNamespace, release } from "./fixture.ts";
+import { Space } from "./space.ts";
+
+describe("service accounts of the platform", () => {
+  let space: Space;
+  before(async () => {
+    space = await Space.open("e2e-accounts");
+  });
+  after(async () => {
+    await space.close();
+  });
+
+  type Question = readonly [verb: string, resource: string, namespace?: string];
+  const elsewhere = "e2e-accounts";
+  const nobody: readonly Question[] = [
+    ["get", "secrets", elsewhere],
+    ["list", "secrets", installNamespace],
+    ["create", "pods/exec", elsewhere],
+    ["create", "pods/attach", elsewhere],
+    ["create", "pods/portforward", elsewhere],
+    ["get", "pods/log", elsewhere],
+    ["create", "serviceaccounts/token", elsewhere],
+    ["impersonate", "users"],
+    ["create", "clusterrolebindings.rbac.authorization.k8s.io"],
+    ["create", "rolebindings.rbac.authorization.k8s.io", elsewhere],
+    ["update", "nodes"],
+    ["delete", "namespaces"],
+    ["update", "functions.kubelambda.dev", elsewhere],
+    ["delete", "functions.kubelambda.dev", elsewhere],
+    ["patch", "customresourcedefinitions.apiextensions.k8s.io"],
+  ];
+  const readersOnly: readonly Question[] = [
+    ["create", "pods", elsewhere],
+    ["delete", "pods", elsewhere],
+    ["get", "configmaps", elsewhere],
+    ["patch", "functions.kubelambda.dev/status", elsewhere],
+    ["get", "controllerrevisions.apps", elsewhere],
+    ["update", "leases.coordination.k8s.io", installNamespace],
+  ];
+  const accounts: Record<string, { readonly can: readonly Question[]; readonly cannot: readonly Question[] }> = {
+    operator: {
+      can: [
+        ["create", "pods", elsewhere],
+        ["patch", "functions.kubelambda.dev/status", elsewhere],
+        ["get", "configmaps", elsewhere],
+      ],
+      cannot: [
+        ...nobody,
+        ["update", "pods", elsewhere],
+        ["patch", "pods", elsewhere],
+        ["update", "configmaps", elsewhere],
+      ],
+    },
+    router: {
+      can: [
+        ["watch", "functions.kubelambda.dev", elsewhere],
+        ["watch", "pods", elsewhere],
+      ],
+      cannot: [...nobody, ...readersOnly],
+    },
+    packages: {
+      can: [],
+      cannot: [...nobody, ...readersOnly, ["get", "pods", elsewhere], ["get", "functions.kubelambda.dev", elsewhere]],
+    },
+  };
+  for (const [account, { can, cannot }] of Object.entries(accounts)) {
+    it(`${account} may do its work and nothing else`, async () => {
+      const ask = async ([verb, resource, namespace]: Question): Promise<boolean> => {
+        const as = `--as=system:serviceaccount:${installNamespace}:${release}-${account}`;
+        const where = namespace === undefined ? [] : ["-n", namespace];
+        const review = ["auth", "can-i", verb, resource, as, ...where];
+        return await space.system.kubectl(review).then(
+          (answer) => answer.trim() === "yes",
+          () => false,
+        );
+      };
+      for (const question of can) assert.equal(await ask(question), true, `may ${question.join(" ")}`);
+      for (const question of cannot) assert.equal(await ask(question), false, `may not ${question.join(" ")}`);
+    });
+  }
+});
