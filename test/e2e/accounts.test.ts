@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { RunError } from "../cluster/run.ts";
 import { installNamespace, release } from "./fixture.ts";
 import { Space } from "./space.ts";
 
@@ -69,11 +70,16 @@ describe("service accounts of the platform", () => {
       const ask = async ([verb, resource, namespace]: Question): Promise<boolean> => {
         const as = `--as=system:serviceaccount:${installNamespace}:${release}-${account}`;
         const where = namespace === undefined ? [] : ["-n", namespace];
-        const review = ["auth", "can-i", verb, resource, as, ...where];
-        return await space.system.kubectl(review).then(
-          (answer) => answer.trim() === "yes",
-          () => false,
-        );
+        const [name = "", subresource] = resource.split("/");
+        const part = subresource === undefined ? [] : [`--subresource=${subresource}`];
+        const review = ["auth", "can-i", verb, name, ...part, as, ...where];
+        const answer = await space.system.kubectl(review).catch((error: unknown) => {
+          if (error instanceof RunError && error.exitCode === 1) return error.output;
+          throw error;
+        });
+        const [word] = answer.split("\n");
+        assert.ok(word === "yes" || word === "no", answer);
+        return word === "yes";
       };
       for (const question of can) assert.equal(await ask(question), true, `may ${question.join(" ")}`);
       for (const question of cannot) assert.equal(await ask(question), false, `may not ${question.join(" ")}`);
