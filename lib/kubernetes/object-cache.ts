@@ -63,6 +63,7 @@ export class ObjectCache<T extends KubernetesObject> {
   #hasSynced = false;
   #lastHeardAtMs = -Infinity;
   #failures = 0;
+  #isCurrent = false;
 
   constructor(options: ObjectCacheOptions<T>) {
     this.#options = options;
@@ -134,6 +135,11 @@ export class ObjectCache<T extends KubernetesObject> {
     return () => this.#listeners.delete(listener);
   }
 
+  /** False before the first list, and from a failed request to the next that succeeds: what is missing here may be there. */
+  get isCurrent(): boolean {
+    return this.#isCurrent;
+  }
+
   /** When the server last said anything (a bookmark counts), by `clock.nowMs`; -Infinity before the first list. */
   get lastHeardAtMs(): number {
     return this.#lastHeardAtMs;
@@ -155,6 +161,7 @@ export class ObjectCache<T extends KubernetesObject> {
         if (this.#isStopped()) return;
         const error = toKubernetesError(`follow ${kind.plural}`, thrown);
         if (error.code === "Gone") this.#resourceVersion = undefined;
+        this.#isCurrent = false;
         this.#options.onError?.(error);
         // The first list after "gone" is no repetition of anything that failed.
         if (error.code === "Gone" && this.#failures === 0) {
@@ -175,7 +182,10 @@ export class ObjectCache<T extends KubernetesObject> {
     const selection = { namespace, labelSelector, fieldSelector };
     const openedAtMs = clock.monotonicMs();
     let isUseful = false;
-    const onOpen = (): void => this.#heard();
+    const onOpen = (): void => {
+      this.#heard();
+      this.#isCurrent = true;
+    };
     const options = { ...selection, resourceVersion, idleTimeoutMs, signal: this.#stop.signal, onOpen };
     try {
       for await (const event of client.watch<T>(kind, options)) {
@@ -219,6 +229,7 @@ export class ObjectCache<T extends KubernetesObject> {
     for (const [key, object] of [...this.#objects]) if (!seen.has(key)) this.#remove(key, object);
     for (const [key, object] of seen) this.#put(key, object);
     this.#hasSynced = true;
+    this.#isCurrent = true;
     this.#firstList.resolve(undefined);
     return resourceVersion;
   }

@@ -26,6 +26,8 @@ export interface FunctionFacts {
 
 /** Functions as Kubernetes says they are. */
 export interface FunctionDirectory {
+  /** False while there may be functions that have not been heard of. */
+  isCurrent(): boolean;
   find(namespace: string, name: string): FunctionFacts | undefined;
   findByUid(uid: string): FunctionFacts | undefined;
   /** The namespace behind an account id, of those that have functions. */

@@ -16,6 +16,7 @@ interface Claim {
 
 /** Functions of the watch cache by namespace and Lambda name. Of two that claim one name the older has it. */
 export class KubernetesFunctions implements FunctionDirectory {
+  readonly #cache: ObjectCache<FunctionObject>;
   readonly #region: string;
   readonly #claimByUid = new Map<string, Claim>();
   readonly #claimsByName = new Map<string, readonly Claim[]>();
@@ -23,12 +24,17 @@ export class KubernetesFunctions implements FunctionDirectory {
   readonly #listeners: Listener[] = [];
 
   constructor(cache: ObjectCache<FunctionObject>, region: string) {
+    this.#cache = cache;
     this.#region = region;
     for (const object of cache.list()) this.#put(object);
     cache.onChange(({ type, object }) => {
       if (type === "deleted" || object.metadata.deletionTimestamp !== undefined) this.#remove(object.metadata.uid);
       else this.#put(object);
     });
+  }
+
+  isCurrent(): boolean {
+    return this.#cache.isCurrent;
   }
 
   find(namespace: string, name: string): FunctionFacts | undefined {

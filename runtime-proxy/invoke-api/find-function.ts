@@ -59,6 +59,10 @@ export function createFindFunction(
         : functions.namespaceOf(target.accountId);
     const facts = namespace === undefined ? undefined : functions.find(namespace, target.name);
     const isLatest = target.qualifier === undefined || target.qualifier === LATEST;
+    if (facts === undefined && !functions.isCurrent()) {
+      // Lambda's clients try this again; a 404 they would believe.
+      throw new InvokeError("ServiceException", `Cannot find "${target.name}": the list of functions is being renewed`);
+    }
     if (facts === undefined || !isLatest) {
       const accountId = target.accountId ?? accountOf(namespace ?? options.defaultNamespace);
       const message = `Function not found: ${targetArn(target, region, accountId)}`;
