@@ -172,7 +172,12 @@ describe("what is killed", () => {
     for (let calls = 0; calls < 20; calls += 1) await load.until(() => true, 10_000);
     await space.system.cluster.startComponent("kube-apiserver");
     await space.serve("later", nodeFunction('export const handler = async () => "later";'));
-    assert.equal(await space.call("later", {}), "later");
+    await waitUntil({ what: "routers to know the new function", timeoutMs: 30_000, everyMs: 250 }, async () => {
+      const { status, bytes } = await space.invoke("later", {});
+      // 500 has SDKs ask again; a 404 they would believe.
+      if (status !== 500) assert.deepEqual([status, bytes.toString()], [200, '"later"']);
+      return status === 200 ? true : undefined;
+    });
     await noFailure(load);
     await assertNoOrphan();
   });
