@@ -1,0 +1,105 @@
+/** `node bench/main.ts [scenario…]`: measures side by side, prints ratios, writes everything to .cache/bench/<date>.json. */
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { summarize } from "./comparison.ts";
+import type { BenchContext, Scenario } from "./context.ts";
+import { describeMachine, niceValue } from "./machine.ts";
+import { ProcessGroup } from "./process-group.ts";
+import { formatReport } from "./report.ts";
+import { agentRent } from "./scenarios/agent-rent.ts";
+import { coldCall } from "./scenarios/cold-call.ts";
+import { warmCall } from "./scenarios/warm-call.ts";
+import { seededRandom } from "./seeded-random.ts";
+
+const scenarios: Readonly<Record<string, Scenario>> = {
+  "warm-call": warmCall,
+  "cold-call": coldCall,
+  "agent-rent": agentRent,
+};
+/** Without names: cold-call needs a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
+const usual = process.env["KUBELAMBDA_BENCH_CLUSTER"] === "1" ? Object.keys(scenarios) : ["warm-call", "agent-rent"];
+const cacheFolder = fileURLToPath(new URL("../.cache/bench", import.meta.url));
+
+const options = readArguments(process.argv.slice(2));
+const processes = new ProcessGroup();
+const folder = await mkdtemp(join(tmpdir(), "kl-bench-"));
+process.on("exit", () => processes.kill());
+for (const [signal, status] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)
+  process.once(signal, () => process.exit(status));
+try {
+  await runAll(options);
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+interface BenchArguments {
+  readonly names: readonly string[];
+  readonly rounds: number;
+  readonly roundMs: number;
+  readonly connections: readonly number[];
+  readonly seed: number;
+}
+
+async function runAll({ names, seed, ...sizes }: BenchArguments): Promise<void> {
+  const machine = { ...describeMachine(), nice: niceValue() };
+  const draw = seededRandom(seed);
+  const progress = (line: string): void => void process.stderr.write(`${line}\n`);
+  const context: BenchContext = { ...sizes, processes, draw, folder, cacheFolder, progress };
+  const results: unknown[] = [];
+  process.stdout.write(`${JSON.stringify(machine)}\nseed ${seed}\n`);
+  for (const name of names) {
+    for (const comparison of (await scenarios[name]?.run(context)) ?? []) {
+      const summary = summarize(comparison, draw);
+      process.stdout.write(`\n${formatReport(comparison, summary)}\n`);
+      results.push({ ...comparison, summary });
+    }
+  }
+  const file = join(cacheFolder, `${new Date().toISOString().replaceAll(":", "-")}.json`);
+  await mkdir(cacheFolder, { recursive: true });
+  await writeFile(file, JSON.stringify({ machine, seed, ...sizes, results }, null, 2));
+  process.stdout.write(`\n${file}\n`);
+}
+
+function readArguments(args: string[]): BenchArguments {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        rounds: { type: "string", default: "10" },
+        seconds: { type: "string", default: "2" },
+        connections: { type: "string", default: "1,10,50" },
+        seed: { type: "string", default: "1" },
+      },
+    });
+    const unknown = positionals.find((name) => !(name in scenarios));
+    if (unknown !== undefined) throw new Error(`Cannot run scenario "${unknown}": no such scenario`);
+    return {
+      names: positionals.length === 0 ? usual : positionals,
+      rounds: within("--rounds", values.rounds, 1, 1000),
+      roundMs: within("--seconds", values.seconds, 0.1, 60) * 1000,
+      connections: values.connections.split(",").map((text) => within("--connections", text, 1, 200)),
+      seed: within("--seed", values.seed, 0, 2 ** 32 - 1),
+    };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage()}`);
+    process.exit(2);
+  }
+}
+
+function within(name: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= min && value <= max) return value;
+  throw new Error(`Cannot use ${name} ${text}: want a number from ${min} to ${max}`);
+}
+
+function usage(): string {
+  const lines = Object.entries(scenarios).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
+  return `usage: node bench/main.ts [scenario…] [--rounds 10] [--seconds 2] [--connections 1,10,50] [--seed 1]\n${lines.join("\n")}\n`;
+}

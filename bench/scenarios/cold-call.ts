@@ -1,0 +1,2 @@
+import type { Scenario } from "../context.ts";
+export const coldCall: Scenario = { summary: "x", run: () => Promise.resolve([]) };
