@@ -54,6 +54,18 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* Replicas on different nodes, where there are some. Arguments: root, component. */}}
+{{- define "kubelambda.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "kubelambda.selector" .root | nindent 8 }}
+        app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
 {{/* A projected token whose audience is one of our processes. Arguments: audience, file. */}}
 {{- define "kubelambda.tokenVolume" -}}
 - name: token-{{ .file }}
