@@ -17,17 +17,19 @@ const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).dig
 describe("bad input", () => {
   let space: Space;
   let server: string;
-  let load: Load;
+  let load: Load | undefined;
+  let tooLarge: Buffer;
   const package_ = zipBytes([{ name: "index.mjs", content: "export const handler = async () => 1;" }]);
   before(async function () {
     this.timeout(240_000);
     space = await Space.open("e2e-bad-input");
-    server = await startFileServer(space, { "package.zip": package_ });
+    tooLarge = zipBytes([{ name: "zeros", content: Buffer.alloc(262_144_001) }]);
+    server = await startFileServer(space, { "package.zip": package_, "too-large.zip": tooLarge });
     await space.serve("good", good);
     load = startLoad(1, () => space.call("good", {}));
   });
   after(async () => {
-    const calls = await load.stop();
+    const calls = (await load?.stop()) ?? [];
     await space.close();
     assert.deepEqual(failuresOf(calls), [], "a good function answers throughout");
     assert.ok(
@@ -106,6 +108,18 @@ describe("bad input", () => {
       says: /^Cannot fetch from "127\.0\.0\.1": .*allowedCIDRs/,
       invoke: failed,
     },
+    "packages 9: a package that is too large unzipped": {
+      spec: () => zip({ url: `${server}/too-large.zip`, sha256: sha256(tooLarge) })(),
+      ...{ type: "Stalled", reason: "CodeTooLarge" },
+      says: /^Unzipped size must be smaller than 262144000 bytes$/,
+      invoke: failed,
+    },
+    "a url that never ends": {
+      spec: () => zip({ url: `${server}/endless`, sha256: "0".repeat(64) })(),
+      ...{ type: "Stalled", reason: "CodeTooLarge" },
+      says: /endless/,
+      invoke: failed,
+    },
     "a url that does not answer": {
       spec: () => zip({ url: server.replace(":8000", ":8001"), sha256: "0".repeat(64) })(),
       ...{ type: "Reconciling", reason: "SourceUnreachable" },
@@ -127,7 +141,7 @@ describe("bad input", () => {
   };
   for (const [what, { spec, type, reason, says, invoke }] of Object.entries(failing)) {
     it(`is told in a condition and to the caller: ${what}`, async () => {
-      const name = what.replaceAll(/[^a-z]+/g, "-");
+      const name = what.replaceAll(/[^a-z]+/g, "-").replace(/^packages-/, "");
       await space.applyFunction(name, spec());
       const condition = await space.waitCondition(
         name,

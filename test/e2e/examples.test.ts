@@ -127,6 +127,20 @@ describe("the examples", () => {
     });
   }
 
+  it("show each call in kubectl logs", async () => {
+    const { headers } = await invoke(installed.routerUrl, "shell", { say: "logged" });
+    const id = headers["x-amzn-requestid"] ?? "";
+    const selector = ["-l", "kubelambda.dev/component=environment", "-c", "runtime", "--tail=-1"];
+    const wanted = new RegExp(
+      `START RequestId: ${id}[^]*invocation ${id}: 16 characters\\nEND RequestId: ${id}\\nREPORT RequestId: ${id}`,
+    );
+    await waitUntil({ what: "the log of a call", timeoutMs: 20_000, everyMs: 250 }, async () => {
+      const log = await installed.kubectl(["logs", ...selector]);
+      if (!wanted.test(log)) throw new Error(`it is ${log.slice(-1000)}`);
+      return true;
+    });
+  });
+
   it("leave nothing behind when they are deleted", async () => {
     const { kubectl } = installed;
     assert.notEqual(await leftovers(installed), "", "there is something to clean up");

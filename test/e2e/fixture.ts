@@ -29,8 +29,8 @@ export interface System {
   /** Standard output; any other status than 0 is a RunError. */
   kubectl(args: readonly string[], options?: CommandOptions): Promise<string>;
   helm(args: readonly string[], options?: CommandOptions): Promise<string>;
-  /** The chart once more, as it stands, with `values`. */
-  install(): Promise<void>;
+  /** The chart once more, as it stands, with `values` and what stands over them. */
+  install(more?: Readonly<Record<string, unknown>>): Promise<void>;
 }
 
 let prepared: Promise<System> | undefined;
@@ -72,8 +72,8 @@ async function prepare(): Promise<System> {
   await enforceRestricted(kubectl, installNamespace);
   await enforceRestricted(kubectl, "default");
   let routerUrl = "";
-  const install = async (): Promise<void> => {
-    await installChart(helm, values);
+  const install = async (more: Readonly<Record<string, unknown>> = {}): Promise<void> => {
+    await installChart(helm, { ...values, ...more });
     routerUrl = await findRouter(cluster, kubectl);
   };
   await install();

@@ -11,8 +11,8 @@ export interface Call {
 export interface Load {
   /** Lets what is under way end; answers with all calls in the order of their start. */
   stop(): Promise<readonly Call[]>;
-  /** Resolves once `accept` has been true of a call. */
-  until(accept: (call: Call) => boolean, timeoutMs: number): Promise<void>;
+  /** Resolves once `accept` has been true of so many calls (default 1) that end from now on. */
+  until(accept: (call: Call) => boolean, timeoutMs: number, times?: number): Promise<void>;
 }
 
 /** Calls again and again, so many at once, at most some 50 times a second each. */
@@ -40,10 +40,13 @@ export function startLoad(atOnce: number, call: () => Promise<unknown>): Load {
       await Promise.all(workers);
       return calls.sort((a, b) => a.startedMs - b.startedMs);
     },
-    until: (accept, timeoutMs) =>
+    until: (accept, timeoutMs, times = 1) =>
       new Promise((resolve, reject) => {
+        let left = times;
         const watcher = (done: Call): void => {
           if (!accept(done)) return;
+          left -= 1;
+          if (left > 0) return;
           clearTimeout(timer);
           watchers.delete(watcher);
           resolve();
