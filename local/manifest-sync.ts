@@ -14,7 +14,7 @@ export interface ManifestSyncOptions {
   readonly folder: string;
   readonly kindOf: KindTable;
   /** Checks an object as an API server would; undefined: a kind that local mode has no use for. */
-  readonly parse: (manifest: Manifest) => Parsed | undefined;
+  readonly parse: (manifest: Manifest, current: KubernetesObject | undefined) => Parsed | undefined;
   readonly onProblem: (problem: ManifestProblem) => void;
 }
 
@@ -57,7 +57,8 @@ export class ManifestSync {
 
   async #apply(manifest: Manifest, applied: Map<string, ObjectRef>): Promise<string | undefined> {
     const { client, kindOf, parse } = this.#options;
-    const parsed = parse(withNamespace(manifest));
+    const wanted = withNamespace(manifest);
+    const parsed = parse(wanted, await this.#current(wanted));
     if (parsed === undefined) return undefined;
     if (!parsed.ok) return `${manifest.kind} "${manifest.metadata.name}" is invalid: ${parsed.error}`;
     const { status: _status, ...object } = parsed.value;
@@ -67,6 +68,13 @@ export class ManifestSync {
     applied.set(key, ref);
     await client.apply(object, { fieldManager, force: true });
     return undefined;
+  }
+
+  async #current(manifest: Manifest): Promise<KubernetesObject | undefined> {
+    const { namespace, name } = manifest.metadata;
+    const known = this.#applied.get(`${manifest.kind}/${namespace ?? ""}/${name}`);
+    if (known === undefined) return undefined;
+    return await this.#options.client.get(known).catch(() => undefined);
   }
 
   async #removeAllBut(applied: ReadonlyMap<string, ObjectRef>): Promise<void> {

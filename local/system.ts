@@ -6,8 +6,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { kindDefinitions } from "../crds/kinds.ts";
-import { parseFunction } from "../crds/v1alpha1/function.ts";
-import { functionKind } from "../crds/v1alpha1/function.ts";
+import { functionKind, parseFunction, type FunctionObject } from "../crds/v1alpha1/function.ts";
 import { audiences } from "../crds/wire/routes.ts";
 import { formatPublicKey } from "../lib/http/signed-claim.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -216,8 +215,10 @@ function operatorEnvironment(at: {
 }
 
 /** Kinds that a folder may hold for local mode; others are left alone. */
-function parseLocally(manifest: Manifest): Parsed | undefined {
-  if (manifest.kind === "Function" && manifest.apiVersion === functionKind.apiVersion) return parseFunction(manifest);
+function parseLocally(manifest: Manifest, current: KubernetesObject | undefined): Parsed | undefined {
+  if (manifest.kind === "Function" && manifest.apiVersion === functionKind.apiVersion) {
+    return parseFunction(manifest, current as FunctionObject | undefined);
+  }
   const isPlain =
     manifest.apiVersion === "v1" && [kinds.configMap.kind, kinds.secret.kind].includes(manifest.kind as "ConfigMap");
   return isPlain ? { ok: true, value: manifest } : undefined;

@@ -128,6 +128,15 @@ for (const [name, args] of Object.entries({
       assert.equal((await local.invoke("python", {})).status, 200);
       local.write("python.yaml", manifest("python", "python3.11", "app.handler", ["app.py", pythonCode]));
     });
+    it("refuses a change of an immutable field, as an API server does", async () => {
+      const renamed = manifest("python", "python3.11", "app.handler", ["app.py", pythonCode]).replace(
+        "spec:",
+        "spec:\n  name: other",
+      );
+      local.write("python.yaml", renamed);
+      await local.until(() => /python\.yaml: .*name is immutable/.test(local.output));
+      local.write("python.yaml", manifest("python", "python3.11", "app.handler", ["app.py", pythonCode]));
+    });
     it("names a runtime that is missing and the way to it", async () => {
       local.write("java.yaml", manifest("java", "java21", "a.B", ["a", ""]));
       await local.until(() => /java .*java21 .*does not run in local mode/.test(local.output));
