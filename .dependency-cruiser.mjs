@@ -53,7 +53,13 @@ export default {
       from: { path: "^(crds|lib|operator|runtime-proxy|local)/", pathNot: "\\.test\\.ts$" },
       to: { path: "(^test/|\\.test\\.ts$)" },
     },
-    { name: "no-cycles", severity: "error", comment: "break the cycle: one of the two holds two things", from: {}, to: { circular: true } },
+    {
+      name: "no-cycles",
+      severity: "error",
+      comment: "break the cycle: one of the two holds two things",
+      from: {},
+      to: { circular: true },
+    },
   ],
   options: {
     doNotFollow: { path: "node_modules" },

@@ -14,7 +14,10 @@ export default tseslint.config(
       "@typescript-eslint/unbound-method": "off",
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/consistent-type-imports": "error",
-      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true, argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      "@typescript-eslint/no-unused-vars": [
+        "error",
+        { ignoreRestSiblings: true, argsIgnorePattern: "^_", varsIgnorePattern: "^_" },
+      ],
       "max-params": ["error", 4],
     },
   },
@@ -25,9 +28,15 @@ export default tseslint.config(
       "no-restricted-syntax": [
         "error",
         { selector: "AwaitExpression", message: "A deciding file waits for nothing: observe first, decide on data" },
-        { selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']", message: "Take the time as an argument" },
+        {
+          selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+          message: "Take the time as an argument",
+        },
         { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: "Take the time as an argument" },
-        { selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']", message: "Take the draw as an argument" },
+        {
+          selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",
+          message: "Take the draw as an argument",
+        },
       ],
     },
   },

@@ -91,7 +91,7 @@ async function measureRound(
     return Object.fromEntries(idle.map((one) => [one.name, reading(one)]));
   } finally {
     await Promise.all(idle.map((one) => one.process.end()));
-    await Promise.all(idle.map((one) => one.supervisor?.end()));
+    for (const one of idle) await one.supervisor?.end();
   }
 }
 

@@ -1,2 +1,121 @@
-import type { Scenario } from "../context.ts";
-export const coldCall: Scenario = { summary: "x", run: () => Promise.resolve([]) };
+import type { Reading } from "../comparison.ts";
+import type { BenchContext, Scenario } from "../context.ts";
+import { shuffled } from "../seeded-random.ts";
+import { barePod } from "../systems/bare-pod.ts";
+import { Home } from "../systems/home.ts";
+import { Installed } from "../systems/installed.ts";
+import type { Pod } from "../../operator/pod.ts";
+import { bridge } from "../../test/cluster/node-network.ts";
+
+interface Place {
+  readonly installed: Installed;
+  readonly home: Home;
+  readonly homeAddress: { readonly host: string; readonly port: number };
+}
+
+const subject = "cold call";
+const baseline = "bare pod";
+const metric = "first answer ms";
+const callLimitMs = 90_000;
+const namespace = "default";
+
+/** A call to a function without an environment. A pod's status tells its address late, so the bare pod calls home. */
+export const coldCall: Scenario = {
+  summary:
+    "first call of a function against the creation of a bare pod that calls home; needs an installation (KUBELAMBDA_BENCH_CLUSTER=1)",
+  async run(context) {
+    if (process.env["KUBELAMBDA_BENCH_CLUSTER"] !== "1") {
+      throw new Error(
+        "Cannot run scenario cold-call: set KUBELAMBDA_BENCH_CLUSTER=1 once kubelambda is installed on the cluster",
+      );
+    }
+    const installed = await Installed.find(context.progress);
+    const home = new Home();
+    try {
+      // Pods reach no loopback address of ours: on the test cluster it is the node's bridge.
+      const host = installed.cluster.kind === "own" ? bridge.address : homeOfSetting();
+      const place = { installed, home, homeAddress: { host, port: await home.listen(host) } };
+      const rounds: Record<string, Reading>[] = [];
+      context.progress(`Cold call: one round that does not count, then ${context.rounds} …`);
+      const first = await measureCall(place, "bench-cold-first");
+      for (let i = 0; i < context.rounds; i += 1) rounds.push(await measureRound(context, place, first.pod, i));
+      return [
+        {
+          title: "cold call on a cluster",
+          subject,
+          baselines: [baseline],
+          metrics: [metric],
+          rounds,
+          notes: [
+            `both pods: same image, resources and quality of service (${first.pod.status?.qosClass ?? "unknown"}), images on the node, nothing else started at the moment`,
+            "the bare pod has one container and no volume; an execution environment has an init container, two containers and a Node.js runtime to start",
+          ],
+        },
+      ];
+    } finally {
+      await home.close();
+    }
+  },
+};
+
+function homeOfSetting(): string {
+  const host = process.env["KUBELAMBDA_BENCH_HOME"];
+  if (host !== undefined) return host;
+  throw new Error(
+    "Cannot run scenario cold-call: set KUBELAMBDA_BENCH_HOME to an address of this machine that pods reach",
+  );
+}
+
+async function measureRound(
+  context: BenchContext,
+  place: Place,
+  model: Pod,
+  i: number,
+): Promise<Record<string, Reading>> {
+  const measures: [string, () => Promise<number>][] = [
+    [subject, async () => (await measureCall(place, `bench-cold-${i}`)).ms],
+    [baseline, () => measureBarePod(place, model, `bench-bare-${i}`)],
+  ];
+  const readings: Record<string, Reading> = {};
+  for (const [name, measure] of shuffled(measures, context.draw)) readings[name] = { [metric]: await measure() };
+  return readings;
+}
+
+/** From the request to the whole answer. Also the environment that answered, as it stood then. */
+async function measureCall({ installed }: Place, name: string): Promise<{ readonly ms: number; readonly pod: Pod }> {
+  const created = await installed.addFunction(name);
+  try {
+    const startedMs = performance.now();
+    const answer = await fetch(`${installed.routerUrl}/2015-03-31/functions/${name}/invocations`, {
+      method: "POST",
+      body: '{"name":"Ada"}',
+      signal: AbortSignal.timeout(callLimitMs),
+    });
+    const text = await answer.text();
+    const ms = performance.now() - startedMs;
+    if (text !== '{"greeting":"Hello, Ada"}')
+      throw new Error(`Cannot measure a cold call: answered ${answer.status} "${text}"`);
+    const [pod] = await installed.environmentsOf(created.metadata.uid);
+    if (pod === undefined)
+      throw new Error(`Cannot measure a cold call: function "${name}" answered and has no environment`);
+    return { ms, pod };
+  } finally {
+    await installed.removeFunction(created);
+  }
+}
+
+/** From the request that makes the pod to its call. */
+async function measureBarePod({ installed, home, homeAddress }: Place, model: Pod, name: string): Promise<number> {
+  const pod = barePod({ name, namespace, model, home: homeAddress });
+  const heard = home.heard(name, callLimitMs);
+  const startedMs = performance.now();
+  try {
+    const [atMs, { status }] = await Promise.all([heard, installed.addPod(pod)]);
+    if (status?.qosClass !== model.status?.qosClass) {
+      throw new Error(`Cannot compare: the bare pod is ${status?.qosClass}, the environment ${model.status?.qosClass}`);
+    }
+    return atMs - startedMs;
+  } finally {
+    await installed.removePod(name);
+  }
+}

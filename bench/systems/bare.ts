@@ -15,6 +15,8 @@ export async function startBareProxy(processes: ProcessGroup): Promise<System> {
     origins: [`http://127.0.0.1:${port}`],
     path: "/",
     pidsByRole: () => ({ proxy: [proxy.pid], server: [server.pid] }),
-    end: async () => void (await Promise.all([proxy.end(), server.end()])),
+    async end() {
+      await Promise.all([proxy.end(), server.end()]);
+    },
   };
 }

@@ -41,7 +41,9 @@ export async function startEmulators(context: BenchContext, count: number): Prom
       emulator: started.map(({ pid }) => pid),
       runtime: started.flatMap(({ pid }) => descendants(pid)),
     }),
-    end: async () => void (await Promise.all(started.map((emulator) => emulator.end()))),
+    async end() {
+      await Promise.all(started.map((emulator) => emulator.end()));
+    },
   };
 }
 

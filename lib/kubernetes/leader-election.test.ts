@@ -119,7 +119,7 @@ describe("LeaderElection", () => {
     };
     candidate("one", { onLost });
     await settle();
-    for (let i = 0; i < 6; i++) client.failNext(/Lease/, "Unavailable");
+    for (let i = 0; i < 4; i++) client.failNext(/Lease/, "Unavailable");
     await pass(40_000);
     assert.deepEqual(story, ["one started", "one lost"]);
     ended.resolve(undefined);

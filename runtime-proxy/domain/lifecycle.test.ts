@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { runtimeMoves} from "./lifecycle.ts";
+import type { runtimeMoves } from "./lifecycle.ts";
 import { environmentMoves, moveEnvironment, moveRuntime, type RuntimeMove } from "./lifecycle.ts";
 
 /** Rows of runtime-api.md 4 for one invocation at a time: state, call, the state after it or 403. */

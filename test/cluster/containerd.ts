@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { DaemonSpec } from "./daemon.ts";
 import { bridge } from "./node-network.ts";
 import { RunError, run } from "./run.ts";
+import { waitUntil } from "./wait-until.ts";
 
 export const pauseImage = "kubelambda.test/pause:1";
 
@@ -39,11 +40,17 @@ export async function importImages(stateDir: string, archive: string): Promise<v
 
 /** Ends and removes every container, however it came here; answers with their ids. */
 export async function removeContainers(stateDir: string): Promise<readonly string[]> {
-  const tasks = await ctr(stateDir, ["tasks", "list", "--quiet"]);
-  await Promise.all(words(tasks).map((id) => ignoreGone(ctr(stateDir, ["tasks", "delete", "--force", id]))));
-  const containers = words(await ctr(stateDir, ["containers", "list", "--quiet"]));
-  await Promise.all(containers.map((id) => ignoreGone(ctr(stateDir, ["containers", "delete", id]))));
-  return containers;
+  const removed = new Set<string>();
+  // A container that ends by itself meanwhile makes ctr fail halfway: the next look finds it gone.
+  await waitUntil({ what: "all containers to be removed", timeoutMs: 30_000, everyMs: 200 }, async () => {
+    const tasks = words(await ctr(stateDir, ["tasks", "list", "--quiet"]));
+    await Promise.all(tasks.map((id) => ignoreGone(ctr(stateDir, ["tasks", "delete", "--force", id]))));
+    const containers = words(await ctr(stateDir, ["containers", "list", "--quiet"]));
+    for (const id of containers) removed.add(id);
+    await Promise.all(containers.map((id) => ignoreGone(ctr(stateDir, ["containers", "delete", id]))));
+    return true;
+  });
+  return [...removed];
 }
 
 async function ctr(stateDir: string, args: readonly string[]): Promise<string> {

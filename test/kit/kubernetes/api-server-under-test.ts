@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { kubeconfigAccess } from "../../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient, type ApiServerClientOptions } from "../../../lib/kubernetes/api-server-client.ts";
 import { isKubernetesError } from "../../../lib/kubernetes/kubernetes-error.ts";
@@ -12,6 +14,10 @@ export interface ApiServerUnderTest {
   /** A client of its own connections; closed by `stop`. */
   makeClient(options?: Partial<ApiServerClientOptions>): Promise<ApiServerClient>;
   makeNamespace(): Promise<string>;
+  /** kill -9 of the API server; resolves when its port is closed. */
+  kill(): Promise<void>;
+  /** Starts it again; resolves when it serves widgets. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,11 +42,32 @@ export async function startApiServer(options: ControlPlaneOptions = {}): Promise
       const draft = { apiVersion: "v1", kind: "Namespace", metadata: { name: "", generateName: "test-" } };
       return (await client.create(draft)).metadata.name;
     };
-    return { controlPlane, client, makeClient, makeNamespace, stop };
+    const kill = async (): Promise<void> => {
+      await controlPlane.kill("kube-apiserver");
+      await untilClosed(Number(new URL(controlPlane.server).port));
+    };
+    const restart = async (): Promise<void> => {
+      await controlPlane.start("kube-apiserver");
+      await untilServed(client);
+    };
+    return { controlPlane, client, makeClient, makeNamespace, kill, restart, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The kernel closes a killed program's port a moment after the program counts as ended. */
+async function untilClosed(port: number): Promise<void> {
+  await waitUntil({ what: `port ${port} to close`, timeoutMs: 5000, everyMs: 5 }, async () => {
+    const socket = connect(port, "127.0.0.1");
+    const isOpen = await once(socket, "connect").then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    return isOpen ? undefined : true;
+  });
 }
 
 async function untilServed(client: ApiServerClient): Promise<void> {
@@ -49,7 +76,7 @@ async function untilServed(client: ApiServerClient): Promise<void> {
       return await client.list(widgetKind);
     } catch (error) {
       // Served first by a storage that is not ready: TooManyRequests.
-      if (isKubernetesError(error, "NotFound", "TooManyRequests")) return undefined;
+      if (isKubernetesError(error, "NotFound", "TooManyRequests", "Unavailable")) return undefined;
       throw error;
     }
   });
