@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import { type ConfigMap, configMap, widget, type Widget, widgetKind } from "../kit/kubernetes/objects.ts";
-import type { Subject } from "./kubernetes-client-suite.ts";
+import type { Subject } from "./client-under-test.ts";
 
 /** Server-side apply as far as one manager that forces, and users beside it, can tell. */
 export function describeServerSideApply(subject: Subject): void {

@@ -3,7 +3,7 @@ import { describe, it } from "mocha";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import { type ObjectRef, ownedBy } from "../../lib/kubernetes/object.ts";
 import { configMap, pod } from "../kit/kubernetes/objects.ts";
-import type { Subject } from "./kubernetes-client-suite.ts";
+import type { Subject } from "./client-under-test.ts";
 
 const finalizer = "test.example.com/hold";
 

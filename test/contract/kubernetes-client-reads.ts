@@ -3,7 +3,7 @@ import { describe, it } from "mocha";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import { type ConfigMap, configMap, widget, widgetKind } from "../kit/kubernetes/objects.ts";
-import type { Subject } from "./kubernetes-client-suite.ts";
+import type { Subject } from "./client-under-test.ts";
 
 /** get, list with selectors and pages, raw. */
 export function describeReads(subject: Subject): void {

@@ -4,7 +4,7 @@ import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import { type ConfigMap, configMap, widget, widgetKind } from "../kit/kubernetes/objects.ts";
 import { WatchRecorder } from "../kit/kubernetes/watch-recorder.ts";
-import type { Subject } from "./kubernetes-client-suite.ts";
+import type { Subject } from "./client-under-test.ts";
 
 /** watch: order, where it begins, what it selects, how it ends. */
 export function describeWatches(subject: Subject): void {

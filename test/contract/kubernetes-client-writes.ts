@@ -11,7 +11,7 @@ import {
   type Widget,
   widgetKind,
 } from "../kit/kubernetes/objects.ts";
-import type { Subject } from "./kubernetes-client-suite.ts";
+import type { Subject } from "./client-under-test.ts";
 
 /** create, update, patch: optimistic locking, generation, the status subresource. */
 export function describeWrites(subject: Subject): void {
