@@ -12,7 +12,7 @@ import type {
   WatchEvent,
   WatchOptions,
 } from "../lib/kubernetes/client.ts";
-import { createKindTable, kinds, type KindTable } from "../lib/kubernetes/kinds.ts";
+import { createKindTable, type KindTable } from "../lib/kubernetes/kinds.ts";
 import { KubernetesError, type KubernetesErrorCode } from "../lib/kubernetes/kubernetes-error.ts";
 import {
   keyOf,
@@ -24,7 +24,8 @@ import {
   type Stored,
 } from "../lib/kubernetes/object.ts";
 import { applyFields, conflictOf, mergePatch, type Json } from "./merge.ts";
-import { ChangeLog, type Change } from "./change-log.ts";
+import { ChangeLog } from "./change-log.ts";
+import { mainPart, podGraceSeconds, serverFields, toEvent } from "./object-rules.ts";
 import { selectorPredicate } from "./selectors.ts";
 
 /** Answers a path of `raw`, e.g. "GET /openid/v1/jwks". */
@@ -293,43 +294,6 @@ export class ObjectStore implements KubernetesClient {
   #timestamp(): string {
     return new Date(this.#nowMs()).toISOString().replace(/\.\d+Z$/, "Z");
   }
-}
-
-function toEvent(
-  { type, kind, object, before }: Change,
-  wanted: KindRef,
-  matches: (object: KubernetesObject) => boolean,
-) {
-  if (kind.kind !== wanted.kind || kind.apiVersion !== wanted.apiVersion) return undefined;
-  const [was, is] = [before !== undefined && matches(before), type !== "DELETED" && matches(object)];
-  if (is) return { type: was ? "MODIFIED" : "ADDED", object };
-  return was ? { type: "DELETED", object } : undefined;
-}
-
-/** What only the server sets, whatever an update says. */
-function serverFields({ metadata }: Stored) {
-  const { uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds } =
-    metadata;
-  return {
-    uid,
-    resourceVersion,
-    creationTimestamp,
-    ...(generation !== undefined && { generation }),
-    ...(deletionTimestamp !== undefined && { deletionTimestamp }),
-    ...(deletionGracePeriodSeconds !== undefined && { deletionGracePeriodSeconds }),
-  };
-}
-
-function mainPart(object: KubernetesObject): unknown {
-  const { metadata: _metadata, status: _status, ...main } = object;
-  return main;
-}
-
-/** A pod on a node goes when its processes are gone; any other object, and a pod that was never started, at once. */
-function podGraceSeconds(kind: KindRef, object: Stored, asked: number | undefined): number {
-  if (kind.kind !== kinds.pod.kind) return 0;
-  const spec = object.spec as { readonly nodeName?: string; readonly terminationGracePeriodSeconds?: number };
-  return spec.nodeName === undefined ? 0 : (asked ?? spec.terminationGracePeriodSeconds ?? 30);
 }
 
 function refOf(kind: KindRef, { name, namespace }: ObjectMeta): ObjectRef {

@@ -3,12 +3,12 @@ import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import type { JSONWebKeySet } from "jose";
 import { Agent, request } from "undici";
-import { createLogger, format, transports } from "winston";
 import { z } from "zod";
 import { audiences, ports } from "../crds/wire/routes.ts";
 import { startServer } from "../lib/http/express.ts";
 import { jsonResponse, type HttpHandler } from "../lib/http/handler.ts";
 import { readBody } from "../lib/http/read-body.ts";
+import { createLogger } from "../lib/logger.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
 import { createUrlFetcher } from "./packages/fetch-url.ts";
@@ -141,12 +141,7 @@ export async function packagesMain(env: NodeJS.ProcessEnv): Promise<void> {
     ...own.map(({ address }) => address),
     ...(server ? [server] : []),
   ];
-  const log = createLogger({
-    level: config.KUBELAMBDA_LOG_LEVEL,
-    format: format.combine(format.timestamp(), format.json()),
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston declares its transports as interfaces
-    transports: new transports.Console(),
-  });
+  const log = createLogger({ process: "packages", level: config.KUBELAMBDA_LOG_LEVEL });
   const verifyToken = createTokenVerifier({
     audience: audiences.packages,
     fetchKeys: fetchClusterKeys,

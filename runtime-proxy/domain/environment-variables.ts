@@ -1,4 +1,5 @@
 /** Variables, arguments and directory by which the runtime process is started. Source: developer guide, configuration-envvars. */
+import { reservedVariables as reservedNameList } from "../../crds/reserved-variables.ts";
 import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
 import type { StartProcess } from "../../crds/wire/supervisor.ts";
 
@@ -114,26 +115,7 @@ function isOsOnly(document: EnvironmentDocument): boolean {
   return document.runtime?.startsWith("provided") === true;
 }
 
-const reservedNames: ReadonlySet<string> = new Set([
-  "AWS_REGION",
-  "AWS_DEFAULT_REGION",
-  "AWS_EXECUTION_ENV",
-  "AWS_LAMBDA_FUNCTION_NAME",
-  "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-  "AWS_LAMBDA_FUNCTION_VERSION",
-  "AWS_LAMBDA_INITIALIZATION_TYPE",
-  "AWS_LAMBDA_LOG_GROUP_NAME",
-  "AWS_LAMBDA_LOG_STREAM_NAME",
-  "AWS_LAMBDA_MAX_CONCURRENCY",
-  "AWS_LAMBDA_RUNTIME_API",
-  "AWS_ACCESS_KEY",
-  "AWS_ACCESS_KEY_ID",
-  "AWS_SECRET_KEY",
-  "AWS_SECRET_ACCESS_KEY",
-  "AWS_SESSION_TOKEN",
-  "LAMBDA_TASK_ROOT",
-  "LAMBDA_RUNTIME_DIR",
-]);
+const reservedNames: ReadonlySet<string> = new Set(reservedNameList);
 
 /** A function's variable of such a name is refused at apply; here it is dropped, so that nothing else can set one. */
 function isReserved(name: string): boolean {
