@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { waitUntil } from "../test/cluster/wait-until.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { descendants } from "./process-usage.ts";
 
 const shell = (script: string): { argv: string[] } => ({ argv: ["/bin/sh", "-c", script] });
-const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}/root/`);
 
 describe("ProcessGroup", () => {
   const group = new ProcessGroup();
@@ -26,10 +26,21 @@ describe("ProcessGroup", () => {
     await process.ready();
     const [sleeper] = descendants(process.pid);
     await process.end();
-    assert.ok(!isAlive(process.pid) && !isAlive(sleeper!));
+    for (const pid of [process.pid, sleeper!]) {
+      await waitUntil({ what: `process ${pid} to end`, timeoutMs: 5000, everyMs: 5 }, () => hasEnded(pid) || undefined);
+    }
   });
 
   it("rejects for a program that is not there", async () => {
     await assert.rejects(group.start({ argv: ["/no/such/program"] }), /ENOENT/);
   });
 });
+
+/** A killed process that nobody has asked for yet is a zombie. */
+function hasEnded(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return true;
+  }
+}
