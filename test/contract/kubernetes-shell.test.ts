@@ -157,13 +157,13 @@ describe("with a real API server", function () {
       const created = await client.create<Widget>(widget(namespace, "w", { size: 1 }));
       const first = await patchStatus(client, { kind: widgetKind, object: created, status: { ready: false, size: 1 } });
       assert.deepEqual(first?.status, { ready: false, size: 1 });
-      const same = await patchStatus(client, { kind: widgetKind, object: first!, status: { size: 1, ready: false } });
+      const same = await patchStatus(client, { kind: widgetKind, object: first, status: { size: 1, ready: false } });
       assert.equal(same, undefined);
       const ref: ObjectRef = { kind: widgetKind, namespace, name: "w" };
-      assert.equal((await client.get(ref)).metadata.resourceVersion, first!.metadata.resourceVersion);
-      const second = await patchStatus(client, { kind: widgetKind, object: first!, status: { ready: true } });
+      assert.equal((await client.get(ref)).metadata.resourceVersion, first.metadata.resourceVersion);
+      const second = await patchStatus(client, { kind: widgetKind, object: first, status: { ready: true } });
       assert.deepEqual(second?.status, { ready: true });
-      const stale = patchStatus(client, { kind: widgetKind, object: first!, status: { ready: false } });
+      const stale = patchStatus(client, { kind: widgetKind, object: first, status: { ready: false } });
       await assert.rejects(stale, { code: "Conflict" });
     });
   });

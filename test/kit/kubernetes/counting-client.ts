@@ -40,3 +40,35 @@ export function countCalls(real: KubernetesClient): CountingClient {
   const hold = (): void => void (held ??= Promise.withResolvers());
   return { client, lists, watches, hold, letGo };
 }
+
+/** Keeps a line for each request that may change something. */
+export function countWrites(real: KubernetesClient): { readonly client: KubernetesClient; readonly writes: string[] } {
+  const writes: string[] = [];
+  const client: KubernetesClient = {
+    get: (ref, options) => real.get(ref, options),
+    list: (kind, options) => real.list(kind, options),
+    watch: (kind, options) => real.watch(kind, options),
+    raw: (method, path, body, options) => real.raw(method, path, body, options),
+    create: (object, options) => {
+      writes.push(`create ${object.metadata.name}`);
+      return real.create(object, options);
+    },
+    update: (object, options) => {
+      writes.push(`update ${object.metadata.name}`);
+      return real.update(object, options);
+    },
+    apply: (object, options) => {
+      writes.push(`apply ${object.metadata.name}`);
+      return real.apply(object, options);
+    },
+    patch: (ref, patch, options) => {
+      writes.push(`patch ${ref.name}`);
+      return real.patch(ref, patch, options);
+    },
+    delete: (ref, options) => {
+      writes.push(`delete ${ref.name}`);
+      return real.delete(ref, options);
+    },
+  };
+  return { client, writes };
+}
