@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { podCidr, serviceCidr } from "./api-server.ts";
 import { run } from "./run.ts";
 
@@ -19,21 +19,40 @@ const rules: readonly { readonly table: string; readonly chain: string; readonly
   },
 ];
 
-/** Makes the bridge with its address, and the few rules that let pods talk. */
-export async function createNodeNetwork(): Promise<void> {
-  if (hasBridge()) {
-    throw new Error(
-      `Cannot start the cluster: the interface "${bridge.name}" exists, so one of another checkout is up; ` +
-        `take it down there, or remove what is left of it with "ip link delete ${bridge.name}"`,
-    );
-  }
+/** Makes the bridge with its address, and the few rules that let pods talk. `owner` is the cluster's state folder. */
+export async function createNodeNetwork(owner: string): Promise<void> {
+  if (hasBridge()) await removeLeftBridge();
   for (const cidr of [podCidr, serviceCidr]) await refuseTakenRange(cidr);
   await ip("link", "add", bridge.name, "type", "bridge");
   await ip("address", "add", `${bridge.address}/16`, "dev", bridge.name);
-  await ip("link", "set", bridge.name, "up");
+  await ip("link", "set", bridge.name, "up", "alias", owner);
   if (readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim() !== "1")
     writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
   for (const { table, chain, match } of rules) await iptables("-t", table, "-I", chain, ...match);
+}
+
+/** A bridge whose cluster was killed without ever being taken down is in the way of the next; one that is in use is not ours to take. */
+async function removeLeftBridge(): Promise<void> {
+  const owner = readFileSync(`/sys/class/net/${bridge.name}/ifalias`, "utf8").trim();
+  if (owner === "" || hasProcesses(owner)) {
+    throw new Error(
+      `Cannot start the cluster: the interface "${bridge.name}" exists, so one of another checkout is up (${owner}); ` +
+        `take it down there, or remove what is left of it with "ip link delete ${bridge.name}"`,
+    );
+  }
+  await removeNodeNetwork();
+}
+
+/** Whether a process has this folder on its command line, as every daemon of a cluster has its state folder. */
+function hasProcesses(folder: string): boolean {
+  return readdirSync("/proc").some((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      return readFileSync(`/proc/${name}/cmdline`, "utf8").includes(folder);
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Removes bridge and rules; what is not there is no fault. */

@@ -116,7 +116,7 @@ async function bringUp(program: string, images: readonly string[]): Promise<void
   }
   // Written first: from here on, whoever comes next knows that there may be something to clean up.
   writeFileSync(specsFile, "[]");
-  await createNodeNetwork();
+  await createNodeNetwork(stateDir);
   writeContainerdConfig(stateDir, registryPort);
   const credentials = await createCredentials(stateDir, apiServerAddress);
   const specs = await prepareSpecs(program, credentials);

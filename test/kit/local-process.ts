@@ -59,6 +59,17 @@ export class LocalProcess {
     }
   }
 
+  /** Pids of all that it has started, directly or not. */
+  async descendants(): Promise<number[]> {
+    return this.#child?.pid === undefined ? [] : await descendants(this.#child.pid);
+  }
+
+  /** Memory of the main process. */
+  async residentBytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.#child?.pid ?? "self"}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+  }
+
   /** Ctrl-C; answers with the exit status and the processes that outlived it. */
   async stop(): Promise<{ readonly status: number | null; readonly left: readonly string[] }> {
     const child = this.#child;
