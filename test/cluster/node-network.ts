@@ -31,9 +31,20 @@ export async function createNodeNetwork(owner: string): Promise<void> {
   for (const { table, chain, match } of rules) await iptables("-t", table, "-I", chain, ...match);
 }
 
+/** Whether the node's network is that of another checkout's cluster, and in use. `owner` is the own cluster's state folder. */
+export function isNodeOfAnother(owner: string): boolean {
+  if (!hasBridge()) return false;
+  const other = ownerOfBridge();
+  return other !== owner && other !== "" && hasProcesses(other);
+}
+
+function ownerOfBridge(): string {
+  return readFileSync(`/sys/class/net/${bridge.name}/ifalias`, "utf8").trim();
+}
+
 /** A bridge whose cluster was killed without ever being taken down is in the way of the next; one that is in use is not ours to take. */
 async function removeLeftBridge(): Promise<void> {
-  const owner = readFileSync(`/sys/class/net/${bridge.name}/ifalias`, "utf8").trim();
+  const owner = ownerOfBridge();
   if (owner === "" || hasProcesses(owner)) {
     throw new Error(
       `Cannot start the cluster: the interface "${bridge.name}" exists, so one of another checkout is up (${owner}); ` +

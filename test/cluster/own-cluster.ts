@@ -17,7 +17,7 @@ import { withFileLock } from "./file-lock.ts";
 import { buildGoProgram, components, type Progress } from "./go-program.ts";
 import { removeLogLinks, removeNetworkResults, removePodCgroups, unmountBelow } from "./mounts.ts";
 import { kubeletSpec, kubeProxySpec, nodeName } from "./node-daemons.ts";
-import { createNodeNetwork, removeKubeletChains, removeNodeNetwork } from "./node-network.ts";
+import { createNodeNetwork, isNodeOfAnother, removeKubeletChains, removeNodeNetwork } from "./node-network.ts";
 import { cacheDir } from "./paths.ts";
 import { issueCertificate } from "./pki.ts";
 import { registryPort, registrySpec } from "./registry.ts";
@@ -209,10 +209,13 @@ async function takeDown(): Promise<void> {
     if (name === "kube-proxy") await removeProxyRules();
   }
   await unmountBelow(stateDir);
-  await removeNodeNetwork();
-  await removeKubeletChains();
   removeNetworkResults(networkName, containers);
-  removePodCgroups();
+  // Bridge, rules and cgroups have the same names for every checkout: those of a cluster that lives stay.
+  if (!isNodeOfAnother(stateDir)) {
+    await removeNodeNetwork();
+    await removeKubeletChains();
+    removePodCgroups();
+  }
   removeLogLinks(stateDir);
   const perishable = [
     "etcd",
