@@ -83,7 +83,7 @@ const awsOnlyShape = {
   tenancyConfig: z
     .object({ tenantIsolationMode: z.enum(["PER_TENANT"]).optional() })
     .optional()
-    .describe("Accepted; an environment serves all tenants of its function"),
+    .describe("Isolation per tenant is not served: a function that asks for it does not run"),
 };
 
 const clusterShape = {

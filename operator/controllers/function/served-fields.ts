@@ -19,7 +19,8 @@ export type RuntimeTable = Readonly<Record<string, RuntimeEntry>>;
 const servedSources = "files, zipFile, configMapRef, or url with sha256";
 
 /** Fields that would change what runs, so that running without them would be wrong. */
-export function findUnservedField({ packageType, code, layers, fileSystemConfigs }: FunctionSpec): Problem | undefined {
+export function findUnservedField(spec: FunctionSpec): Problem | undefined {
+  const { packageType, code, layers, fileSystemConfigs, tenancyConfig } = spec;
   if (packageType === "Image") {
     const message = `Cannot run image "${code.imageURI ?? ""}": this release runs packageType Zip; put the code into a zip and name it in code (${servedSources})`;
     return { reason: "SourceNotServed", message };
@@ -42,6 +43,10 @@ export function findUnservedField({ packageType, code, layers, fileSystemConfigs
   }
   if ((fileSystemConfigs ?? []).length > 0) {
     const message = `Cannot mount "${fileSystemConfigs?.[0]?.localMountPath ?? ""}": this release mounts no file systems; remove fileSystemConfigs`;
+    return { reason: "FieldNotServed", message };
+  }
+  if (tenancyConfig?.tenantIsolationMode !== undefined) {
+    const message = `Cannot isolate tenants as ${tenancyConfig.tenantIsolationMode}: this release shares environments between all callers of a function; make a function for each tenant`;
     return { reason: "FieldNotServed", message };
   }
   return undefined;
@@ -71,7 +76,6 @@ const meanings = {
   codeSigningConfigARN: "sha256 is what is checked",
   codeSigningConfigRef: "sha256 is what is checked",
   durableConfig: "this release has no durable executions",
-  tenancyConfig: "environments are shared by all callers of the function",
   snapStart: "environments start without snapshots",
   functionEventInvokeConfig: "this release has no asynchronous invocations",
   deadLetterConfig: "this release has no asynchronous invocations",
