@@ -78,11 +78,13 @@ describe(`local mode for ${minutes} min under load and faults`, function () {
     const answer = JSON.parse(body) as { call?: number; errorType?: string; errorMessage?: string; Type?: string };
     if (status === 200 && functionError === null) {
       assert.equal(answer.call, call, `call ${call} got another's answer: ${body}`);
-      count("right"); return;
+      count("right");
+      return;
     }
     if (answer.errorType === "RangeError") {
       assert.equal(answer.errorMessage, `call ${call}`);
-      count("right"); return;
+      count("right");
+      return;
     }
     const code = answer.errorType ?? (status >= 500 ? "ServiceException" : `status ${status}`);
     assert.ok(documented.has(code), `call ${call} got an error that is not documented: ${status} ${body}`);
