@@ -179,6 +179,11 @@ describe("operator on a real API server", function () {
         message: /^Cannot run image "registry\/x:1": this release runs packageType Zip/,
       },
       "a layer": { spec: { layers: ["tools:3"] }, reason: "FieldNotServed", message: /^Cannot attach layer "tools:3"/ },
+      "tenants apart": {
+        spec: { tenancyConfig: { tenantIsolationMode: "PER_TENANT" } },
+        reason: "FieldNotServed",
+        message: /^Cannot isolate tenants as PER_TENANT/,
+      },
     };
   for (const [what, { spec, type = "Stalled", reason, message }] of Object.entries(refusals)) {
     it(`says what is wrong with ${what}`, async () => {
