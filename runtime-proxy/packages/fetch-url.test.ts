@@ -22,11 +22,13 @@ const rest: RequestListener = (request, response) => {
   response.writeHead(206, { "content-range": `bytes ${from}-${content.length - 1}/${content.length}` });
   response.end(content.subarray(from));
 };
+const readWithinMs = 500;
 const brokenOff =
   (etag = '"v1"'): RequestListener =>
   (_request, response) => {
     response.writeHead(200, { "content-length": content.length, etag });
-    response.write(content.subarray(0, 100_000), () => setImmediate(() => response.destroy()));
+    // A client that hears of the break before it has read drops what it was sent: it gets the time to read on a busy machine.
+    response.write(content.subarray(0, 100_000), () => setTimeout(() => response.destroy(), readWithinMs));
   };
 const status =
   (code: number): RequestListener =>
