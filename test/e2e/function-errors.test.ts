@@ -27,13 +27,13 @@ export const handler = async ({ act }) => {
     default: return { calls, kept: existsSync("/tmp/kept"), pid: process.pid };
   }
 };`,
-  { timeout: 1 },
+  // It can have but one environment: the next call is served by the one that failed.
+  { timeout: 1, reservedConcurrentExecutions: 1 },
 );
 
 const functions: Record<string, FunctionSpecInput> = {
   obedient,
-  // It can have but one environment.
-  single: { ...obedient, reservedConcurrentExecutions: 1 },
+  single: obedient,
   eater: { ...obedient, timeout: 20 },
   "exits-in-init": nodeFunction("process.exit(5);"),
   "throws-in-init": nodeFunction('throw new RangeError("never loads");'),
