@@ -9,6 +9,8 @@ export interface BenchContext {
   readonly rounds: number;
   /** Of one system in one round. */
   readonly roundMs: number;
+  /** Of one system before the first round, not counted. */
+  readonly warmUpMs: number;
   readonly connections: readonly number[];
   /** Emptied at the end. */
   readonly folder: string;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { summarize } from "./comparison.ts";
+import { joinCpuGroup } from "./cpu-group.ts";
 import type { BenchContext, Scenario } from "./context.ts";
 import { describeMachine, niceValue } from "./machine.ts";
 import { ProcessGroup } from "./process-group.ts";
@@ -26,7 +27,11 @@ const cacheFolder = fileURLToPath(new URL("../.cache/bench", import.meta.url));
 const options = readArguments(process.argv.slice(2));
 const processes = new ProcessGroup();
 const folder = await mkdtemp(join(tmpdir(), "kl-bench-"));
-process.on("exit", () => processes.kill());
+const leaveCpuGroup = joinCpuGroup();
+process.on("exit", () => {
+  processes.kill();
+  leaveCpuGroup?.();
+});
 for (const [signal, status] of [
   ["SIGINT", 130],
   ["SIGTERM", 143],
@@ -42,16 +47,19 @@ interface BenchArguments {
   readonly names: readonly string[];
   readonly rounds: number;
   readonly roundMs: number;
+  readonly warmUpMs: number;
   readonly connections: readonly number[];
   readonly seed: number;
 }
 
 async function runAll({ names, seed, ...sizes }: BenchArguments): Promise<void> {
-  const machine = { ...describeMachine(), nice: niceValue() };
+  const machine = { ...describeMachine(), nice: niceValue(), hasOwnCpuGroup: leaveCpuGroup !== undefined };
   const draw = seededRandom(seed);
   const progress = (line: string): void => void process.stderr.write(`${line}\n`);
   const context: BenchContext = { ...sizes, processes, draw, folder, cacheFolder, progress };
   const results: unknown[] = [];
+  if (leaveCpuGroup === undefined)
+    progress("No CPU cgroup of its own (root?): sessions may get unequal shares of the CPU");
   process.stdout.write(`${JSON.stringify(machine)}\nseed ${seed}\n`);
   for (const name of names) {
     for (const comparison of (await scenarios[name]?.run(context)) ?? []) {
@@ -75,6 +83,7 @@ function readArguments(args: string[]): BenchArguments {
         rounds: { type: "string", default: "10" },
         seconds: { type: "string", default: "2" },
         connections: { type: "string", default: "1,10,50" },
+        "warm-up": { type: "string", default: "15" },
         seed: { type: "string", default: "1" },
       },
     });
@@ -84,6 +93,7 @@ function readArguments(args: string[]): BenchArguments {
       names: positionals.length === 0 ? usual : positionals,
       rounds: within("--rounds", values.rounds, 1, 1000),
       roundMs: within("--seconds", values.seconds, 0.1, 60) * 1000,
+      warmUpMs: within("--warm-up", values["warm-up"], 0, 600) * 1000,
       connections: values.connections.split(",").map((text) => within("--connections", text, 1, 200)),
       seed: within("--seed", values.seed, 0, 2 ** 32 - 1),
     };
@@ -101,5 +111,5 @@ function within(name: string, text: string, min: number, max: number): number {
 
 function usage(): string {
   const lines = Object.entries(scenarios).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
-  return `usage: node bench/main.ts [scenario…] [--rounds 10] [--seconds 2] [--connections 1,10,50] [--seed 1]\n${lines.join("\n")}\n`;
+  return `usage: node bench/main.ts [scenario…] [--rounds 10] [--seconds 2] [--warm-up 15] [--connections 1,10,50] [--seed 1]\n${lines.join("\n")}\n`;
 }

@@ -16,8 +16,6 @@ interface Contender {
 
 const body = JSON.stringify({ name: "Ada" });
 const answer = JSON.stringify({ greeting: "Hello, Ada" });
-/** Until the compilers have seen what they will see; once for each system and number of connections. */
-const warmUpMs = 2000;
 /** Before each round, not counted: the system before has left the caches to itself. */
 const leadInMs = 100;
 
@@ -25,24 +23,28 @@ const leadInMs = 100;
 export const warmCall: Scenario = {
   summary: "warm call through router and agent against a bare Node proxy and the runtime interface emulator",
   async run(context) {
-    const most = Math.max(...context.connections);
-    const systems: System[] = [];
-    try {
-      context.progress(`Starting ${most} execution environments and ${most} emulators …`);
-      systems.push(await startKubelambda(context, most));
-      systems.push(await startBareProxy(context.processes));
-      systems.push(await startEmulators(context, most));
-      const comparisons: Comparison[] = [];
-      for (const connections of context.connections) comparisons.push(await compare(context, systems, connections));
-      return comparisons;
-    } finally {
-      await Promise.all(systems.map((system) => system.end()));
-    }
+    const comparisons: Comparison[] = [];
+    for (const connections of context.connections) comparisons.push(await measureConnections(context, connections));
+    return comparisons;
   },
 };
 
+/** Systems of its own for each number of connections: as many execution environments, each as warm as the others. */
+async function measureConnections(context: BenchContext, connections: number): Promise<Comparison> {
+  const systems: System[] = [];
+  try {
+    context.progress(`Starting ${connections} execution environments and ${connections} emulators …`);
+    systems.push(await startKubelambda(context, connections));
+    systems.push(await startBareProxy(context.processes));
+    systems.push(await startEmulators(context, connections));
+    return await compare(context, systems, connections);
+  } finally {
+    await Promise.all(systems.map((system) => system.end()));
+  }
+}
+
 async function compare(context: BenchContext, systems: readonly System[], connections: number): Promise<Comparison> {
-  const { rounds, roundMs, draw, progress } = context;
+  const { rounds, roundMs, warmUpMs, draw, progress } = context;
   progress(`Warm call, ${connections} connections: ${rounds} rounds of ${systems.length} × ${roundMs} ms …`);
   const contenders = systems.map((system) => ({
     system,

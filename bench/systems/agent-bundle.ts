@@ -1,4 +1,4 @@
-import { build } from "esbuild";
+import { build, stop } from "esbuild";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -19,5 +19,7 @@ export async function bundleAgent(folder: string): Promise<string> {
     logLevel: "warning",
     footer: { js: "module.exports.agentMain(process.env);" },
   });
+  // Its service would run, and be counted among the busy, for as long as this process.
+  await stop();
   return outfile;
 }
