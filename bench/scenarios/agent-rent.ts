@@ -7,7 +7,7 @@ import type { BenchProcess } from "../process-group.ts";
 import { cpuMs, privateBytes } from "../process-usage.ts";
 import { shuffled } from "../seeded-random.ts";
 import { bundleAgent } from "../systems/agent-bundle.ts";
-import { startAgentProcess, untilThere, type EnvironmentParts } from "../systems/environment.ts";
+import { startAgentProcess, untilOpened, untilThere, type EnvironmentParts } from "../systems/environment.ts";
 import { prepareNodeRuntime } from "../systems/node-runtime.ts";
 import { OperatorEar } from "../systems/operator-ear.ts";
 import type { RouterOrder, RouterThere } from "../systems/router-process.ts";
@@ -82,7 +82,7 @@ async function measureRound(
     for (const [name, start] of shuffled(starts(parts), context.draw)) {
       const startedMs = performance.now();
       const { process, socket } = await start(podUid);
-      await untilThere(socket);
+      await (name === agent ? untilOpened(socket) : untilThere(socket));
       const started = { name, process, startMs: performance.now() - startedMs, startCpuMs: cpuMs([process.pid]) };
       idle.push(name === agent ? { ...started, supervisor: await supervise(parts, socket) } : started);
       if (name === agent) await ear.untilIdle(1);

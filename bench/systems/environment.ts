@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
@@ -32,7 +32,7 @@ const listenLimitMs = 15_000;
 /** Starts agent and supervisor as the pod would; the supervisor starts the runtime. Resolves before that is ready. */
 export async function startEnvironment(parts: EnvironmentParts, podUid: string): Promise<BenchEnvironment> {
   const { agent, socket } = await startAgentProcess(parts, podUid);
-  await untilThere(socket);
+  await untilOpened(socket);
   const env = { PATH: process.env["PATH"] ?? "", KUBELAMBDA_SOCKET: socket };
   return { agent, supervisor: await parts.processes.start({ argv: [parts.supervisor], env }) };
 }
@@ -63,14 +63,28 @@ export async function startAgentProcess(
   return { agent: await parts.processes.start({ argv: [process.execPath, parts.agentBundle], env }), socket };
 }
 
-/** The agent's socket appears last: who finds it finds both its ports open. Looks every millisecond. */
+/** The agent opens its socket to the supervisor's user last of all: both its ports listen by then. */
+export async function untilOpened(socket: string): Promise<void> {
+  await until(`"${socket}" to be opened to all`, () => (modeOf(socket) & openToAll) === openToAll);
+}
+
 export async function untilThere(path: string): Promise<void> {
+  await until(`"${path}" to be there`, () => modeOf(path) !== 0);
+}
+
+const openToAll = 0o006;
+
+/** Looks every millisecond. */
+async function until(what: string, isSo: () => boolean): Promise<void> {
   const untilMs = performance.now() + listenLimitMs;
-  while (!existsSync(path)) {
-    if (performance.now() > untilMs)
-      throw new Error(`Cannot wait longer for "${path}": not there after ${listenLimitMs} ms`);
+  while (!isSo()) {
+    if (performance.now() > untilMs) throw new Error(`Cannot wait longer for ${what}: ${listenLimitMs} ms have passed`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
+}
+
+function modeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
 }
 
 function documentOf({ functionUid, revisionID }: EnvironmentParts): EnvironmentDocument {
