@@ -29,6 +29,12 @@ export const environmentDocumentSchema = z.object({
   logGroup: z.string(),
   logFormat: z.enum(["Text", "JSON"]),
   applicationLogLevel: z.string().optional(),
+  /** Least level of the platform's own JSON lines: DEBUG, INFO or WARN; absent: INFO. */
+  systemLogLevel: z.string().optional(),
+  /** Between invocations the supervisors stop the processes by signal. */
+  stopsBetweenInvocations: z.boolean().optional(),
+  /** Of a streamed response after its first 6 MiB, bytes per second; 0 or absent: no limit. */
+  streamBytesPerSecond: z.number().optional(),
   /** The function's own variables, literal. */
   variables: z.record(z.string(), z.string()),
   /** Name of a function's variable → name of the variable of the agent's container that the kubelet filled from a Secret or ConfigMap. */
@@ -90,6 +96,9 @@ export const invocationHeaders = {
   clientContext: "x-amz-client-context",
   /** `Tail` asks for `logResult`. */
   logType: "x-amz-log-type",
+  /** `streaming`: the caller takes the payload as it comes; absent: whole. */
+  responseMode: "x-kubelambda-response-mode",
+  tenantId: "x-amz-tenant-id",
 } as const;
 
 /**
@@ -100,6 +109,18 @@ export const invocationAnswerHeaders = {
   functionError: "x-amz-function-error",
   logResult: "x-amz-log-result",
   executedVersion: "x-amz-executed-version",
+  /** `streaming`: the payload comes in chunks and `streamTrailers` say how it ended; absent: it is whole. */
+  responseMode: "x-kubelambda-response-mode",
+} as const;
+
+/** Trailers of a streamed payload. A connection that breaks before them: the agent was lost. */
+export const streamTrailers = {
+  /** `Complete`, `Truncated` (by the runtime or a reset) or `Oversized`. */
+  endOfResponse: "end-of-response",
+  /** Set when the invocation failed in mid-stream; body: base64 of the error's JSON. */
+  errorType: "lambda-runtime-function-error-type",
+  errorBody: "lambda-runtime-function-error-body",
+  logResult: "x-amz-log-result",
 } as const;
 
 export interface AgentRefusal {

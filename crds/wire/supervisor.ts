@@ -11,13 +11,17 @@
  *   "W" write   raw bytes to the supervisor's own standard output (START, END and REPORT lines), in order with the output it copies.
  *   "F" flush   {id:number}: reads what the processes have written until now. Answer: all "O" frames, then "F" with the same id.
  *   "M" memory  {}: Answer: "M" MemoryReading.
+ *   "L" list    ListDirectory. Answer: "L" DirectoryListing.
+ *   "Z" stop    {}: SIGSTOP to every process of the container but the supervisor. No answer.
+ *   "C" go on   {}: SIGCONT to the same. No answer.
  *   "E" end     {}: kills everything, ends with status 0.
  * supervisor → agent
  *   "H" hello   Hello: the first frame.
  *   "P" process ProcessStarted
- *   "O" output  uint8 stream (1 stdout, 2 stderr) | uint32 process id number | raw bytes (at most 64 KiB). The supervisor has copied them to its own stdout.
+ *   "O" output  uint8 stream (1 stdout, 2 stderr, 3 telemetry) | uint32 process id number | raw bytes (at most 64 KiB). The supervisor has copied them
+ *               to its own stdout; of stream 3, frames of the runtime clients (`telemetryFd`), the text alone, each record as lines of its own.
  *   "X" exit    ProcessExit
- *   "F", "D", "M" answers
+ *   "F", "D", "M", "L" answers
  */
 export const frameKinds = {
   start: "S",
@@ -26,6 +30,9 @@ export const frameKinds = {
   write: "W",
   flush: "F",
   memory: "M",
+  list: "L",
+  stop: "Z",
+  goOn: "C",
   end: "E",
   hello: "H",
   process: "P",
@@ -49,6 +56,20 @@ export interface StartProcess {
   readonly workingDirectory: string;
   /** RLIMIT_NOFILE; absent: unchanged. */
   readonly openFiles?: number;
+  /** Descriptor on which the process may write framed log records (telemetry-api.md 4); absent: none. */
+  readonly telemetryFd?: number;
+}
+
+/** Of one directory, not below it; a path that is no directory or not to be read has no entries. */
+export interface ListDirectory {
+  readonly id: number;
+  readonly path: string;
+}
+
+export interface DirectoryListing {
+  readonly id: number;
+  /** In byte order of their names; at most 4,096. A link counts as what it leads to. */
+  readonly entries: readonly { readonly name: string; readonly isDirectory: boolean }[];
 }
 
 /** `error.message` is worded as Go's os/exec words it: "fork/exec /var/task/bootstrap: permission denied". */

@@ -21,11 +21,14 @@ const requestHeaders: typeof invocationHeaders = {
   functionArn: "x-kubelambda-function-arn",
   clientContext: "x-amz-client-context",
   logType: "x-amz-log-type",
+  responseMode: "x-kubelambda-response-mode",
+  tenantId: "x-amz-tenant-id",
 };
 const answerHeaders: typeof invocationAnswerHeaders = {
   functionError: "x-amz-function-error",
   logResult: "x-amz-log-result",
   executedVersion: "x-amz-executed-version",
+  responseMode: "x-kubelambda-response-mode",
 };
 
 export interface InvocationApiParts {
