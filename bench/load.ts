@@ -4,6 +4,8 @@ export interface LoadTarget {
   /** `http://host:port`; connection i goes to the i-th of them, in turn. */
   readonly origins: readonly string[];
   readonly path: string;
+  /** Besides content-type. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** JSON. */
   readonly body: string;
   /** What every answer has to be: another one ends the measurement. */
@@ -58,13 +60,14 @@ export class LoadGenerator {
   }
 
   #call(client: Client): Promise<void> {
-    const { path, body, answer } = this.#target;
+    const { path, headers, body, answer } = this.#target;
     return new Promise((resolve, reject) => {
       const handler = new AnswerCheck(answer, (error) => {
         if (error === undefined) resolve();
         else reject(new Error(`Cannot measure POST ${path}: ${error.message}`, { cause: error }));
       });
-      client.dispatch({ method: "POST", path, body, headers: { "content-type": "application/json" } }, handler);
+      const all = { "content-type": "application/json", ...headers };
+      client.dispatch({ method: "POST", path, body, headers: all }, handler);
     });
   }
 }

@@ -10,6 +10,7 @@ import type { BenchContext, Scenario } from "./context.ts";
 import { describeMachine, niceValue } from "./machine.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { formatReport } from "./report.ts";
+import { agentCall } from "./scenarios/agent-call.ts";
 import { agentRent } from "./scenarios/agent-rent.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
 import { warmCall } from "./scenarios/warm-call.ts";
@@ -18,10 +19,14 @@ import { seededRandom } from "./seeded-random.ts";
 const scenarios: Readonly<Record<string, Scenario>> = {
   "warm-call": warmCall,
   "cold-call": coldCall,
+  "agent-call": agentCall,
   "agent-rent": agentRent,
 };
 /** Without names: cold-call needs a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
-const usual = process.env["KUBELAMBDA_BENCH_CLUSTER"] === "1" ? Object.keys(scenarios) : ["warm-call", "agent-rent"];
+const usual =
+  process.env["KUBELAMBDA_BENCH_CLUSTER"] === "1"
+    ? Object.keys(scenarios)
+    : Object.keys(scenarios).filter((name) => name !== "cold-call");
 const cacheFolder = fileURLToPath(new URL("../.cache/bench", import.meta.url));
 
 const options = readArguments(process.argv.slice(2));
