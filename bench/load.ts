@@ -47,6 +47,12 @@ export class LoadGenerator {
     return { latenciesMs, elapsedMs: performance.now() - startedMs };
   }
 
+  /** So many calls, one after another on the first connection; rejects as run() does. */
+  async calls(count: number): Promise<void> {
+    const [client] = this.#clients;
+    for (let i = 0; client !== undefined && i < count; i += 1) await this.#call(client);
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.destroy()));
   }

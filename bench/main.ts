@@ -11,6 +11,7 @@ import { describeMachine, niceValue } from "./machine.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { formatReport } from "./report.ts";
 import { agentCall } from "./scenarios/agent-call.ts";
+import { agentMemory } from "./scenarios/agent-memory.ts";
 import { agentRent } from "./scenarios/agent-rent.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
 import { warmCall } from "./scenarios/warm-call.ts";
@@ -21,6 +22,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "cold-call": coldCall,
   "agent-call": agentCall,
   "agent-rent": agentRent,
+  "agent-memory": agentMemory,
 };
 /** Without names: cold-call needs a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
 const usual =
