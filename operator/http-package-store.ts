@@ -24,6 +24,7 @@ const answerSchema = z.discriminatedUnion("ok", [
       codeSHA256: z.string(),
       zippedBytes: z.number(),
       unzippedBytes: z.number(),
+      extensions: z.array(z.string()),
     }),
   }),
   z.object({

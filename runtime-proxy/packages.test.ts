@@ -41,6 +41,7 @@ describe("package store process", () => {
         codeSHA256: Buffer.from(hex, "hex").toString("base64"),
         zippedBytes: zip.length,
         unzippedBytes: 25,
+        extensions: [],
       };
       for (const namespace of ["team-a", "team-a", "team-b"]) {
         assert.deepEqual(await kit.answer(zipSource, namespace), { ok: true, package: want });
@@ -112,6 +113,25 @@ describe("package store process", () => {
         assert.equal(answer.error.entry, entry);
       });
     }
+
+    it("names the files that run as extensions, also when it knows the content already", async () => {
+      const files = { "extensions/b.sh": "#!/bin/sh", "extensions/a": "#!/bin/sh", "extensions/lib/c": "", a: "" };
+      const resolved = [await kit.answer({ type: "files", files }), await kit.answer({ type: "files", files })];
+      const names = resolved.map((answer) => (answer.ok ? answer.package.extensions : answer.error));
+      assert.deepEqual(names, [
+        ["a", "b.sh"],
+        ["a", "b.sh"],
+      ]);
+    });
+
+    it("gives a namespace what another has and lets it use, and says which has it not", async () => {
+      await kit.resolve(zipSource, "team-a");
+      assert.equal(await kit.resolve({ type: "digest", digest, of: "team-a" }, "team-b"), digest);
+      assert.equal((await kit.request(object, { token: "team-b/default" })).status, 200);
+      const answer = await kit.answer({ type: "digest", digest, of: "team-c" }, "team-d");
+      assert.ok(!answer.ok);
+      assert.match(answer.error.message, /namespace "team-c" has no such package/);
+    });
 
     it("takes a digest in the namespace that has it and in no other", async () => {
       await kit.resolve(zipSource, "team-a");

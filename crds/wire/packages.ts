@@ -13,7 +13,8 @@ export const resolveRequestSchema = z.object({
     z.object({ type: z.literal("binaryFiles"), files: z.record(z.string(), z.string()) }),
     z.object({ type: z.literal("zip"), base64: z.string() }),
     z.object({ type: z.literal("url"), url: z.string(), sha256: z.string() }),
-    z.object({ type: z.literal("digest"), digest: z.string() }),
+    /** `of`: the namespace that has it and lets the asking one use it; absent: the asking one has it. */
+    z.object({ type: z.literal("digest"), digest: z.string(), of: z.string().optional() }),
   ]),
 });
 export type ResolveRequest = z.infer<typeof resolveRequestSchema>;
@@ -25,6 +26,8 @@ export interface ResolvedPackage {
   readonly codeSHA256: string;
   readonly zippedBytes: number;
   readonly unzippedBytes: number;
+  /** Names of the files directly in its `extensions/`, in byte order: what a layer starts beside the runtime. At most 64. */
+  readonly extensions: readonly string[];
 }
 
 /** Stalled ones need a new spec; `SourceUnreachable` and `StoreUnavailable` are worth another try. */

@@ -4,7 +4,8 @@ import { promisify } from "node:util";
 import { constants, crc32, createInflateRaw, inflateRaw, inflateRawSync } from "node:zlib";
 import { localHeaderBytes, readEntries, type ArchiveEntry } from "./archive-directory.ts";
 import { invalidEntry, refuse, safeLinkTarget } from "./archive-entry.ts";
-import type { ArchiveLimits } from "./archive-limits.ts";
+import { archiveLimits, type ArchiveLimits } from "./archive-limits.ts";
+import { findExtensionFiles } from "./extension-files.ts";
 import { InflateBudget } from "./inflate-budget.ts";
 import { PackageError } from "./package-error.ts";
 import { readFully, readRange } from "./read-file-range.ts";
@@ -137,20 +138,41 @@ export async function openArchive(path: string, limits: ArchiveLimits): Promise<
   }
 }
 
-/** Checks a whole archive by inflating it to nowhere. Returns what its files hold, in bytes; throws PackageError. */
-export async function checkArchive(path: string, limits: ArchiveLimits): Promise<{ readonly unzippedBytes: number }> {
+/** What the check of a whole archive finds. */
+export interface CheckedArchive {
+  /** What its files hold. */
+  readonly unzippedBytes: number;
+  /** Names of the files that run as extensions when it is a layer. */
+  readonly extensions: readonly string[];
+}
+
+/** Checks a whole archive by inflating it to nowhere; throws PackageError. */
+export async function checkArchive(path: string, limits: ArchiveLimits): Promise<CheckedArchive> {
   const archive = await openArchive(path, limits);
   try {
     const budget = new InflateBudget(limits.unzippedBytes);
+    const targetByLink = new Map<string, string>();
     let unzippedBytes = 0;
     for (const entry of archive.entries) {
-      if (entry.kind === "link") await archive.readLink(entry, budget);
+      if (entry.kind === "link") targetByLink.set(entry.path, await archive.readLink(entry, budget));
       else if (entry.kind === "file")
         for await (const chunk of archive.read(entry, budget)) unzippedBytes += chunk.length;
     }
-    return { unzippedBytes };
+    return { unzippedBytes, extensions: findExtensionFiles(archive.entries, targetByLink) };
   } finally {
     await archive.close();
+  }
+}
+
+/** The extensions of an archive that was checked before, by its directory alone: links count as files. None when it is damaged. */
+export async function listExtensionFiles(path: string): Promise<readonly string[]> {
+  try {
+    const archive = await openArchive(path, archiveLimits);
+    await archive.close();
+    return findExtensionFiles(archive.entries, new Map());
+  } catch (error) {
+    if (error instanceof PackageError) return [];
+    throw error;
   }
 }
 

@@ -45,8 +45,7 @@ export class Resolver {
       throw new PackageError("StoreUnavailable", `Cannot keep package "${facts.digest}": it was removed meanwhile`);
     }
     const hex = hexOfDigest(facts.digest) ?? "";
-    const { digest, zippedBytes, unzippedBytes } = facts;
-    return { digest, codeSHA256: codeSha256Of(hex), zippedBytes, unzippedBytes };
+    return { ...facts, codeSHA256: codeSha256Of(hex) };
   }
 
   /** Content named by its digest, if the namespace has it already: knowing a digest is no right to the content of others. */
@@ -55,10 +54,11 @@ export class Resolver {
     const { store } = this.#options;
     const hex = source.type === "url" ? requireSha256(source.sha256) : parseSha256(source.digest);
     const digest = `sha256:${hex ?? ""}`;
-    const isKnown = (await store.mayRead(digest, namespace)) && (await store.verify(digest));
+    const holder = source.type === "digest" ? (source.of ?? namespace) : namespace;
+    const isKnown = (await store.mayRead(digest, holder)) && (await store.verify(digest));
     const facts = isKnown ? await store.find(digest) : undefined;
     if (facts === undefined && source.type === "digest") {
-      const message = `Cannot use digest ${quote(source.digest)}: namespace "${namespace}" has no such package; push it first`;
+      const message = `Cannot use digest ${quote(source.digest)}: namespace "${holder}" has no such package; push it first`;
       throw new PackageError("PackageNotFound", message);
     }
     return facts;
@@ -81,8 +81,7 @@ export class Resolver {
     const staged = await this.#options.store.stage();
     try {
       await this.#fill(staged, source);
-      const { unzippedBytes } = await checkArchive(staged.path, archiveLimits);
-      return await this.#options.store.commit(staged, unzippedBytes);
+      return await this.#options.store.commit(staged, await checkArchive(staged.path, archiveLimits));
     } finally {
       await staged.discard();
     }

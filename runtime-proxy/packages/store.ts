@@ -7,6 +7,8 @@ export interface PackageFacts {
   readonly digest: string;
   readonly zippedBytes: number;
   readonly unzippedBytes: number;
+  /** Names of the files in `extensions/`. */
+  readonly extensions: readonly string[];
 }
 
 /** Content on its way in: on local disk, since an archive is checked before anybody may see it. */
@@ -38,7 +40,7 @@ export interface CollectReport {
 export interface PackageStore {
   stage(): Promise<StagedContent>;
   /** Makes staged content visible under its digest, whole and durable, or not at all. Content that is there already stays. */
-  commit(staged: StagedContent, unzippedBytes: number): Promise<PackageFacts>;
+  commit(staged: StagedContent, checked: Pick<PackageFacts, "unzippedBytes" | "extensions">): Promise<PackageFacts>;
   /** What the store holds under a digest; undefined when nothing. Reads no content. */
   find(digest: string): Promise<PackageFacts | undefined>;
   /** Reads the content and compares its digest: damaged content is moved aside, and false like what is missing. */

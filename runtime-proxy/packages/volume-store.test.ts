@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { zipBytes } from "../../test/kit/zip-bytes.ts";
 import { openVolumeStore } from "./volume-store.ts";
 
 const content = Buffer.concat([Buffer.alloc(70_000, "a"), Buffer.alloc(70_000, "b")]);
@@ -44,7 +45,7 @@ describe("volume store", () => {
       assert.deepEqual(await readdir(join(directory, "damaged")), [], `step ${step}`);
       const staged = await store.stage();
       await staged.write(content);
-      assert.equal((await store.commit(staged, 5)).digest, digest);
+      assert.equal((await store.commit(staged, { unzippedBytes: 5, extensions: [] })).digest, digest);
       assert.ok(await store.verify(digest), `step ${step}`);
       await rm(directory, { recursive: true });
       if (!wasKilled) break;
@@ -58,4 +59,21 @@ describe("volume store", () => {
     const turns = phases.filter((phase, index) => phase !== phases[index - 1]);
     assert.deepEqual(turns, ["before:missing", "before:there", "granted:there", "granted:missing"]);
   }).timeout(120_000);
+
+  it("asks the archive for extensions where an earlier release kept none, and has none of a damaged one", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "volume-store-old-"));
+    for (const bytes of [zipBytes([{ name: "extensions/a" }, { name: "b" }]), content]) {
+      const store = await openVolumeStore({ directory });
+      const staged = await store.stage();
+      await staged.write(bytes);
+      const facts = await store.commit(staged, { unzippedBytes: 5, extensions: ["x"] });
+      const hex = facts.digest.slice(7);
+      const path = join(directory, "objects", hex.slice(0, 2), `${hex}.json`);
+      const { extensions: _new, ...old } = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
+      await writeFile(path, JSON.stringify(old));
+      const found = await (await openVolumeStore({ directory })).find(facts.digest);
+      assert.deepEqual(found, { ...facts, extensions: bytes === content ? [] : ["a"] });
+    }
+    await rm(directory, { recursive: true });
+  });
 });

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, readFile, readdir, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { listExtensionFiles } from "./archive.ts";
 import { hexOfDigest } from "./digest.ts";
 import { hashOf, ignoreMissing, modifiedAtMs, openIfThere, sizeOf, syncDirectory } from "./durable-files.ts";
 import { PackageError } from "./package-error.ts";
@@ -13,6 +14,7 @@ import type { ByteRange, CollectReport, PackageFacts, PackageStore, StagedConten
 interface Metadata {
   readonly zippedBytes: number;
   readonly unzippedBytes: number;
+  readonly extensions: readonly string[];
   /** Namespace that may read → when it last asked, ms since 1970. */
   readonly namespaces: Readonly<Record<string, number>>;
 }
@@ -64,7 +66,10 @@ class VolumeStore implements PackageStore {
     return await StagedFile.create(this.#path("staging", `${randomUUID()}.zip`));
   }
 
-  async commit(staged: StagedContent, unzippedBytes: number): Promise<PackageFacts> {
+  async commit(
+    staged: StagedContent,
+    { unzippedBytes, extensions }: Pick<PackageFacts, "unzippedBytes" | "extensions">,
+  ): Promise<PackageFacts> {
     if (!(staged instanceof StagedFile)) throw new TypeError("Cannot commit content that this store did not stage");
     const digest = await staged.finish();
     const hex = requireHex(digest);
@@ -74,7 +79,7 @@ class VolumeStore implements PackageStore {
       const { content } = this.#pathsOf(hex);
       await mkdir(join(content, ".."), { recursive: true });
       await rename(staged.path, content);
-      const metadata = { zippedBytes: staged.bytes, unzippedBytes, namespaces: known?.namespaces ?? {} };
+      const metadata = { zippedBytes: staged.bytes, unzippedBytes, extensions, namespaces: known?.namespaces ?? {} };
       // Content first: metadata is what makes it visible.
       await syncDirectory(join(content, ".."));
       await syncDirectory(this.#path("objects"));
@@ -180,7 +185,7 @@ class VolumeStore implements PackageStore {
       if ((await sizeOf(metadata)) === undefined) await rm(content, { force: true });
       return;
     }
-    const parsed = parseMetadata(await readFile(path, "utf8"));
+    const parsed = await parseMetadata(await readFile(path, "utf8"), content);
     if (parsed !== undefined && (await sizeOf(content)) !== undefined) this.#metadataByHex.set(hex, parsed);
     else await rm(path, { force: true });
   }
@@ -267,8 +272,8 @@ class VolumeStore implements PackageStore {
   }
 }
 
-function toFacts(digest: string, { zippedBytes, unzippedBytes }: Metadata): PackageFacts {
-  return { digest, zippedBytes, unzippedBytes };
+function toFacts(digest: string, { zippedBytes, unzippedBytes, extensions }: Metadata): PackageFacts {
+  return { digest, zippedBytes, unzippedBytes, extensions };
 }
 
 function requireHex(digest: string): string {
@@ -277,11 +282,14 @@ function requireHex(digest: string): string {
   return hex;
 }
 
-function parseMetadata(text: string): Metadata | undefined {
+/** What an earlier release kept says nothing of extensions: then the archive itself does. */
+async function parseMetadata(text: string, content: string): Promise<Metadata | undefined> {
   try {
     const value = JSON.parse(text) as Partial<Metadata> | null;
     if (typeof value?.zippedBytes !== "number" || typeof value.unzippedBytes !== "number") return undefined;
-    return { zippedBytes: value.zippedBytes, unzippedBytes: value.unzippedBytes, namespaces: value.namespaces ?? {} };
+    const { zippedBytes, unzippedBytes, namespaces = {} } = value;
+    const extensions = value.extensions ?? (await listExtensionFiles(content));
+    return { zippedBytes, unzippedBytes, extensions, namespaces };
   } catch {
     return undefined;
   }

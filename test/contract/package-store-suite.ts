@@ -22,7 +22,7 @@ const hourMs = 3_600_000;
 async function put(store: PackageStore, bytes: Buffer = content): Promise<PackageFacts> {
   const staged = await store.stage();
   for (let at = 0; at < bytes.length; at += 100_000) await staged.write(bytes.subarray(at, at + 100_000));
-  return await store.commit(staged, 7);
+  return await store.commit(staged, { unzippedBytes: 7, extensions: ["a.sh"] });
 }
 
 async function readAll(store: PackageStore, range?: { start: number; end: number }): Promise<Buffer | undefined> {
@@ -54,7 +54,7 @@ export function describePackageStore(name: string, create: () => Promise<Package
 
     it("keeps what is committed, also for the next process", async () => {
       const facts = await put(fixture.store);
-      assert.deepEqual(facts, { digest, zippedBytes: content.length, unzippedBytes: 7 });
+      assert.deepEqual(facts, { digest, zippedBytes: content.length, unzippedBytes: 7, extensions: ["a.sh"] });
       for (const store of [fixture.store, await fixture.reopen()]) {
         assert.deepEqual(await store.find(digest), facts);
         assert.deepEqual(await readAll(store), content);
@@ -68,7 +68,7 @@ export function describePackageStore(name: string, create: () => Promise<Package
       await staged.reset();
       assert.equal(staged.bytes, 0);
       await staged.write(content);
-      assert.equal((await fixture.store.commit(staged, 7)).digest, digest);
+      assert.equal((await fixture.store.commit(staged, { unzippedBytes: 7, extensions: ["a.sh"] })).digest, digest);
       assert.deepEqual(await readAll(fixture.store), content);
     });
 
