@@ -11,6 +11,8 @@ export const labels = {
   functionUid: "kubelambda.dev/function-uid",
   /** `status.revisionID` of the Function that the environment runs. */
   revision: "kubelambda.dev/revision",
+  /** The Layer object's uid, on each of its versions. */
+  layerUid: "kubelambda.dev/layer-uid",
 } as const;
 
 export const annotations = {
@@ -18,6 +20,8 @@ export const annotations = {
   environment: "kubelambda.dev/environment",
   /** The Lambda name of the function, for people. */
   functionName: "kubelambda.dev/function-name",
+  /** JSON: file name of an extension that a layer brings → the agent's socket for its container `extension-<n>`. */
+  extensions: "kubelambda.dev/extensions",
 } as const;
 
 export const ENVIRONMENT_COMPONENT = "environment";
@@ -75,5 +79,42 @@ export function parseFunctionName(text: string): FunctionReference | undefined {
     ...(match[1] !== undefined && { region: match[1] }),
     ...(match[2] !== undefined && { accountId: match[2] }),
     ...(match[4] !== undefined && { qualifier: match[4] }),
+  };
+}
+
+export interface LayerArn {
+  readonly region: string;
+  readonly accountId: string;
+  readonly name: string;
+  readonly version?: number | undefined;
+}
+
+/** `arn:aws:lambda:<region>:<account>:layer:<name>[:<version>]` */
+export function layerArn({ region, accountId, name, version }: LayerArn): string {
+  const arn = `arn:aws:lambda:${region}:${accountId}:layer:${name}`;
+  return version === undefined ? arn : `${arn}:${version}`;
+}
+
+/** A layer as a function's spec names it; without a version the newest is meant. */
+export interface LayerReference {
+  readonly name: string;
+  readonly version?: number;
+  /** Of an ARN. */
+  readonly region?: string;
+  readonly accountId?: string;
+}
+
+const layerPattern = /^(?:arn:aws[a-zA-Z-]*:lambda:([a-z0-9-]+):([0-9]{12}):layer:)?([a-zA-Z0-9\-_]+)(?::([0-9]+))?$/;
+
+/** Takes apart `name`, `name:3` or a layer version's ARN; undefined when it is none of them. */
+export function parseLayerReference(text: string): LayerReference | undefined {
+  const match = layerPattern.exec(text);
+  const name = match?.[3];
+  if (match === null || name === undefined) return undefined;
+  return {
+    name,
+    ...(match[4] !== undefined && { version: Number(match[4]) }),
+    ...(match[1] !== undefined && { region: match[1] }),
+    ...(match[2] !== undefined && { accountId: match[2] }),
   };
 }

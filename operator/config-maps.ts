@@ -4,7 +4,7 @@ import { kinds } from "../lib/kubernetes/kinds.ts";
 import type { KubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { keyOf, type Stored } from "../lib/kubernetes/object.ts";
-import type { ConfigMap } from "./controllers/function/code-source.ts";
+import type { ConfigMap } from "./package-source.ts";
 
 export interface ConfigMapsOptions {
   readonly client: KubernetesClient;
@@ -17,7 +17,7 @@ export interface ConfigMapsOptions {
 /** A namespace that cannot be listed in this time is tried again by the reconciler, ms. */
 const syncTimeoutMs = 15_000;
 
-/** ConfigMaps of those namespaces only in which a Function takes its code from one: others' are no business of ours. */
+/** ConfigMaps of those namespaces only in which a Function or Layer takes its package from one: others' are no business of ours. */
 export class ConfigMaps {
   readonly #options: ConfigMapsOptions;
   readonly #cacheByNamespace = new Map<string, ObjectCache<ConfigMap>>();

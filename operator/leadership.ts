@@ -6,16 +6,20 @@ import { Controller } from "../lib/kubernetes/controller.ts";
 import { EventRecorder } from "../lib/kubernetes/event-recorder.ts";
 import { createKindTable } from "../lib/kubernetes/kinds.ts";
 import type { ObjectCache } from "../lib/kubernetes/object-cache.ts";
+import { keyOf } from "../lib/kubernetes/object.ts";
 import { FIELD_MANAGER } from "../crds/names.ts";
 import { ConfigMaps } from "./config-maps.ts";
-import { CodeResolver } from "./controllers/function/code-resolver.ts";
 import { functionController } from "./controllers/function/controller.ts";
+import type { FunctionSettings } from "./controllers/function/decide.ts";
+import { layerController } from "./controllers/layer/controller.ts";
 import { notServedController } from "./controllers/not-served/controller.ts";
 import type { NotServedObject } from "./controllers/not-served/decide.ts";
 import type { EnvironmentSettings } from "./environment-settings.ts";
+import { NumberTaker } from "./number-taker.ts";
 import type { OperatorConfig } from "./operator-config.ts";
-import type { OperatorCaches } from "./operator-caches.ts";
+import { cachesOf, type OperatorCaches } from "./operator-caches.ts";
 import type { OperatorDependencies } from "./operator-dependencies.ts";
+import { createPackageResolvers } from "./package-resolvers.ts";
 import { startReferences } from "./references.ts";
 import { Autoscaler } from "./scaling/autoscaler.ts";
 import { ensureSigningKey } from "./signing-key.ts";
@@ -45,22 +49,25 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const { client, clock, draw, log, packageStore } = dependencies;
   const secret = config.KUBELAMBDA_SIGNING_KEY_SECRET;
   const routerKeys = dependencies.routerKeys ?? [await ensureSigningKey(client, config.KUBELAMBDA_NAMESPACE, secret)];
-  await Promise.all([caches.functions, caches.pods, caches.recipes].map((cache) => cache.synced(signal)));
+  await Promise.all(cachesOf(caches).map((cache) => cache.synced(signal)));
   const wakes = delayedWakes((key) => functions.wake(key), options);
-  const resolver = new CodeResolver({
-    store: packageStore,
-    clock,
-    draw,
-    onChange: (key) => functions.wake(key),
+  const resolvers = createPackageResolvers({
+    ...{ store: packageStore, caches, clock, draw },
+    wakeFunction: (key) => functions.wake(key),
+    wakeLayer: (key) => layers.wake(key),
     onError: (error) => log.warn("Package store does not answer", { error }),
+  });
+  const numbers = new NumberTaker({
+    ...{ client, clock, draw, mayAct },
+    onChange: (key) => layers.wake(key),
+    onError: (error) => log.warn("Cannot take a number for a version", { error }),
   });
   const configMaps = new ConfigMaps({
     client,
     clock,
     onChange: (key) => {
-      for (const { metadata } of caches.functions.byIndex("configMap", key)) {
-        functions.wake(`${metadata.namespace ?? ""}/${metadata.name}`);
-      }
+      for (const object of caches.functions.byIndex("configMap", key)) functions.wake(keyOf(object));
+      for (const object of caches.layers.byIndex("configMap", key)) layers.wake(keyOf(object));
     },
     onError: (error) => log.debug("Watch of ConfigMaps failed and goes on", { error }),
   });
@@ -76,7 +83,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     maxEnvironments: config.KUBELAMBDA_MAX_ENVIRONMENTS,
     isReplicaGone: dependencies.isReplicaGone,
     onChange: (key, urgent) => (urgent ? functions.wake(key) : wakes.soon(key)),
-    onAssembleFailed: (key) => resolver.renew(key),
+    onAssembleFailed: (key) => resolvers.renew(key),
   });
   const instance = config.KUBELAMBDA_POD_NAME ?? "operator";
   const events = new EventRecorder({ client, clock, controller: "kubelambda.dev/operator", instance });
@@ -86,34 +93,54 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     events,
     mayAct,
     logger: log,
-    kindOf: createKindTable([caches.functions.kind, ...notServed.map(({ kind }) => kind)]),
+    kindOf: createKindTable([caches.functions.kind, caches.layers.kind, ...notServed.map(({ kind }) => kind)]),
     applier: new Applier({ client, fieldManager: FIELD_MANAGER }),
     metrics: createControllerMetrics(options.registry),
   };
-  const settings = { region: config.KUBELAMBDA_REGION, runtimes: dependencies.runtimes, routerKeys };
+  const settings = functionSettings(config, dependencies, routerKeys);
   const healthOf = (uid: string) => autoscaler.healthOf(uid);
+  const { code, content, grants } = resolvers;
   const functions = new Controller(
-    functionController({ caches, configMaps, resolver, healthOf, settings, clock }),
+    functionController({ caches, configMaps, resolver: code, grants, healthOf, settings, clock }),
+    shell,
+  );
+  const layers = new Controller(
+    layerController({ caches, configMaps, resolver: content, numbers, region: settings.region, clock }),
     shell,
   );
   const others = notServed.map((cache) => new Controller(notServedController(cache), { ...shell, workers: 1 }));
   const stop = async (deadline?: AbortSignal): Promise<void> => {
     endReferences();
     wakes.stop();
-    resolver.stop();
-    await Promise.all([autoscaler.stop(), ...[functions, ...others].map((controller) => controller.stop(deadline))]);
+    resolvers.stop();
+    numbers.stop();
+    const controllers = [functions, layers, ...others];
+    await Promise.all([autoscaler.stop(), ...controllers.map((controller) => controller.stop(deadline))]);
     await Promise.all([configMaps.stop(), events.stop(deadline)]);
   };
   const everyMs = config.KUBELAMBDA_REFERENCES_SECONDS * 1000;
   const endReferences = startReferences({ store: packageStore, caches, clock, mayAct, log, everyMs });
   try {
     autoscaler.start();
-    await Promise.all([functions, ...others].map((controller) => controller.start(signal)));
+    await Promise.all([functions, layers, ...others].map((controller) => controller.start(signal)));
   } catch (error) {
     await stop(AbortSignal.abort());
     throw error;
   }
   return { autoscaler, stop };
+}
+
+function functionSettings(
+  config: OperatorConfig,
+  { runtimes, hasPodResources }: OperatorDependencies,
+  routerKeys: readonly string[],
+): FunctionSettings {
+  return {
+    ...{ runtimes, hasPodResources, routerKeys },
+    region: config.KUBELAMBDA_REGION,
+    stopsBetweenInvocations: config.KUBELAMBDA_STOP_BETWEEN_INVOCATIONS,
+    streamBytesPerSecond: config.KUBELAMBDA_STREAM_BYTES_PER_SECOND,
+  };
 }
 
 function environmentSettings(

@@ -1,23 +1,29 @@
 /** The objects that the operator follows, as its parts look them up. */
-import { ENVIRONMENT_COMPONENT, labels } from "../crds/names.ts";
+import { accountIdOf, annotations, ENVIRONMENT_COMPONENT, labels, parseLayerReference } from "../crds/names.ts";
 import { functionKind, type FunctionObject } from "../crds/v1alpha1/function.ts";
+import { layerKind, type LayerObject } from "../crds/v1alpha1/layer.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import type { KubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
-import type { Stored } from "../lib/kubernetes/object.ts";
+import type { KubernetesObject, Stored } from "../lib/kubernetes/object.ts";
 import type { ControllerRevision } from "./controllers/function/recipe.ts";
 import { lambdaName } from "./controllers/function/revision.ts";
+import { layerName, type LayerVersionObject } from "./controllers/layer/layer-version.ts";
 import type { Pod } from "./pod.ts";
 
 export interface OperatorCaches {
-  /** Indexes: `uid`, `name` (`<namespace>/<Lambda name>`), `configMap` (`<namespace>/<name>`). */
+  /** Indexes: `uid`, `name` (`<namespace>/<Lambda name>`), `configMap` (`<namespace>/<name>`), `layer` (`<account id>/<Lambda name>`). */
   readonly functions: ObjectCache<FunctionObject>;
   /** Execution environments. Index: `function` (the Function's uid). */
   readonly pods: ObjectCache<Pod>;
   /** Recipes of functions. Index: `function`. */
   readonly recipes: ObjectCache<ControllerRevision>;
+  /** Indexes: `name` (`<namespace>/<Lambda name>`), `account` (`<account id>/<Lambda name>`), `configMap` (`<namespace>/<name>`). */
+  readonly layers: ObjectCache<LayerObject>;
+  /** Versions of layers. Index: `layer` (the Layer's uid). */
+  readonly layerVersions: ObjectCache<LayerVersionObject>;
 }
 
 export interface OperatorCachesOptions {
@@ -33,7 +39,12 @@ export function createOperatorCaches(options: OperatorCachesOptions): OperatorCa
     functions: new ObjectCache<FunctionObject>({
       ...options,
       kind: functionKind,
-      indexes: { uid: ({ metadata }) => [metadata.uid], name: (object) => [nameKey(object)], configMap: configMapKeys },
+      indexes: {
+        uid: ({ metadata }) => [metadata.uid],
+        name: (object) => [nameKey(object)],
+        configMap: ({ metadata, spec }) => configMapKeys(metadata.namespace, spec.code),
+        layer: usedLayers,
+      },
     }),
     pods: new ObjectCache<Pod>({
       ...options,
@@ -48,21 +59,64 @@ export function createOperatorCaches(options: OperatorCachesOptions): OperatorCa
       labelSelector: labels.functionUid,
       indexes: { function: ({ metadata }) => [metadata.labels?.[labels.functionUid] ?? ""] },
     }),
+    layers: new ObjectCache<LayerObject>({
+      ...options,
+      kind: layerKind,
+      indexes: {
+        name: (object) => [layerKey(object)],
+        account: (object) => [accountLayerKey(object.metadata.namespace, layerName(object))],
+        configMap: ({ metadata, spec }) => configMapKeys(metadata.namespace, spec.content),
+      },
+    }),
+    layerVersions: new ObjectCache<LayerVersionObject>({
+      ...options,
+      kind: kinds.controllerRevision,
+      labelSelector: labels.layerUid,
+      indexes: { layer: ({ metadata }) => [metadata.labels?.[labels.layerUid] ?? ""] },
+    }),
   };
 }
+
+/** All of them, as whoever starts, awaits and stops them sees them. */
+export function cachesOf(caches: OperatorCaches): readonly CacheLife[] {
+  const { functions, pods, recipes, layers, layerVersions } = caches;
+  return [functions, pods, recipes, layers, layerVersions];
+}
+
+type CacheLife = Pick<ObjectCache<KubernetesObject>, "start" | "stop" | "synced">;
 
 /** Under this key the Functions that claim one Lambda name are found. */
 export function nameKey(object: FunctionObject): string {
   return `${object.metadata.namespace ?? ""}/${lambdaName(object)}`;
 }
 
-function configMapKeys({ metadata, spec }: Stored<FunctionObject>): readonly string[] {
-  const name = spec.code.configMapRef?.name;
-  return name === undefined ? [] : [`${metadata.namespace ?? ""}/${name}`];
+/** Under this key the Layers that claim one Lambda name are found. */
+export function layerKey(object: LayerObject): string {
+  return `${object.metadata.namespace ?? ""}/${layerName(object)}`;
 }
 
-/** Of 10,000 pods only labels, owner and status are read; specs and annotations are most of their memory. */
+/** As ARNs name a layer. */
+export function accountLayerKey(namespace = "", name: string): string {
+  return `${accountIdOf(namespace)}/${name}`;
+}
+
+function configMapKeys(namespace = "", source: { readonly configMapRef?: { readonly name: string } | undefined }) {
+  const name = source.configMapRef?.name;
+  return name === undefined ? [] : [`${namespace}/${name}`];
+}
+
+function usedLayers({ metadata, spec }: Stored<FunctionObject>): readonly string[] {
+  return (spec.layers ?? []).flatMap((text) => {
+    const reference = parseLayerReference(text);
+    if (reference === undefined) return [];
+    return [`${reference.accountId ?? accountIdOf(metadata.namespace ?? "")}/${reference.name}`];
+  });
+}
+
+/** Of 10,000 pods only labels, owner, status and extensions are read; specs and annotations are most of their memory. */
 function withoutUnread(pod: Stored<Pod>): Stored<Pod> {
-  const { managedFields: _fields, annotations: _annotations, ...metadata } = pod.metadata;
-  return { ...pod, metadata, spec: { containers: [] } };
+  const { managedFields: _fields, annotations: all, ...metadata } = pod.metadata;
+  const extensions = all?.[annotations.extensions];
+  const kept = extensions === undefined ? {} : { annotations: { [annotations.extensions]: extensions } };
+  return { ...pod, metadata: { ...metadata, ...kept }, spec: { containers: [] } };
 }

@@ -43,6 +43,10 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_CPU_REQUEST_PERCENT: percentVariable(),
   KUBELAMBDA_MEMORY_REQUEST_PERCENT: percentVariable(),
   KUBELAMBDA_TMP_MEDIUM: z.enum(["", "Memory"]).default(""),
+  /** Between invocations the supervisors stop the function's processes by signal. */
+  KUBELAMBDA_STOP_BETWEEN_INVOCATIONS: booleanVariable().default(false),
+  /** Of a streamed response after its first 6 MiB; 0: no limit. Source: Lambda quotas, 2 MB/s. */
+  KUBELAMBDA_STREAM_BYTES_PER_SECOND: integerVariable({ min: 0, max: 1_000_000_000 }).default(2_097_152),
   KUBELAMBDA_RUNTIME_CLASS: z.string().optional(),
   KUBELAMBDA_IMAGE_PULL_POLICY: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent"),
   /** Absent: all namespaces. */

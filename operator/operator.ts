@@ -5,7 +5,6 @@ import { kindDefinitions } from "../crds/kinds.ts";
 import { aliasKind } from "../crds/v1alpha1/alias.ts";
 import { eventSourceMappingKind } from "../crds/v1alpha1/event-source-mapping.ts";
 import { functionKind } from "../crds/v1alpha1/function.ts";
-import { layerKind } from "../crds/v1alpha1/layer.ts";
 import { versionKind } from "../crds/v1alpha1/version.ts";
 import { audiences } from "../crds/wire/routes.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -24,7 +23,7 @@ import type { NotServedObject } from "./controllers/not-served/decide.ts";
 import type { RuntimeTable } from "./controllers/function/served-fields.ts";
 import { createHttpPackageStore } from "./http-package-store.ts";
 import { LeaderRole } from "./leader-role.ts";
-import { createOperatorCaches } from "./operator-caches.ts";
+import { cachesOf, createOperatorCaches } from "./operator-caches.ts";
 import { operatorConfigSchema, runtimesSchema, type OperatorConfig } from "./operator-config.ts";
 import type { OperatorDependencies } from "./operator-dependencies.ts";
 import { RouterPods } from "./router-pods.ts";
@@ -55,10 +54,10 @@ export async function startOperator(
     onError: (error: unknown) => log.debug("Watch failed and goes on", { error }),
   };
   const caches = createOperatorCaches(cacheOptions);
-  const notServed = [versionKind, aliasKind, layerKind, eventSourceMappingKind].map(
+  const notServed = [versionKind, aliasKind, eventSourceMappingKind].map(
     (kind) => new ObjectCache<NotServedObject>({ ...cacheOptions, kind }),
   );
-  const all = [caches.functions, caches.pods, caches.recipes, ...notServed];
+  const all = [...cachesOf(caches), ...notServed];
   const role = new LeaderRole({ config, dependencies, caches, notServed, registry });
   const closing: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {

@@ -5,7 +5,7 @@ import type { PackageStoreClient } from "./package-store.ts";
 
 export interface ReferencesOptions {
   readonly store: PackageStoreClient;
-  readonly caches: Pick<OperatorCaches, "functions" | "recipes">;
+  readonly caches: Pick<OperatorCaches, "functions" | "recipes" | "layerVersions">;
   readonly clock: Clock;
   readonly mayAct: () => boolean;
   readonly log: Logger;
@@ -15,7 +15,7 @@ export interface ReferencesOptions {
 
 const putTimeoutMs = 60_000;
 
-/** Tells the package store again and again what is still needed: what functions serve and what they may return to. Returns how to end it. */
+/** Tells the package store again and again what is still needed: what functions serve and may return to, and every version of a layer. Returns how to end it. */
 export function startReferences(options: ReferencesOptions): () => void {
   const { store, caches, clock, mayAct, log, everyMs } = options;
   const ending = new AbortController();
@@ -24,7 +24,8 @@ export function startReferences(options: ReferencesOptions): () => void {
   async function put(): Promise<void> {
     try {
       // A stale view would let the store collect what is new.
-      const isFresh = !caches.functions.isStale(clock.nowMs()) && !caches.recipes.isStale(clock.nowMs());
+      const read = [caches.functions, caches.recipes, caches.layerVersions];
+      const isFresh = read.every((cache) => !cache.isStale(clock.nowMs()));
       if (!mayAct() || !isFresh) return;
       const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(putTimeoutMs)]);
       await store.putReferences(collectReferences(caches), signal);
@@ -46,6 +47,7 @@ export function startReferences(options: ReferencesOptions): () => void {
 export function collectReferences({
   functions,
   recipes,
+  layerVersions,
 }: ReferencesOptions["caches"]): Record<string, readonly string[]> {
   const digestsByNamespace = new Map<string, Set<string>>();
   const add = (namespace = "", digest: string | undefined): void => {
@@ -54,6 +56,10 @@ export function collectReferences({
     if (digest !== undefined) digests.add(digest);
   };
   for (const { metadata, status } of functions.list()) add(metadata.namespace, status?.codeDigest);
-  for (const { metadata, data } of recipes.list()) add(metadata.namespace, data.code.digest);
+  for (const { metadata, data } of recipes.list()) {
+    add(metadata.namespace, data.code.digest);
+    for (const { digest } of data.layers ?? []) add(metadata.namespace, digest);
+  }
+  for (const { metadata, data } of layerVersions.list()) add(metadata.namespace, data.digest);
   return Object.fromEntries([...digestsByNamespace].map(([namespace, digests]) => [namespace, [...digests].sort()]));
 }

@@ -8,6 +8,8 @@ export const conditionTypes = {
   Reconciling: "Work is under way",
   Stalled: "Only a new spec helps",
   CodeResolved: "The code is in the package store, checked, and named by its digest",
+  ContentResolved: "The layer's content is in the package store, checked, and named by its digest",
+  LayersResolved: "Every layer of the function stands for one version of it; only on functions with layers",
   EnvironmentsHealthy: "Execution environments that calls need come up",
   FieldsIgnored: "Fields that are accepted for manifests written for AWS and have another meaning, or none, here",
 } as const;
@@ -16,8 +18,16 @@ export type ConditionType = keyof typeof conditionTypes;
 /** Every reason that a condition can have; the sentence goes into the reference. */
 export const reasons = {
   Available: "It can be used",
-  Resolving: "The code is being fetched and checked",
-  Resolved: "The code is in the package store",
+  Resolving: "The code or content is being fetched and checked",
+  Resolved: "The code or content is in the package store",
+  Publishing: "The next version is being kept under a number of its own",
+  NumberUnavailable: "No number can be had from the namespace's ConfigMap kubelambda-ledger; it is tried again",
+  LayerNotFound: "No such layer or version of a layer is there yet",
+  LayerNotReady: "The layer has no version yet",
+  LayerNotGranted: "The layer is another namespace's, whose allowedNamespaces does not name this one",
+  LayerInOtherRegion: "The layer's ARN names another region than this installation's",
+  LayerNamedTwice: "Two versions of one layer are named",
+  LayersKept: "A layer is gone or closed; the version that the function has goes on",
   Superseded: "A newer generation of the spec has not been looked at yet",
   UpdateFailed: "The new spec cannot run; what ran before goes on",
   CodeTooLarge: "The package is larger than Lambda allows: 50 MB zipped inline, 250 MB unzipped with all layers",

@@ -31,6 +31,7 @@ export const layerSpecSchema = withRules(
   [immutable("name")],
 );
 export type LayerSpec = z.output<typeof layerSpecSchema>;
+export type LayerSpecInput = z.input<typeof layerSpecSchema>;
 
 export const layerRules = [
   objectNameRule(
@@ -44,15 +45,24 @@ export const layerStatusSchema = z.object({
     .array(
       z.object({
         version: z.int().min(1),
-        sha256: text(64),
+        sha256: text(64).describe("Of the zip, hex"),
         size: z.int().min(0).describe("Zipped, bytes"),
-        extensions: z.array(text(255)).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
+        extensions: z
+          .array(text(255))
+          .max(64)
+          .meta({ "x-kubernetes-list-type": "atomic" })
+          .optional()
+          .describe("Files that run as extensions beside the function"),
+        description: text(256).optional(),
+        compatibleRuntimes: z.array(text(128)).max(15).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
+        compatibleArchitectures: z.array(text(16)).max(2).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
         createdDate: dateTime().optional(),
       }),
     )
     .max(1000)
     .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["version"] })
-    .optional(),
+    .optional()
+    .describe("The newest ones; each is kept in a ControllerRevision, and goes when that is deleted"),
   latestVersion: z.int().min(1).optional(),
   layerARN: text(400).optional(),
   conditions: conditionsSchema.optional(),

@@ -1,5 +1,5 @@
 /** What a pod's status says about the environment in it. */
-import { labels } from "../../crds/names.ts";
+import { annotations, labels } from "../../crds/names.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { Pod } from "../pod.ts";
 import type { EnvironmentPhase } from "./decide.ts";
@@ -74,7 +74,7 @@ function startFailure(pod: Stored<Pod>): EnvironmentFailure | undefined {
     const reason = hopelessReasons[waiting?.reason ?? ""];
     if (reason === undefined) continue;
     const why = oneLine(waiting?.message) ?? "no reason given";
-    const message = `Container "${status.name}" does not start with image "${status.image}": ${waiting?.reason ?? ""}: ${why}`;
+    const message = `${titleOf(pod, status)} does not start with image "${status.image}": ${waiting?.reason ?? ""}: ${why}`;
     return { reason, message };
   }
   return undefined;
@@ -90,7 +90,7 @@ function endOf(pod: Stored<Pod>): Pick<EnvironmentState, "phase" | "failure"> | 
     const terminated = crashed.state?.terminated;
     const why = `${terminated?.reason ?? "Error"}, exit code ${terminated?.exitCode ?? "unknown"}`;
     const detail = oneLine(terminated?.message);
-    const message = `Container "${crashed.name}" ended right after its start: ${why}${detail === undefined ? "" : `: ${detail}`}`;
+    const message = `${titleOf(pod, crashed)} ended right after its start: ${why}${detail === undefined ? "" : `: ${detail}`}`;
     return { phase: "ended", failure: { reason: "Crashed", message } };
   }
   if (phase === "Failed" && ended.length === 0) {
@@ -101,6 +101,24 @@ function endOf(pod: Stored<Pod>): Pick<EnvironmentState, "phase" | "failure"> | 
     };
   }
   return { phase: "ended" };
+}
+
+/** An extension's container by the file that it runs, too. */
+function titleOf({ metadata }: Stored<Pod>, { name }: ContainerStatus): string {
+  const sockets = parseSockets(metadata.annotations?.[annotations.extensions]);
+  const [file] = Object.entries(sockets).find(([, socket]) => socket.includes(`/${name}/`)) ?? [];
+  return file === undefined ? `Container "${name}"` : `Container "${name}" of extension "${file}"`;
+}
+
+/** Somebody else may have written to the annotation. */
+function parseSockets(text = "{}"): Readonly<Record<string, string>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null) return {};
+    return Object.fromEntries(Object.entries(value).filter(([, socket]) => typeof socket === "string"));
+  } catch {
+    return {};
+  }
 }
 
 function isCrash({ state }: ContainerStatus): boolean {

@@ -178,7 +178,6 @@ describe("operator on a real API server", function () {
         reason: "SourceNotServed",
         message: /^Cannot run image "registry\/x:1": this release runs packageType Zip/,
       },
-      "a layer": { spec: { layers: ["tools:3"] }, reason: "FieldNotServed", message: /^Cannot attach layer "tools:3"/ },
       "tenants apart": {
         spec: { tenancyConfig: { tenantIsolationMode: "PER_TENANT" } },
         reason: "FieldNotServed",

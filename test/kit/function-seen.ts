@@ -5,12 +5,19 @@ import { parseFunction, type FunctionObject, type FunctionSpecInput } from "../.
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { EnvironmentSettings } from "../../operator/environment-settings.ts";
 import type { FunctionSeen } from "../../operator/controllers/function/decide.ts";
+import type { LayerUse } from "../../operator/controllers/function/layer-use.ts";
 import type { ControllerRevision, Recipe } from "../../operator/controllers/function/recipe.ts";
 import { decideRecipe } from "../../operator/controllers/function/revision.ts";
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 const packageDigest = `sha256:${sha256("package")}`;
-export const resolvedPackage = { digest: packageDigest, codeSHA256: "cGFja2FnZQ==", zippedBytes: 100 };
+export const resolvedPackage = {
+  digest: packageDigest,
+  codeSHA256: "cGFja2FnZQ==",
+  zippedBytes: 100,
+  unzippedBytes: 200,
+  extensions: [],
+};
 export const functionSettings = {
   region: "eu-west-1",
   runtimes: {
@@ -19,6 +26,9 @@ export const functionSettings = {
     "nodejs12.x": { image: "nodejs:12", state: "blocked" },
   },
   routerKeys: ["key"],
+  stopsBetweenInvocations: false,
+  streamBytesPerSecond: 0,
+  hasPodResources: true,
 } as const;
 
 export const environmentSettings: EnvironmentSettings = {
@@ -54,12 +64,13 @@ export function functionObject(
   return { ...parsed.value, metadata, ...(status !== undefined && { status }) };
 }
 
-export function recipeFor(object: Stored<FunctionObject>): Recipe {
+export function recipeFor(object: Stored<FunctionObject>, layers: readonly LayerUse[] = []): Recipe {
   const image = functionSettings.runtimes["nodejs24.x"].image;
   return decideRecipe({
     ...functionSettings,
     object,
     code: resolvedPackage,
+    layers,
     sourceHash: "source",
     image,
     hash: sha256,
@@ -87,6 +98,7 @@ export function functionSeen(changes: Partial<FunctionSeen> = {}): FunctionSeen 
   return {
     object: functionObject(),
     code: { type: "resolved", sourceHash: "source", package: resolvedPackage },
+    layers: { type: "resolved", layers: [], kept: [] },
     recipes: [],
     environments: { total: 0, ready: 0 },
     settings: functionSettings,

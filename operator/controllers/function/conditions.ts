@@ -1,9 +1,18 @@
 /** A Function's conditions and the events that go with their changes. Pure. */
-import { setCondition, type Condition, type ConditionDraft, type Reason } from "../../../crds/v1alpha1/condition.ts";
+import {
+  removeCondition,
+  setCondition,
+  type Condition,
+  type ConditionDraft,
+  type Reason,
+} from "../../../crds/v1alpha1/condition.ts";
 import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
 import type { EventDraft, Outcome } from "../../../lib/kubernetes/plan.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
 import type { Recipe } from "./recipe.ts";
+import type { FunctionSettings } from "./decide.ts";
+import { layersCondition } from "./layer-condition.ts";
+import { extensionFiles, type LayersSeen } from "./layer-use.ts";
 import { fieldsIgnored, type Problem, type RuntimeTable } from "./served-fields.ts";
 
 /** How environments have come up lately. */
@@ -18,8 +27,10 @@ export type Progress =
       readonly reason: Reason;
       readonly message: string;
       readonly afterMs?: number;
+      /** Set when it is not the code that is waited for. */
+      readonly codeDigest?: string;
     }
-  | ({ readonly type: "failed" } & Problem);
+  | ({ readonly type: "failed"; readonly codeDigest?: string } & Problem);
 
 export interface ConditionsInput {
   readonly object: Stored<FunctionObject>;
@@ -27,7 +38,8 @@ export interface ConditionsInput {
   /** What serves calls, if anything does. */
   readonly recipe: Recipe | undefined;
   readonly health: Health | undefined;
-  readonly runtimes: RuntimeTable;
+  readonly layers: LayersSeen;
+  readonly settings: Pick<FunctionSettings, "runtimes" | "hasPodResources">;
   /** ISO 8601. */
   readonly now: string;
 }
@@ -35,24 +47,37 @@ export interface ConditionsInput {
 /** All conditions, from the first visit on. */
 export function decideConditions(input: ConditionsInput): Condition[] {
   const { object, now } = input;
-  const drafts = [...progressConditions(input), fieldsIgnored(object.spec), healthCondition(input)];
+  const ignored = fieldsIgnored(object.spec, memoryMeaning(input));
+  const drafts = [...progressConditions(input), ...layersCondition(input), ignored, healthCondition(input)];
   const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
-  return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), object.status?.conditions ?? []);
+  const before = withoutLayers(object) ? removeCondition(told(object), "LayersResolved") : told(object);
+  return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), before);
 }
 
-function progressConditions({ progress, recipe, object, runtimes }: ConditionsInput): readonly ConditionDraft[] {
+function told({ status }: FunctionObject): Condition[] {
+  return status?.conditions ?? [];
+}
+
+function withoutLayers({ spec }: FunctionObject): boolean {
+  return (spec.layers ?? []).length === 0;
+}
+
+/** Without one limit over all containers each has its own. */
+function memoryMeaning({ recipe, settings }: ConditionsInput): readonly string[] {
+  if (settings.hasPodResources || extensionFiles(recipe?.layers ?? []).length === 0) return [];
+  return [
+    "spec.memorySize: the limit of runtime and of each extension by itself, for this cluster limits no whole pods",
+  ];
+}
+
+function progressConditions({ progress, recipe, object, settings }: ConditionsInput): readonly ConditionDraft[] {
   if (progress.type === "active") {
-    const { reason, message } = availability(object, runtimes);
+    const { reason, message } = availability(object, settings.runtimes);
     return [
       { type: "Ready", status: "True", reason, message },
       { type: "Reconciling", status: "False", reason: "Available", message: "Nothing is under way" },
       { type: "Stalled", status: "False", reason: "Available", message: "Nothing is in the way" },
-      {
-        type: "CodeResolved",
-        status: "True",
-        reason: "Resolved",
-        message: `The code is "${progress.recipe.code.digest}"`,
-      },
+      codeResolved(progress.recipe.code.digest),
     ];
   }
   const { reason, message } = progress;
@@ -74,15 +99,21 @@ function progressConditions({ progress, recipe, object, runtimes }: ConditionsIn
       reason,
       message: isFailed ? message : "Nothing but time is in the way",
     },
-    isAboutCode || !isFailed
-      ? { type: "CodeResolved", status: "False", reason, message }
-      : {
-          type: "CodeResolved",
-          status: "Unknown",
-          reason,
-          message: "The code has not been looked at: another field is in the way",
-        },
+    progress.codeDigest !== undefined
+      ? codeResolved(progress.codeDigest)
+      : isAboutCode || !isFailed
+        ? { type: "CodeResolved", status: "False", reason, message }
+        : {
+            type: "CodeResolved",
+            status: "Unknown",
+            reason,
+            message: "The code has not been looked at: another field is in the way",
+          },
   ];
+}
+
+function codeResolved(digest: string): ConditionDraft {
+  return { type: "CodeResolved", status: "True", reason: "Resolved", message: `The code is "${digest}"` };
 }
 
 const codeReasons: ReadonlySet<Reason> = new Set([
@@ -138,7 +169,9 @@ export function decideEvents({ status }: FunctionObject, next: FunctionStatus): 
         { type: "Warning", reason, action: type === "Stalled" ? "Reconcile" : "StartEnvironment", note: message },
       ];
     const isRetried = type === "CodeResolved" && condition.status === "False" && retriedReasons.has(reason);
-    return isRetried ? [{ type: "Warning", reason, action: "ResolveCode", note: message }] : [];
+    if (isRetried) return [{ type: "Warning", reason, action: "ResolveCode", note: message }];
+    const isLayers = type === "LayersResolved" && (condition.status === "False" || reason === "LayersKept");
+    return isLayers ? [{ type: "Warning", reason, action: "ResolveLayers", note: message }] : [];
   });
 }
 

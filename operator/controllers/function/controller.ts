@@ -2,13 +2,16 @@ import { functionKind, type FunctionStatus } from "../../../crds/v1alpha1/functi
 import type { ControllerDefinition } from "../../../lib/kubernetes/controller.ts";
 import { watchMapped, watchOwn, watchOwned } from "../../../lib/kubernetes/controller-watch.ts";
 import { keyOf } from "../../../lib/kubernetes/object.ts";
-import { nameKey } from "../../operator-caches.ts";
+import { accountLayerKey, nameKey } from "../../operator-caches.ts";
+import { layerName } from "../layer/layer-version.ts";
 import { decideFunction, type FunctionSeen } from "./decide.ts";
 import { observeFunction, type FunctionObserverParts } from "./observe.ts";
 
-/** Wakes for a Function, the others that claim its name, and its recipes. Its pods, ConfigMap and package answers wake it from outside. */
+/** Wakes for a Function, the others that claim its name, its recipes, and its layers with their versions. Its pods, ConfigMap and package answers wake it from outside. */
 export function functionController(parts: FunctionObserverParts): ControllerDefinition<FunctionSeen, FunctionStatus> {
-  const { functions, recipes } = parts.caches;
+  const { functions, recipes, layers, layerVersions } = parts.caches;
+  const usersOf = (namespace: string | undefined, name: string): readonly string[] =>
+    functions.byIndex("layer", accountLayerKey(namespace, name)).map(keyOf);
   return {
     name: "function",
     kind: functionKind,
@@ -18,6 +21,8 @@ export function functionController(parts: FunctionObserverParts): ControllerDefi
       watchOwn(functions),
       watchMapped(functions, (object) => functions.byIndex("name", nameKey(object)).map(keyOf)),
       watchOwned(recipes, functionKind),
+      watchMapped(layers, (layer) => usersOf(layer.metadata.namespace, layerName(layer))),
+      watchMapped(layerVersions, ({ metadata, data }) => usersOf(metadata.namespace, data.name)),
     ],
   };
 }

@@ -1,36 +1,22 @@
 /** From what is seen of a Function to what shall be: its recipe, its status, what to tell. */
 import { LATEST, labels } from "../../../crds/names.ts";
-import type { Reason } from "../../../crds/v1alpha1/condition.ts";
 import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
-import type { ResolvedPackage } from "../../../crds/wire/packages.ts";
 import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
+import type { PackageSeen } from "../../package-source.ts";
 import { recipeObject, type ControllerRevision, type Recipe } from "./recipe.ts";
 import { arnOf, decideRecipe, lambdaName } from "./revision.ts";
 import { findRuntimeProblem, findUnservedField, type RuntimeTable } from "./served-fields.ts";
+import { findSizeProblem, layerTitle, type LayersSeen } from "./layer-use.ts";
 import { decideConditions, decideEvents, type Health, type Progress } from "./conditions.ts";
-
-/** What is known of the code that the spec names. */
-export type CodeSeen =
-  | {
-      readonly type: "resolved";
-      readonly sourceHash: string;
-      readonly package: Pick<ResolvedPackage, "digest" | "codeSHA256" | "zippedBytes">;
-    }
-  | { readonly type: "resolving" }
-  /** Something else has to come first: looked at again and again. */
-  | { readonly type: "waiting"; readonly reason: Reason; readonly message: string }
-  /** It should work: tried again. */
-  | { readonly type: "retrying"; readonly reason: Reason; readonly message: string; readonly retryAfterMs: number }
-  /** Only another spec helps. */
-  | { readonly type: "refused"; readonly reason: Reason; readonly message: string };
 
 export interface FunctionSeen {
   readonly object: Stored<FunctionObject>;
   /** `metadata.name` of the older Function that has the same Lambda name. */
   readonly nameHolder?: string | undefined;
-  readonly code: CodeSeen;
+  readonly code: PackageSeen;
+  readonly layers: LayersSeen;
   /** Recipes that this Function owns. */
   readonly recipes: readonly Stored<ControllerRevision>[];
   readonly environments: { readonly total: number; readonly ready: number };
@@ -49,6 +35,12 @@ export interface FunctionSettings {
   readonly region: string;
   readonly runtimes: RuntimeTable;
   readonly routerKeys: readonly string[];
+  /** Between invocations the supervisors stop the processes. */
+  readonly stopsBetweenInvocations: boolean;
+  /** Of a streamed response after its first 6 MiB; 0: no limit. */
+  readonly streamBytesPerSecond: number;
+  /** The cluster limits the memory of a whole pod. */
+  readonly hasPodResources: boolean;
 }
 
 /** Its recipe has to be kept before anything may refer to it. */
@@ -117,11 +109,19 @@ function decideProgress(seen: FunctionSeen, serving: Recipe | undefined): Progre
     case "resolved":
       break;
   }
+  const { layers } = seen;
+  const codeDigest = code.package.digest;
+  if (layers.type === "waiting")
+    return { outcome: "waiting", afterMs: waitingRecheckMs, ...layers, type: "underWay", codeDigest };
+  if (layers.type === "refused") return { ...layers, type: "failed", codeDigest };
+  const sizeProblem = findSizeProblem(code.package, layers.layers);
+  if (sizeProblem !== undefined) return { type: "failed", ...sizeProblem, codeDigest };
   const image = settings.runtimes[spec.runtime ?? ""]?.image ?? "";
   const recipe = decideRecipe({
     ...settings,
     object,
     code: code.package,
+    layers: layers.layers,
     sourceHash: code.sourceHash,
     image,
     hash: seen.hash,
@@ -143,14 +143,20 @@ function decideStatus(seen: FunctionSeen, progress: Progress, recipe: Recipe | u
       codeDigest: recipe.code.digest,
       codeSize: recipe.code.zippedBytes,
       revisionID: recipe.document.revisionID,
+      ...((recipe.layers ?? []).length > 0 && { layers: layersStatus(seen, recipe) }),
     }),
     version: LATEST,
     functionARN: arnOf(object, settings.region),
     readyEnvironments: environments.ready,
     environments: environments.total,
-    conditions: decideConditions({ ...seen, runtimes: settings.runtimes, health: seen.health, progress, recipe }),
+    conditions: decideConditions({ ...seen, health: seen.health, progress, recipe }),
     observedGeneration: object.metadata.generation ?? 0,
   };
+}
+
+function layersStatus({ object, settings }: FunctionSeen, { layers = [] }: Recipe): FunctionStatus["layers"] {
+  const own = { namespace: object.metadata.namespace ?? "", region: settings.region };
+  return layers.map((layer) => ({ name: layerTitle(layer, own), version: layer.version, digest: layer.digest }));
 }
 
 /** Source of states and codes: Lambda API model, State and LastUpdateStatus. */

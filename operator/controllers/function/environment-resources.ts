@@ -11,6 +11,8 @@ export interface EnvironmentResources {
   readonly assemble?: Resources;
   readonly agent?: Resources;
   readonly runtime?: Resources;
+  /** Of each extension. */
+  readonly extension?: Resources;
 }
 
 /** So much memory is one CPU, MB. Source: Lambda developer guide, "Configure Lambda function memory". */
@@ -20,6 +22,9 @@ const agentMemoryMiB = 96;
 /** Unpacking streams, so this is Node itself, MiB. */
 const assembleMemoryMiB = 192;
 const agentCpuMillis = 10;
+/** What each extension asks of a node whose pods have no resources of their own: a small one's need, MiB. */
+const extensionMemoryMiB = 32;
+const extensionCpuMillis = 10;
 
 /** `memorySize` is the function's alone; the agent's share, and a /tmp in memory, come on top of it. */
 export function decideResources(recipe: Recipe, settings: EnvironmentSettings): EnvironmentResources {
@@ -46,6 +51,10 @@ export function decideResources(recipe: Recipe, settings: EnvironmentSettings): 
     },
     agent: { requests: quantities(agentCpuMillis, agentMemoryMiB), limits: quantities(undefined, agentMemoryMiB) },
     runtime: { requests: quantities(request.cpuMillis, request.memoryMiB), limits: quantities(cpuLimit, memoryMiB) },
+    extension: {
+      requests: quantities(extensionCpuMillis, extensionMemoryMiB),
+      limits: quantities(cpuLimit, memoryMiB),
+    },
   };
 }
 

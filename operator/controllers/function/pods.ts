@@ -5,6 +5,13 @@ import type { OwnerReference } from "../../../lib/kubernetes/object.ts";
 import { agentUserId, functionUserId, type EnvironmentSettings } from "../../environment-settings.ts";
 import type { Pod } from "../../pod.ts";
 import { decideResources } from "./environment-resources.ts";
+import {
+  extensionAnnotation,
+  extensionContainer,
+  extensionPlaces,
+  extensionVariable,
+  type ExtensionPlace,
+} from "./extension-containers.ts";
 import { mergePodTemplate } from "./pod-template.ts";
 import type { Recipe, ValueFromEntry } from "./recipe.ts";
 
@@ -40,8 +47,9 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
   const { document } = recipe;
   const resources = decideResources(recipe, settings);
   const runtime = runtimeContainer(recipe, settings);
-  const assemble = assembleContainer(settings);
-  const agent = agentContainer(recipe, settings);
+  const extensions = extensionPlaces(recipe);
+  const assemble = assembleContainer(settings, extensions);
+  const agent = agentContainer(recipe, settings, extensions);
   const pod: Pod = {
     apiVersion: "v1",
     kind: "Pod",
@@ -53,6 +61,7 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
       annotations: {
         [annotations.environment]: JSON.stringify({ ...document, variablesFrom: variablesFrom(recipe.valueFrom) }),
         [annotations.functionName]: document.functionName,
+        ...extensionAnnotation(extensions),
         "kubectl.kubernetes.io/default-container": "runtime",
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
       },
@@ -73,8 +82,12 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
       containers: [
         { ...agent, ...withResources(resources.agent) },
         { ...runtime, ...withResources(resources.runtime) },
+        ...extensions.map((place) => ({
+          ...extensionContainer(runtime, controlDirectory, place),
+          ...withResources(resources.extension),
+        })),
       ],
-      volumes: volumes(recipe, settings),
+      volumes: [...volumes(recipe, settings), ...extensions.map(({ volume }) => volume)],
     },
   };
   return mergePodTemplate(pod, recipe.podTemplate);
@@ -89,7 +102,8 @@ export function environmentLabels(functionUid: string, revisionID: string): Reco
   };
 }
 
-function assembleContainer(settings: EnvironmentSettings): Container {
+function assembleContainer(settings: EnvironmentSettings, extensions: readonly ExtensionPlace[]): Container {
+  const directories = [controlDirectory, ...extensions.map(({ directory }) => directory)];
   return {
     name: "assemble",
     ...ownImage(settings, settings.assembleCommand),
@@ -100,18 +114,23 @@ function assembleContainer(settings: EnvironmentSettings): Container {
       { name: "KUBELAMBDA_TASK_DIRECTORY", value: "/var/task" },
       { name: "KUBELAMBDA_LAYERS_DIRECTORY", value: "/opt" },
       { name: "KUBELAMBDA_SUPERVISOR_SOURCE", value: "/kubelambda/supervisor" },
-      { name: "KUBELAMBDA_SUPERVISOR_TARGETS", value: controlDirectory },
+      { name: "KUBELAMBDA_SUPERVISOR_TARGETS", value: directories.join(",") },
     ],
     volumeMounts: [
       { name: "task", mountPath: "/var/task" },
       { name: "opt", mountPath: "/opt" },
       controlMount,
+      ...extensions.map(({ mount }) => mount),
       { name: "token-packages", mountPath: tokenDirectory, readOnly: true },
     ],
   };
 }
 
-function agentContainer({ valueFrom }: Recipe, settings: EnvironmentSettings): Container {
+function agentContainer(
+  { valueFrom }: Recipe,
+  settings: EnvironmentSettings,
+  extensions: readonly ExtensionPlace[],
+): Container {
   return {
     name: "agent",
     ...ownImage(settings, settings.agentCommand),
@@ -125,6 +144,7 @@ function agentContainer({ valueFrom }: Recipe, settings: EnvironmentSettings): C
       { name: "KUBELAMBDA_ROUTER_KEYS", value: settings.routerKeys.join(",") },
       { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/router` },
       { name: "KUBELAMBDA_RUNTIME_SOCKET", value: socketPath },
+      ...extensionVariable(extensions),
       ...valueFrom.map((entry, index) => valueVariable(entry, index)),
     ],
     ports: [{ name: "agent", containerPort: ports.agent }],
@@ -140,6 +160,7 @@ function agentContainer({ valueFrom }: Recipe, settings: EnvironmentSettings): C
       { name: "task", mountPath: "/var/task" },
       { name: "opt", mountPath: "/opt" },
       controlMount,
+      ...extensions.map(({ mount }) => mount),
       { name: "token-router", mountPath: tokenDirectory, readOnly: true },
     ],
   };

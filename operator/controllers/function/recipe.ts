@@ -1,5 +1,7 @@
 /** What a function's revision runs by: kept in a ControllerRevision, so that it can go on while the spec changes or breaks. */
 import type { EnvironmentDocument } from "../../../crds/wire/environment.ts";
+import type { PackageFacts } from "../../package-source.ts";
+import type { LayerUse } from "./layer-use.ts";
 import type { KubernetesObject, OwnerReference } from "../../../lib/kubernetes/object.ts";
 
 /** A variable of the function whose value the kubelet reads. */
@@ -38,7 +40,9 @@ export interface Recipe {
   readonly ephemeralStorage: number;
   /** Hash of the source that the code was resolved from. */
   readonly sourceHash: string;
-  readonly code: { readonly digest: string; readonly codeSHA256: string; readonly zippedBytes: number };
+  readonly code: Omit<PackageFacts, "extensions">;
+  /** In merge order; absent: none. */
+  readonly layers?: readonly LayerUse[] | undefined;
 }
 
 /** apps/v1 ControllerRevision: immutable `data`. */

@@ -2,19 +2,26 @@
 import { accountIdOf, functionArn, LATEST } from "../../../crds/names.ts";
 import type { FunctionObject, FunctionSpec } from "../../../crds/v1alpha1/function.ts";
 import type { EnvironmentDocument } from "../../../crds/wire/environment.ts";
-import type { ResolvedPackage } from "../../../crds/wire/packages.ts";
+import { canonicalJson } from "../../../lib/canonical-json.ts";
+import type { PackageFacts } from "../../package-source.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
+import { layerTitle, type LayerUse } from "./layer-use.ts";
 import type { Recipe, ValueFromEntry } from "./recipe.ts";
 
 export interface RecipeInput {
   readonly object: Stored<FunctionObject>;
-  readonly code: Pick<ResolvedPackage, "digest" | "codeSHA256" | "zippedBytes">;
+  readonly code: PackageFacts;
+  /** In merge order. */
+  readonly layers: readonly LayerUse[];
   readonly sourceHash: string;
   /** Of the runtime. */
   readonly image: string;
   readonly region: string;
   /** Public keys of the routers: an environment obeys no others, so new keys need new environments. */
   readonly routerKeys: readonly string[];
+  readonly stopsBetweenInvocations: boolean;
+  /** 0: no limit. */
+  readonly streamBytesPerSecond: number;
   /** SHA-256, hex. */
   readonly hash: (text: string) => string;
 }
@@ -37,11 +44,13 @@ export function decideRecipe(input: RecipeInput): Recipe {
     ephemeralStorage: spec.ephemeralStorage.size,
     sourceHash: input.sourceHash,
     code: { digest: code.digest, codeSHA256: code.codeSHA256, zippedBytes: code.zippedBytes },
+    ...(input.layers.length > 0 && { layers: input.layers }),
   };
   // Where the code came from makes no difference to an environment.
   const { sourceHash: _, ...relevant } = recipe;
   const revisionID = revisionIDOf({ document, ...relevant, routerKeys: input.routerKeys }, input.hash);
-  return { ...recipe, document: { ...document, revisionID } };
+  const unzipped = code.unzippedBytes === undefined ? {} : { unzippedBytes: code.unzippedBytes };
+  return { ...recipe, code: { ...recipe.code, ...unzipped }, document: { ...document, revisionID } };
 }
 
 /** The Lambda name: `spec.name`, else the object's. */
@@ -55,12 +64,19 @@ export function arnOf(object: FunctionObject, region: string): string {
   return functionArn({ region, accountId, name: lambdaName(object) });
 }
 
-function environmentDocument({ object, code, region }: RecipeInput): Omit<EnvironmentDocument, "revisionID"> {
+function environmentDocument({
+  object,
+  code,
+  region,
+  layers,
+  ...input
+}: RecipeInput): Omit<EnvironmentDocument, "revisionID"> {
   const { spec } = object;
   const functionName = lambdaName(object);
-  const { logFormat = "Text", applicationLogLevel, logGroup } = spec.loggingConfig ?? {};
+  const own = { namespace: object.metadata.namespace ?? "", region };
+  const { logFormat = "Text", applicationLogLevel, systemLogLevel, logGroup } = spec.loggingConfig ?? {};
   return {
-    namespace: object.metadata.namespace ?? "",
+    namespace: own.namespace,
     functionName,
     functionUid: object.metadata.uid,
     functionArn: arnOf(object, region),
@@ -76,10 +92,13 @@ function environmentDocument({ object, code, region }: RecipeInput): Omit<Enviro
     logGroup: logGroup ?? `/aws/lambda/${functionName}`,
     logFormat,
     ...(logFormat === "JSON" && { applicationLogLevel: applicationLogLevel ?? "INFO" }),
+    ...(systemLogLevel !== undefined && { systemLogLevel }),
+    ...(input.stopsBetweenInvocations && { stopsBetweenInvocations: true }),
+    ...(input.streamBytesPerSecond > 0 && { streamBytesPerSecond: input.streamBytesPerSecond }),
     variables: spec.environment?.variables ?? {},
     variablesFrom: {},
     code: code.digest,
-    layers: [],
+    layers: layers.map((layer) => ({ name: `${layerTitle(layer, own)}:${layer.version}`, digest: layer.digest })),
   };
 }
 
@@ -93,13 +112,4 @@ function valueFromEntries(environment: FunctionSpec["environment"]): readonly Va
 function revisionIDOf(relevant: unknown, hash: (text: string) => string): string {
   const hex = hash(canonicalJson(relevant));
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join("-");
-}
-
-/** JSON with sorted member names, so that equal values are equal texts. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_name, member: unknown) =>
-    typeof member === "object" && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
-  );
 }

@@ -1,6 +1,7 @@
 /** What of a Function's spec this release runs, ignores or refuses. Pure. */
 import type { ConditionDraft, Reason } from "../../../crds/v1alpha1/condition.ts";
 import type { FunctionSpec } from "../../../crds/v1alpha1/function.ts";
+import { findUnservedSource, servedSources } from "../../package-source.ts";
 import { ignoredOfTemplate } from "./pod-template.ts";
 
 /** Why a spec cannot be run; only another spec, chart or object helps. */
@@ -16,31 +17,15 @@ export interface RuntimeEntry {
 }
 export type RuntimeTable = Readonly<Record<string, RuntimeEntry>>;
 
-const servedSources = "files, zipFile, configMapRef, or url with sha256";
-
 /** Fields that would change what runs, so that running without them would be wrong. */
 export function findUnservedField(spec: FunctionSpec): Problem | undefined {
-  const { packageType, code, layers, fileSystemConfigs, tenancyConfig } = spec;
+  const { packageType, code, fileSystemConfigs, tenancyConfig } = spec;
   if (packageType === "Image") {
     const message = `Cannot run image "${code.imageURI ?? ""}": this release runs packageType Zip; put the code into a zip and name it in code (${servedSources})`;
     return { reason: "SourceNotServed", message };
   }
-  const source = (["s3Bucket", "s3BucketRef", "oci", "digest", "imageURI"] as const).find(
-    (name) => code[name] !== undefined,
-  );
-  if (source !== undefined) {
-    const message = `Cannot read the code from code.${source}: this release does not take code from there; use ${servedSources}`;
-    return { reason: "SourceNotServed", message };
-  }
-  if (code.urlSecretRef !== undefined) {
-    const message =
-      "Cannot read the code with code.urlSecretRef: this release fetches public addresses only; use zipFile or configMapRef";
-    return { reason: "SourceNotServed", message };
-  }
-  if ((layers ?? []).length > 0) {
-    const message = `Cannot attach layer "${layers?.[0] ?? ""}": this release runs no layers; put their content into the package`;
-    return { reason: "FieldNotServed", message };
-  }
+  const source = findUnservedSource("code", code);
+  if (source !== undefined) return source;
   if ((fileSystemConfigs ?? []).length > 0) {
     const message = `Cannot mount "${fileSystemConfigs?.[0]?.localMountPath ?? ""}": this release mounts no file systems; remove fileSystemConfigs`;
     return { reason: "FieldNotServed", message };
@@ -85,12 +70,12 @@ const meanings = {
   autoPublishAlias: "this release publishes no versions",
 } as const satisfies Partial<Record<keyof FunctionSpec, string>>;
 
-/** The condition that says what was accepted for AWS's sake, or for a later release's. */
-export function fieldsIgnored(spec: FunctionSpec): ConditionDraft {
+/** The condition that says what was accepted for AWS's sake, or for a later release's. `more`: what else has another meaning here. */
+export function fieldsIgnored(spec: FunctionSpec, more: readonly string[] = []): ConditionDraft {
   const names = Object.keys(meanings) as (keyof typeof meanings)[];
   const fields = names.filter((name) => isSet(spec, name)).map((name) => `spec.${name}: ${meanings[name]}`);
   const template = ignoredOfTemplate(spec.podTemplate).map((path) => `spec.podTemplate.${path}: the operator's own`);
-  const all = [...fields, ...template];
+  const all = [...fields, ...more, ...template];
   if (all.length === 0)
     return { type: "FieldsIgnored", status: "False", reason: "AllFieldsUsed", message: "No field is ignored" };
   return { type: "FieldsIgnored", status: "True", reason: "FieldsIgnored", message: all.join("; ") };

@@ -1,16 +1,17 @@
-import { backoffMs, type BackoffPolicy } from "../../../lib/backoff.ts";
-import type { Clock } from "../../../lib/clock.ts";
-import type { ResolveAnswer, ResolveRequest } from "../../../crds/wire/packages.ts";
-import { ConcurrencyLimit } from "../../concurrency-limit.ts";
-import type { PackageStoreClient } from "../../package-store.ts";
-import { packageErrors } from "./code-source.ts";
-import type { CodeSeen } from "./decide.ts";
+import { backoffMs, type BackoffPolicy } from "../lib/backoff.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { ResolveAnswer, ResolveRequest } from "../crds/wire/packages.ts";
+import { ConcurrencyLimit } from "./concurrency-limit.ts";
+import type { PackageStoreClient } from "./package-store.ts";
+import { packageErrors, type PackageSeen } from "./package-source.ts";
 
-export interface CodeResolverOptions {
+export interface PackageResolverOptions {
   readonly store: PackageStoreClient;
   readonly clock: Clock;
   readonly draw: () => number;
-  /** An answer is there, or it is time to ask again: look at the Function `key`. */
+  /** Which limits hold for what is resolved. */
+  readonly use: ResolveRequest["use"];
+  /** An answer is there, or it is time to ask again: look at the object `key`. */
   readonly onChange: (key: string) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -35,20 +36,20 @@ interface Resolution {
 const requestsAtOnce = 8;
 const backoff: BackoffPolicy = { initialMs: 2000, maxMs: 120_000, factor: 2, jitter: 0.2 };
 
-/** Asks the package store once for every source of every Function, and again only for what may mend itself. Never makes its caller wait. */
-export class CodeResolver {
-  readonly #options: CodeResolverOptions;
+/** Asks the package store once for every source of every object, and again only for what may mend itself. Never makes its caller wait. */
+export class PackageResolver {
+  readonly #options: PackageResolverOptions;
   readonly #resolutionByKey = new Map<string, Resolution>();
   readonly #renewed = new Set<string>();
   readonly #requests = new ConcurrencyLimit(requestsAtOnce);
   readonly #ending = new AbortController();
 
-  constructor(options: CodeResolverOptions) {
+  constructor(options: PackageResolverOptions) {
     this.#options = options;
   }
 
   /** What is known by now; asks where nothing is. */
-  look(key: string, wanted: Wanted): CodeSeen {
+  look(key: string, wanted: Wanted): PackageSeen {
     const known = this.#resolutionByKey.get(key);
     if (known?.sourceHash !== wanted.sourceHash) {
       this.#ask(key, wanted, 0);
@@ -65,7 +66,7 @@ export class CodeResolver {
     return { type: "retrying", reason, message, retryAfterMs: Math.max(1000, retryAfterMs) };
   }
 
-  /** The Function is gone. */
+  /** The object is gone. */
   forget(key: string): void {
     this.#resolutionByKey.delete(key);
     this.#renewed.delete(key);
@@ -97,8 +98,8 @@ export class CodeResolver {
       ...(last !== undefined && { answer: last }),
     };
     this.#resolutionByKey.set(key, asked);
-    void this.#request({ namespace, use: "code", source }).then((answer) => {
-      // The spec may have changed, or the Function gone, while the store worked.
+    void this.#request({ namespace, use: this.#options.use, source }).then((answer) => {
+      // The spec may have changed, or the object gone, while the store worked.
       if (this.#resolutionByKey.get(key) !== asked || this.#ending.signal.aborted) return;
       const delayMs = backoffMs(backoff, failures, this.#options.draw());
       const retryAtMs = this.#options.clock.monotonicMs() + delayMs;
@@ -113,7 +114,7 @@ export class CodeResolver {
       return await this.#requests.run(() => this.#options.store.resolve(request, this.#ending.signal));
     } catch (error) {
       this.#options.onError(error);
-      const message = "Cannot resolve the code: the package store does not answer; trying again";
+      const message = `Cannot resolve the ${this.#options.use}: the package store does not answer; trying again`;
       return { ok: false, error: { code: "StoreUnavailable", message } };
     }
   }

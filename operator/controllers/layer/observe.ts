@@ -1,0 +1,88 @@
+/** Reads everything that the decision about a Layer needs. */
+import { createHash } from "node:crypto";
+import type { LayerObject } from "../../../crds/v1alpha1/layer.ts";
+import { canonicalJson } from "../../../lib/canonical-json.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import { keyOf, type Stored } from "../../../lib/kubernetes/object.ts";
+import type { ConfigMaps } from "../../config-maps.ts";
+import { nameHolder } from "../../name-holder.ts";
+import type { NumberTaker } from "../../number-taker.ts";
+import { layerKey, type OperatorCaches } from "../../operator-caches.ts";
+import type { PackageResolver } from "../../package-resolver.ts";
+import { decideSource, type PackageSeen } from "../../package-source.ts";
+import { decideUnpublished, identityOf, type LayerSeen } from "./decide.ts";
+import { layerName } from "./layer-version.ts";
+
+export interface LayerObserverParts {
+  readonly caches: Pick<OperatorCaches, "layers" | "layerVersions">;
+  readonly configMaps: Pick<ConfigMaps, "get">;
+  readonly resolver: PackageResolver;
+  readonly numbers: NumberTaker;
+  readonly region: string;
+  readonly clock: Clock;
+}
+
+/** Undefined when there is no such Layer (any more). */
+export async function observeLayer(
+  parts: LayerObserverParts,
+  key: string,
+  signal: AbortSignal,
+): Promise<LayerSeen | undefined> {
+  const { caches, resolver, numbers, region, clock } = parts;
+  const object = caches.layers.get(key);
+  if (object === undefined) {
+    resolver.forget(key);
+    numbers.forget(key);
+    return undefined;
+  }
+  const holder = nameHolder(object, caches.layers.byIndex("name", layerKey(object)));
+  const versions = caches.layerVersions.byIndex("layer", object.metadata.uid);
+  const content = holder === undefined ? await seeContent(parts, object, signal) : ({ type: "resolving" } as const);
+  const seen = { object, versions, content, nameHolder: holder };
+  return { ...seen, number: seeNumber(parts, seen), region, hash: sha256, now: new Date(clock.nowMs()).toISOString() };
+}
+
+async function seeContent(
+  { caches, configMaps, resolver }: LayerObserverParts,
+  object: Stored<LayerObject>,
+  signal: AbortSignal,
+): Promise<PackageSeen> {
+  const { namespace = "", uid } = object.metadata;
+  const { content } = object.spec;
+  const name = content.configMapRef?.name;
+  const configMap = name === undefined ? undefined : await configMaps.get(namespace, name, signal);
+  const decided = decideSource("content", content, configMap);
+  if (decided.type !== "source") return decided;
+  const sourceHash = sha256(canonicalJson(decided.source));
+  const key = keyOf(object);
+  const versions = caches.layerVersions.byIndex("layer", uid);
+  const known = versions.find(({ data }) => data.sourceHash === sourceHash)?.data;
+  // After a restart the kept version says what a source was resolved to.
+  if (known !== undefined && !resolver.isRenewing(key)) return { type: "resolved", sourceHash, package: known };
+  return resolver.look(key, { namespace, source: decided.source, sourceHash });
+}
+
+/** Takes a number as soon as there is something to publish, and forgets it when that is published. */
+function seeNumber(
+  { numbers }: LayerObserverParts,
+  seen: Pick<LayerSeen, "object" | "content" | "versions" | "nameHolder">,
+): LayerSeen["number"] {
+  const { object, versions } = seen;
+  const key = keyOf(object);
+  const wanted = decideUnpublished(seen);
+  if (wanted === undefined) {
+    if (seen.content.type === "resolved") numbers.forget(key);
+    return undefined;
+  }
+  const { namespace = "", uid } = object.metadata;
+  return numbers.look(key, {
+    namespace,
+    entry: `layer.${layerName(object)}`,
+    floor: Math.max(0, ...versions.map(({ data }) => data.version)),
+    purpose: `${uid}/${identityOf(wanted)}`,
+  });
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,55 @@
+/** What the leader asks the package store for: code of functions, content of layers, and layers of other namespaces. */
+import { accountIdOf } from "../crds/names.ts";
+import type { Clock } from "../lib/clock.ts";
+import { keyOf } from "../lib/kubernetes/object.ts";
+import { forgetGrants, functionKeyOf } from "./controllers/function/observe-layers.ts";
+import type { OperatorCaches } from "./operator-caches.ts";
+import { PackageResolver } from "./package-resolver.ts";
+import type { PackageStoreClient } from "./package-store.ts";
+
+export interface PackageResolversOptions {
+  readonly store: PackageStoreClient;
+  readonly caches: OperatorCaches;
+  readonly clock: Clock;
+  readonly draw: () => number;
+  readonly onError: (error: unknown) => void;
+  readonly wakeFunction: (key: string) => void;
+  readonly wakeLayer: (key: string) => void;
+}
+
+export interface PackageResolvers {
+  readonly code: PackageResolver;
+  readonly content: PackageResolver;
+  readonly grants: PackageResolver;
+  /** The store may have lost what this function runs with. */
+  renew(functionKey: string): void;
+  stop(): void;
+}
+
+export function createPackageResolvers(options: PackageResolversOptions): PackageResolvers {
+  const { caches, wakeFunction, wakeLayer } = options;
+  const code = new PackageResolver({ ...options, use: "code", onChange: wakeFunction });
+  const content = new PackageResolver({ ...options, use: "layer", onChange: wakeLayer });
+  const grants = new PackageResolver({ ...options, use: "layer", onChange: (key) => wakeFunction(functionKeyOf(key)) });
+  return {
+    ...{ code, content, grants },
+    renew(functionKey) {
+      for (const key of layersOf(caches, functionKey)) content.renew(key);
+      forgetGrants(grants, functionKey);
+      code.renew(functionKey);
+    },
+    stop() {
+      for (const resolver of [code, content, grants]) resolver.stop();
+    },
+  };
+}
+
+/** Keys of the Layers that the function's revision was made with and that are still there. */
+function layersOf(caches: OperatorCaches, functionKey: string): readonly string[] {
+  const object = caches.functions.get(functionKey);
+  const recipes = object === undefined ? [] : caches.recipes.byIndex("function", object.metadata.uid);
+  const serving = recipes.find(({ data }) => data.document.revisionID === object?.status?.revisionID)?.data;
+  return (serving?.layers ?? []).flatMap(({ namespace, name }) =>
+    caches.layers.byIndex("account", `${accountIdOf(namespace)}/${name}`).map(keyOf),
+  );
+}
