@@ -45,12 +45,18 @@ describe("service accounts of the platform", () => {
         ["create", "pods", elsewhere],
         ["patch", "functions.kubelambda.dev/status", elsewhere],
         ["get", "configmaps", elsewhere],
+        ["create", "configmaps", elsewhere],
+        ["create", "controllerrevisions.apps", elsewhere],
+        ["patch", "layers.kubelambda.dev/status", elsewhere],
       ],
       cannot: [
         ...nobody,
         ["update", "pods", elsewhere],
         ["patch", "pods", elsewhere],
         ["update", "configmaps", elsewhere],
+        ["patch", "configmaps", elsewhere],
+        ["delete", "configmaps", elsewhere],
+        ["patch", "controllerrevisions.apps", elsewhere],
       ],
     },
     router: {
