@@ -1,5 +1,5 @@
 /** What the agent may say, checked by hand: a schema library would cost every environment's start more than the rest of it. */
-import type { SignalProcess, StartProcess } from "../crds/wire/supervisor.ts";
+import type { ListDirectory, SignalProcess, StartProcess } from "../crds/wire/supervisor.ts";
 
 /** The agent is not what we think it is: the connection ends. */
 export class AgentNonsenseError extends Error {
@@ -20,8 +20,11 @@ export function parseObject(kind: string, payload: Buffer): Members {
   throw new AgentNonsenseError(`frame '${kind}' of the agent is not a JSON object`);
 }
 
+/** Descriptors that may be asked for: 0 to 2 have their meaning. */
+const [minTelemetryFd, maxTelemetryFd] = [3, 255];
+
 export function parseStart(payload: Buffer): StartProcess {
-  const { process, argv, candidates, env, workingDirectory, openFiles } = parseObject("S", payload);
+  const { process, argv, candidates, env, workingDirectory, openFiles, telemetryFd } = parseObject("S", payload);
   if (!isNumber(process)) throw new AgentNonsenseError("frame 'S' of the agent names no process number");
   const isRight =
     isStrings(argv) &&
@@ -30,9 +33,14 @@ export function parseStart(payload: Buffer): StartProcess {
     env !== null &&
     isStrings(Object.values(env)) &&
     typeof workingDirectory === "string" &&
-    (openFiles === undefined || isNumber(openFiles));
+    (openFiles === undefined || isNumber(openFiles)) &&
+    (telemetryFd === undefined || isNumber(telemetryFd));
   if (!isRight)
     throw new AgentNonsenseError("frame 'S' of the agent is not the JSON it should be: a member has a wrong type");
+  if (telemetryFd !== undefined && (telemetryFd < minTelemetryFd || telemetryFd > maxTelemetryFd))
+    throw new AgentNonsenseError(
+      `frame 'S' of the agent has telemetry descriptor ${telemetryFd}, right is ${minTelemetryFd} to ${maxTelemetryFd}`,
+    );
   return {
     process,
     argv,
@@ -40,6 +48,7 @@ export function parseStart(payload: Buffer): StartProcess {
     workingDirectory,
     ...(candidates !== undefined && { candidates }),
     ...(openFiles !== undefined && { openFiles }),
+    ...(telemetryFd !== undefined && { telemetryFd }),
   };
 }
 
@@ -51,6 +60,13 @@ export function parseSignal(payload: Buffer): SignalProcess {
   throw new AgentNonsenseError(
     `frame 'K' of the agent has signal ${JSON.stringify(signal)}, right is a process number and SIGTERM, SIGKILL, SIGSTOP or SIGCONT`,
   );
+}
+
+export function parseList(payload: Buffer): ListDirectory {
+  const { id, path } = parseObject("L", payload);
+  if (typeof id !== "number") throw new AgentNonsenseError("frame 'L' of the agent has no id");
+  if (typeof path === "string") return { id, path };
+  throw new AgentNonsenseError("frame 'L' of the agent is not the JSON it should be: its path is no text");
 }
 
 export function parseFlush(payload: Buffer): { readonly id: number } {

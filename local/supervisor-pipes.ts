@@ -15,13 +15,13 @@ export interface PipePair {
   readonly write: number;
 }
 
-/** Two pipes; our ends do not block, theirs do. */
-export function openPipePairs(): readonly [PipePair, PipePair] {
+/** That many pipes; our ends do not block, theirs do. */
+export function openPipePairs(count: number): readonly PipePair[] {
   const folder = mkdtempSync(join(tmpdir(), ".kubelambda-"));
   try {
-    const paths = [join(folder, "1"), join(folder, "2")] as const;
+    const paths = Array.from({ length: count }, (_, index) => join(folder, String(index)));
     execFileSync("mkfifo", ["-m", "600", ...paths], { timeout: openDeadlineMs });
-    return [openPair(paths[0]), openPair(paths[1])];
+    return paths.map(openPair);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -41,19 +41,23 @@ export function closePair({ read, write }: PipePair): void {
 export class OutputPipe {
   readonly #fd: number;
   readonly #onBytes: (bytes: Buffer) => void;
+  readonly #onEnd: () => void;
+  #hasEnded = false;
   readonly #socket: Socket;
   readonly #buffer = Buffer.allocUnsafe(readBytes);
 
-  /** `onBytes` must use or copy what it gets before it returns: the buffer is used again. */
-  constructor(fd: number, onBytes: (bytes: Buffer) => void) {
+  /** `onBytes` must use or copy what it gets before it returns: the buffer is used again. `onEnd` is called once, after the last bytes. */
+  constructor(fd: number, onBytes: (bytes: Buffer) => void, onEnd: () => void) {
     this.#fd = fd;
     this.#onBytes = onBytes;
+    this.#onEnd = onEnd;
     const callback = (length: number, buffer: Uint8Array): boolean => {
       onBytes(Buffer.from(buffer.buffer, buffer.byteOffset, length));
       return true;
     };
     this.#socket = new Socket({ fd, readable: true, writable: false, onread: { buffer: this.#buffer, callback } });
     this.#socket.on("error", () => this.close());
+    this.#socket.on("close", () => this.#end());
   }
 
   get isOpen(): boolean {
@@ -80,6 +84,13 @@ export class OutputPipe {
 
   close(): void {
     this.#socket.destroy();
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#onEnd();
   }
 
   /** 0: nothing there, or ended; the socket sees which. */

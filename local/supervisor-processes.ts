@@ -8,6 +8,7 @@ import type { ProcessExit, SignalProcess, StartProcess } from "../crds/wire/supe
 import { forkExecError, type Launch, lookPath, prepareLaunch } from "./supervisor-launch.ts";
 import { AgentNonsenseError } from "./supervisor-messages.ts";
 import { closePair, openPipePairs, OutputPipe } from "./supervisor-pipes.ts";
+import { RecordReader } from "./supervisor-records.ts";
 import { Census, lastProcessId, markName, readMemory, seeProcesses } from "./supervisor-reach.ts";
 import { wordOfSignal } from "./supervisor-words.ts";
 
@@ -18,14 +19,20 @@ interface Supervised {
   readonly pipes: readonly OutputPipe[];
 }
 
+/** 1 stdout, 2 stderr, 3 telemetry. */
+export type OutputStream = 1 | 2 | 3;
+
 export interface ProcessListener {
   /** `bytes` are used again after the call. */
-  readonly onOutput: (process: number, stream: 1 | 2, bytes: Buffer) => void;
+  readonly onOutput: (process: number, stream: OutputStream, bytes: Buffer) => void;
+  /** Text of the telemetry stream for the log. */
+  readonly onText: (bytes: Buffer) => void;
   readonly onExit: (exit: ProcessExit) => void;
 }
 
-const killDeadlineMs = 5_000;
-const killAgainMs = 2;
+/** Less than what the agent waits for an answer to a reset. */
+const killDeadlineMs = 8_000;
+const lookAgainMs = 2;
 /** A process that forks and leaves can slip through one look at all processes; hardly through so many on end. */
 const quietLooksWanted = 12;
 const wholeLook = 4;
@@ -47,15 +54,23 @@ export class SupervisedProcesses {
 
   /** Tells its process id before anything else of it. Throws StartError, AgentNonsenseError when the number is in use. */
   async start(request: StartProcess, onStarted: (pid: number) => void): Promise<void> {
-    const { process: number, openFiles } = request;
+    const { process: number, openFiles, telemetryFd } = request;
     if (this.#byNumber.has(number)) throw new AgentNonsenseError(`the agent used process number ${number} twice`);
     const launch = prepareLaunch(request, this.#ownEnv);
-    const pairs = openPipePairs();
+    const pairs = openPipePairs(telemetryFd === undefined ? 2 : 3);
     try {
-      const child = await this.#spawn(launch, [pairs[0].write, pairs[1].write], openFiles);
+      const stdio = descriptors(
+        pairs.map(({ write }) => write),
+        telemetryFd,
+      );
+      const child = await this.#spawn(launch, stdio, openFiles);
       pairs.forEach(({ write }) => closeSync(write));
       onStarted(child.pid);
-      this.#watch(number, child, [pairs[0].read, pairs[1].read]);
+      this.#watch(
+        number,
+        child,
+        pairs.map(({ read }) => read),
+      );
     } catch (error) {
       pairs.forEach(closePair);
       throw forkExecError(launch.path, error);
@@ -85,6 +100,23 @@ export class SupervisedProcesses {
     for (const { pipes } of this.#byNumber.values()) pipes.forEach((pipe) => pipe.resume());
   }
 
+  /** Stops every process; who stopped itself before goes on with the others. */
+  async stopAll(): Promise<void> {
+    if (process.pid === 1) {
+      kill(-1, "SIGSTOP");
+      return;
+    }
+    const census = this.#census();
+    const stopped = new Set<number>();
+    await untilQuiet(() => !stopNew(census, stopped));
+  }
+
+  continueAll(): void {
+    if (process.pid === 1) kill(-1, "SIGCONT");
+    // One look is enough: what is stopped neither forks nor ends meanwhile.
+    else for (const pid of this.#census().look()) kill(pid, "SIGCONT");
+  }
+
   /** Resident memory: no cgroup is ours to read here. */
   memory(): { readonly currentBytes: number; readonly peakBytes: number } {
     const { currentBytes, peakBytes } = readMemory(this.#census().look());
@@ -94,17 +126,9 @@ export class SupervisedProcesses {
 
   /** Ends every process, reports ends and output. Throws when one outlives SIGKILL. */
   async killAll(): Promise<void> {
-    const deadline = performance.now() + killDeadlineMs;
     const census = this.#census();
-    for (let quietLooks = 0; quietLooks < quietLooksWanted;) {
-      const before = lastProcessId();
-      const isQuiet = !killOnce(census) && !this.#isAnyRunning();
-      // Where no process was made meanwhile, none was overlooked but one that was just changing its program.
-      if (isQuiet) quietLooks += before !== undefined && before === lastProcessId() ? wholeLook : 1;
-      else quietLooks = 0;
-      if (performance.now() > deadline) throw new Error("processes outlive SIGKILL: the kernel does not let them go");
-      await pause(killAgainMs);
-    }
+    const isQuiet = await untilQuiet(() => !killOnce(census) && !this.#isAnyRunning());
+    if (!isQuiet) throw new Error("processes outlive SIGKILL: the kernel does not let them go");
     this.drain();
     for (const { pipes } of this.#byNumber.values()) pipes.forEach((pipe) => pipe.close());
     this.#forgetFinished();
@@ -112,26 +136,24 @@ export class SupervisedProcesses {
 
   async #spawn(
     { path, argv, env, workingDirectory }: Launch,
-    [stdout, stderr]: readonly [number, number],
+    stdio: readonly ("ignore" | number)[],
     openFiles: number | undefined,
   ): Promise<ChildProcess & { pid: number }> {
     const [argv0 = path, ...args] = argv;
     const marked = process.pid === 1 ? env : { ...env, [markName]: this.#mark };
-    const options = { cwd: workingDirectory, env: marked, detached: true, stdio: ["ignore", stdout, stderr] as const };
+    const options = { cwd: workingDirectory, env: marked, detached: true, stdio: [...stdio] };
     const limit = openFiles === undefined ? undefined : openFilesCommand(openFiles, this.#ownEnv);
     const child =
       limit === undefined
-        ? spawn(path, args, { ...options, argv0, stdio: [...options.stdio] })
-        : spawn(limit.command, [...limit.args, path, ...args], { ...options, stdio: [...options.stdio] });
+        ? spawn(path, args, { ...options, argv0 })
+        : spawn(limit.command, [...limit.args, path, ...args], options);
     // Either event comes on the next turn, and both before the process's exit.
     await once(child, "spawn");
     return child as ChildProcess & { pid: number };
   }
 
-  #watch(number: number, child: ChildProcess & { pid: number }, [stdout, stderr]: readonly [number, number]): void {
-    const pipeOf = (fd: number, stream: 1 | 2): OutputPipe =>
-      new OutputPipe(fd, (bytes) => this.#listener.onOutput(number, stream, bytes));
-    const pipes = [pipeOf(stdout, 1), pipeOf(stderr, 2)];
+  #watch(number: number, child: ChildProcess & { pid: number }, fds: readonly number[]): void {
+    const pipes = fds.map((fd, index) => this.#openPipe(number, fd, (index + 1) as OutputStream));
     const supervised: Supervised = { number, pid: child.pid, isRunning: true, pipes };
     this.#byNumber.set(number, supervised);
     if (this.#isPaused) pipes.forEach((pipe) => pipe.pause());
@@ -145,6 +167,16 @@ export class SupervisedProcesses {
     };
     if (child.exitCode !== null || child.signalCode !== null) exited(child.exitCode, child.signalCode);
     else child.once("exit", exited);
+  }
+
+  #openPipe(process: number, fd: number, stream: OutputStream): OutputPipe {
+    const { onOutput, onText } = this.#listener;
+    const records = new RecordReader();
+    const onBytes = (bytes: Buffer): void => {
+      onOutput(process, stream, bytes);
+      if (stream === 3) onText(records.take(bytes));
+    };
+    return new OutputPipe(fd, onBytes, () => onText(records.finish()));
   }
 
   #isAnyRunning(): boolean {
@@ -163,6 +195,20 @@ export class SupervisedProcesses {
   }
 }
 
+/** Looks until it was quiet often enough in a row; false when it was not in time. */
+async function untilQuiet(look: () => boolean): Promise<boolean> {
+  const deadline = performance.now() + killDeadlineMs;
+  for (let quietLooks = 0; quietLooks < quietLooksWanted;) {
+    const before = lastProcessId();
+    // Where no process was made meanwhile, none was overlooked but one that was just changing its program.
+    if (look()) quietLooks += before !== undefined && before === lastProcessId() ? wholeLook : 1;
+    else quietLooks = 0;
+    if (performance.now() > deadline) return false;
+    await pause(lookAgainMs);
+  }
+  return true;
+}
+
 /** Whether there was anything to kill. */
 function killOnce(census: Census): boolean {
   return process.pid === 1 ? killNamespace() : killOwn(census);
@@ -174,19 +220,36 @@ function killNamespace(): boolean {
   return seeProcesses("", new Set([1])).some(({ isEnded }) => !isEnded);
 }
 
-/** All are stopped first, until no new one is seen, so that none forks on while others die. */
+/** All are stopped first, so that none forks on while others die. */
 function killOwn(census: Census): boolean {
   const stopped = new Set<number>();
-  for (let round = 0; round < stopRounds; round++) {
-    const fresh = census.look().filter((pid) => !stopped.has(pid));
-    if (fresh.length === 0) break;
-    for (const pid of fresh) {
-      stopped.add(pid);
-      kill(pid, "SIGSTOP");
-    }
-  }
+  stopNew(census, stopped);
   for (const pid of stopped) kill(pid, "SIGKILL");
   return stopped.size > 0;
+}
+
+/**
+ * Stops until no new one is seen, since a stopped process makes none, and returns whether there was any. The known are stopped again: the
+ * kernel lets a group go on whose last parent ends.
+ */
+function stopNew(census: Census, stopped: Set<number>): boolean {
+  const before = stopped.size;
+  for (let round = 0; round < stopRounds; round++) {
+    const known = stopped.size;
+    for (const pid of census.look((marked) => kill(marked, "SIGSTOP"))) {
+      kill(pid, "SIGSTOP");
+      stopped.add(pid);
+    }
+    if (stopped.size === known) break;
+  }
+  return stopped.size > before;
+}
+
+/** What the child holds by number: telemetry where it was asked for, and nothing between. */
+function descriptors([stdout = -1, stderr = -1, telemetry]: readonly number[], telemetryFd = 0): ("ignore" | number)[] {
+  const held = ["ignore" as const, stdout, stderr];
+  if (telemetry === undefined) return held;
+  return [...held, ...Array<"ignore">(telemetryFd - held.length).fill("ignore"), telemetry];
 }
 
 /** A command that sets RLIMIT_NOFILE and becomes the process: Node cannot. undefined where the machine has none; the limit is then the machine's. */

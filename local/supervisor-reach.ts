@@ -41,9 +41,9 @@ export class Census {
     this.#foreign.add(ancestor);
   }
 
-  /** Living ones, newest first. */
-  look(): number[] {
-    const seen = seeProcesses(this.#mark, this.#foreign);
+  /** Living ones, newest first. `onMarked` hears of a marked one at once: at the look's end it may have gone on to the next. */
+  look(onMarked: (pid: number) => void = () => undefined): number[] {
+    const seen = seeProcesses(this.#mark, this.#foreign, onMarked);
     const own = selectOwn(seen, this.#ancestors);
     for (const { pid } of own) this.#ancestors.add(pid);
     for (const { pid, isMarked } of seen) if (isMarked === false && !this.#ancestors.has(pid)) this.#foreign.add(pid);
@@ -52,11 +52,15 @@ export class Census {
 }
 
 /** Every process of the machine or namespace but some, newest first: from /proc, elsewhere from `ps`. */
-export function seeProcesses(mark: string, except: ReadonlySet<number>): SeenProcess[] {
-  return process.platform === "linux" ? seeProc(mark, except) : seePs(mark, except);
+export function seeProcesses(
+  mark: string,
+  except: ReadonlySet<number>,
+  onMarked: (pid: number) => void = () => undefined,
+): SeenProcess[] {
+  return process.platform === "linux" ? seeProc(mark, except, onMarked) : seePs(mark, except);
 }
 
-function seeProc(mark: string, except: ReadonlySet<number>): SeenProcess[] {
+function seeProc(mark: string, except: ReadonlySet<number>, onMarked: (pid: number) => void): SeenProcess[] {
   const pids = readdirSync("/proc")
     .map(Number)
     .filter((pid) => Number.isInteger(pid) && !except.has(pid));
@@ -65,12 +69,14 @@ function seeProc(mark: string, except: ReadonlySet<number>): SeenProcess[] {
     .flatMap((pid) => {
       // First of all what is gone soonest.
       const environment = readNow(`/proc/${pid}/environ`);
+      const holdsMark = environment?.includes(mark) ?? false;
+      if (holdsMark) onMarked(pid);
       const stat = readNow(`/proc/${pid}/stat`) ?? "";
       // The name in brackets may hold spaces and brackets itself.
       const [state = "", parent = ""] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       if (parent === "") return [];
       const isOfKernel = pid === kernelThreads || Number(parent) === kernelThreads;
-      const isMarked = environment === "" && !isOfKernel ? undefined : (environment?.includes(mark) ?? false);
+      const isMarked = environment === "" && !isOfKernel ? undefined : holdsMark;
       return [{ pid, parent: Number(parent), isEnded: "ZX".includes(state), isMarked }];
     });
 }

@@ -3,11 +3,25 @@ import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Writable } from "node:stream";
-import { frameKinds, type Hello, MAX_OUTPUT_BYTES, type ProcessStarted } from "../crds/wire/supervisor.ts";
+import {
+  type DirectoryListing,
+  frameKinds,
+  type Hello,
+  MAX_OUTPUT_BYTES,
+  type ProcessStarted,
+} from "../crds/wire/supervisor.ts";
 import { encodeFrame, type Frame, FrameReader } from "../lib/frames.ts";
 import { StartError } from "./supervisor-launch.ts";
-import { AgentNonsenseError, parseFlush, parseObject, parseSignal, parseStart } from "./supervisor-messages.ts";
-import { SupervisedProcesses } from "./supervisor-processes.ts";
+import { listDirectory } from "./supervisor-list.ts";
+import {
+  AgentNonsenseError,
+  parseFlush,
+  parseList,
+  parseObject,
+  parseSignal,
+  parseStart,
+} from "./supervisor-messages.ts";
+import { type OutputStream, SupervisedProcesses } from "./supervisor-processes.ts";
 
 export interface SupervisorOptions {
   /** What processes inherit, less KUBERNETES_*, KUBELAMBDA_* and HOME. */
@@ -41,6 +55,7 @@ class LocalSupervisor {
     this.#stdout = stdout;
     this.#processes = new SupervisedProcesses(env, {
       onOutput: (process, stream, bytes) => this.#output(process, stream, bytes),
+      onText: (bytes) => this.#copy(bytes),
       onExit: (exit) => this.#send(frameKinds.exit, exit),
     });
     // What a broken connection means is seen where it is read.
@@ -85,10 +100,8 @@ class LocalSupervisor {
       case frameKinds.reset:
         parseObject(kind, payload);
         await this.#processes.killAll();
-        {
-          this.#send(frameKinds.done, {});
-          return;
-        }
+        this.#send(frameKinds.done, {});
+        return;
       case frameKinds.write: {
         this.#copy(Buffer.from(payload));
         return;
@@ -101,10 +114,21 @@ class LocalSupervisor {
       }
       case frameKinds.memory:
         parseObject(kind, payload);
-        {
-          this.#send(frameKinds.memory, this.#processes.memory());
-          return;
-        }
+        this.#send(frameKinds.memory, this.#processes.memory());
+        return;
+      case frameKinds.list: {
+        const { id, path } = parseList(payload);
+        this.#send(frameKinds.list, { id, entries: listDirectory(path) } satisfies DirectoryListing);
+        return;
+      }
+      case frameKinds.stop:
+        parseObject(kind, payload);
+        await this.#processes.stopAll();
+        return;
+      case frameKinds.goOn:
+        parseObject(kind, payload);
+        this.#processes.continueAll();
+        return;
       default:
         throw new AgentNonsenseError(`the agent sent a frame of unknown kind '${kind}'`);
     }
@@ -124,21 +148,21 @@ class LocalSupervisor {
     }
   }
 
-  #output(process: number, stream: 1 | 2, bytes: Buffer): void {
+  #output(process: number, stream: OutputStream, bytes: Buffer): void {
     for (let offset = 0; offset < bytes.length; offset += MAX_OUTPUT_BYTES) {
       const part = bytes.subarray(offset, offset + MAX_OUTPUT_BYTES);
       const payload = Buffer.allocUnsafe(outputHeadBytes + part.length);
       payload.writeUInt8(stream, 0);
       payload.writeUInt32BE(process, 1);
       part.copy(payload, outputHeadBytes);
-      this.#copy(payload.subarray(outputHeadBytes));
+      if (stream !== 3) this.#copy(payload.subarray(outputHeadBytes));
       this.#send(frameKinds.output, payload);
     }
   }
 
   /** Keeps `bytes`: nobody may write to them afterwards. */
   #copy(bytes: Buffer): void {
-    if (this.#stdout.writable && !this.#stdout.write(bytes)) this.#processes.pause();
+    if (bytes.length > 0 && this.#stdout.writable && !this.#stdout.write(bytes)) this.#processes.pause();
   }
 
   #send(kind: string, payload: Buffer | object): void {

@@ -13,7 +13,7 @@
  *   "M" memory  {}: Answer: "M" MemoryReading.
  *   "L" list    ListDirectory. Answer: "L" DirectoryListing.
  *   "Z" stop    {}: SIGSTOP to every process of the container but the supervisor. No answer.
- *   "C" go on   {}: SIGCONT to the same. No answer.
+ *   "C" go on   {}: SIGCONT to the same, and to what had stopped itself. No answer.
  *   "E" end     {}: kills everything, ends with status 0.
  * supervisor → agent
  *   "H" hello   Hello: the first frame.
@@ -56,11 +56,11 @@ export interface StartProcess {
   readonly workingDirectory: string;
   /** RLIMIT_NOFILE; absent: unchanged. */
   readonly openFiles?: number;
-  /** Descriptor on which the process may write framed log records (telemetry-api.md 4); absent: none. */
+  /** Descriptor on which the process may write framed log records (telemetry-api.md 4), 3 to 255; absent: none. */
   readonly telemetryFd?: number;
 }
 
-/** Of one directory, not below it; a path that is no directory or not to be read has no entries. */
+/** Of one directory, not below it; a path that is no directory or not to be read has no entries. The path is absolute. */
 export interface ListDirectory {
   readonly id: number;
   readonly path: string;
@@ -68,7 +68,7 @@ export interface ListDirectory {
 
 export interface DirectoryListing {
   readonly id: number;
-  /** In byte order of their names; at most 4,096. A link counts as what it leads to. */
+  /** In byte order of their names; the first 4,096 at most, fewer where a frame holds no more. A link counts as what it leads to. */
   readonly entries: readonly { readonly name: string; readonly isDirectory: boolean }[];
 }
 
@@ -91,7 +91,10 @@ export interface ProcessExit {
   readonly status?: number;
   /** Go's word for the signal: "killed", "segmentation fault", "aborted", "terminated"… */
   readonly signal?: string;
-  /** The kernel took it (or a child of it) for want of memory since the last start. */
+  /**
+   * The kernel took it, or a child of it, for want of memory since its start. Where it takes the whole container (cgroup v2,
+   * memory.oom.group) the supervisor goes too and the agent sees the connection's end instead.
+   */
   readonly outOfMemory: boolean;
 }
 

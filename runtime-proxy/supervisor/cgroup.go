@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -11,6 +10,9 @@ import (
 type cgroup struct {
 	version string // "v1", "v2" or "none"
 	dir     string
+	current countFile
+	peak    countFile
+	events  countFile
 	// sampledPeak stands for memory.peak, which cgroup v2 has only since Linux 5.19.
 	sampledPeak uint64
 }
@@ -25,7 +27,7 @@ func findCgroup(root string) *cgroup {
 		}
 		for _, dir := range mount.candidates(path) {
 			if _, err := os.Stat(filepath.Join(root, dir, currentFile(mount.version))); err == nil {
-				return &cgroup{version: mount.version, dir: filepath.Join(root, dir)}
+				return openCgroup(mount.version, filepath.Join(root, dir))
 			}
 		}
 	}
@@ -57,6 +59,8 @@ func parseCgroupMounts(mountinfo string) []cgroupMount {
 		}
 		mount := cgroupMount{root: unescapeMount(fields[3]), point: unescapeMount(fields[4])}
 		switch {
+		case hasParentRoot(mount.root):
+			// It shows cgroups above our namespace's: the way from there down to ours cannot be known.
 		case kinds[0] == "cgroup2":
 			mount.version = "v2"
 			v2 = append(v2, mount)
@@ -92,6 +96,8 @@ func (mount cgroupMount) candidates(path string) []string {
 	return []string{mount.point}
 }
 
+func hasParentRoot(path string) bool { return path == "/.." || strings.HasPrefix(path, "/../") }
+
 func below(parent, path string) (string, bool) {
 	if parent == "/" || parent == path {
 		return strings.TrimPrefix(path, parent), true
@@ -113,37 +119,41 @@ var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", 
 
 func unescapeMount(text string) string { return mountEscapes.Replace(text) }
 
+// openCgroup keeps the files open: they are read again at every invocation.
+func openCgroup(version, dir string) *cgroup {
+	c := &cgroup{version: version, dir: dir, current: openCount(filepath.Join(dir, currentFile(version)))}
+	if version == "v2" {
+		c.peak = openCount(filepath.Join(dir, "memory.peak"))
+		c.events = openCount(filepath.Join(dir, "memory.events"))
+	} else {
+		c.peak = openCount(filepath.Join(dir, "memory.max_usage_in_bytes"))
+		c.events = openCount(filepath.Join(dir, "memory.oom_control"))
+	}
+	return c
+}
+
+func (c *cgroup) isThere() bool { return c.version == "v1" || c.version == "v2" }
+
 // oomKills is how many processes of the cgroup the kernel has killed for want of memory.
 func (c *cgroup) oomKills() uint64 {
-	switch c.version {
-	case "v2":
-		return keyedNumber(c.read("memory.events"), "oom_kill")
-	case "v1":
-		return keyedNumber(c.read("memory.oom_control"), "oom_kill")
+	if !c.isThere() {
+		return 0
 	}
-	return 0
+	return c.events.read("oom_kill ")
 }
 
 // memory reads usage and peak, bytes. Without memory.peak the peak is the largest usage that was read.
 func (c *cgroup) memory() memoryReading {
-	if c.version == "none" || c.version == "" {
+	if !c.isThere() {
 		return memoryReading{}
 	}
-	current := number(c.read(currentFile(c.version)))
+	current := c.current.read("")
 	c.sampledPeak = max(c.sampledPeak, current)
-	peakFile := "memory.peak"
-	if c.version == "v1" {
-		peakFile = "memory.max_usage_in_bytes"
-	}
-	return memoryReading{PeakBytes: max(number(c.read(peakFile)), c.sampledPeak), CurrentBytes: current}
+	return memoryReading{PeakBytes: max(c.peak.read(""), c.sampledPeak), CurrentBytes: current}
 }
 
 // needsSampling is true where the kernel keeps no peak.
-func (c *cgroup) needsSampling() bool {
-	return c.version == "v2" && c.read("memory.peak") == ""
-}
-
-func (c *cgroup) read(name string) string { return readText(filepath.Join(c.dir, name)) }
+func (c *cgroup) needsSampling() bool { return c.version == "v2" && !c.peak.isOpen() }
 
 func readText(path string) string {
 	text, err := os.ReadFile(path)
@@ -151,21 +161,4 @@ func readText(path string) string {
 		return ""
 	}
 	return string(text)
-}
-
-func keyedNumber(text, key string) uint64 {
-	for _, line := range strings.Split(text, "\n") {
-		if value, ok := strings.CutPrefix(line, key+" "); ok {
-			return number(value)
-		}
-	}
-	return 0
-}
-
-func number(text string) uint64 {
-	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }

@@ -24,7 +24,9 @@ func writeTree(t *testing.T, files map[string]string) string {
 }
 
 const (
-	v2Mount      = "31 24 0:27 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw,nsdelegate,memory_recursiveprot\n"
+	v2Mount    = "31 24 0:27 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw,nsdelegate,memory_recursiveprot\n"
+	sliceOfPod = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0c5d.slice"
+
 	hybridMounts = "28 23 0:24 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n" +
 		"32 28 0:28 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n" +
 		"37 28 0:33 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
@@ -57,6 +59,71 @@ func TestFindCgroup(t *testing.T) {
 				"sys/fs/cgroup/kubepods.slice/pod1/abc/memory.events":  "oom 0\noom_kill 0\n",
 			},
 			version: "v2", dir: "sys/fs/cgroup/kubepods.slice/pod1/abc", memory: memoryReading{PeakBytes: 1048576, CurrentBytes: 1048576},
+		},
+		"v2, slices of systemd, the container's own cgroup mounted, no cgroup namespace": {
+			files: map[string]string{
+				"proc/self/cgroup": "0::" + sliceOfPod + "/cri-containerd-3f1a.scope\n",
+				"proc/self/mountinfo": "1042 1031 0:27 " + sliceOfPod + "/cri-containerd-3f1a.scope /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - " +
+					"cgroup2 cgroup rw,nsdelegate,memory_recursiveprot\n",
+				"sys/fs/cgroup/memory.current": "73400320\n",
+				"sys/fs/cgroup/memory.peak":    "99614720\n",
+				"sys/fs/cgroup/memory.events":  "low 0\nhigh 0\nmax 114\noom 1\noom_kill 1\noom_group_kill 1\n",
+			},
+			version: "v2", dir: "sys/fs/cgroup", kills: 1, memory: memoryReading{PeakBytes: 99614720, CurrentBytes: 73400320},
+		},
+		"v2, slices of systemd, the whole tree of the machine mounted": {
+			files: map[string]string{
+				"proc/self/cgroup":                                                         "0::" + sliceOfPod + "/cri-containerd-3f1a.scope\n",
+				"proc/self/mountinfo":                                                      v2Mount,
+				"sys/fs/cgroup/cgroup.controllers":                                         "cpuset cpu io memory pids\n",
+				"sys/fs/cgroup/kubepods.slice/memory.current":                              "999999999\n",
+				"sys/fs/cgroup" + sliceOfPod + "/memory.current":                           "888888888\n",
+				"sys/fs/cgroup" + sliceOfPod + "/memory.events":                            "oom_kill 9\n",
+				"sys/fs/cgroup" + sliceOfPod + "/cri-containerd-3f1a.scope/memory.current": "73400320\n",
+				"sys/fs/cgroup" + sliceOfPod + "/cri-containerd-3f1a.scope/memory.peak":    "99614720\n",
+				"sys/fs/cgroup" + sliceOfPod + "/cri-containerd-3f1a.scope/memory.events":  "oom_kill 0\n",
+			},
+			version: "v2", dir: "sys/fs/cgroup" + sliceOfPod + "/cri-containerd-3f1a.scope",
+			memory: memoryReading{PeakBytes: 99614720, CurrentBytes: 73400320},
+		},
+		"v2, a cgroup of its own below the container's, in a cgroup namespace": {
+			files: map[string]string{
+				"proc/self/cgroup":                  "0::/init\n",
+				"proc/self/mountinfo":               v2Mount,
+				"sys/fs/cgroup/memory.current":      "5000000\n",
+				"sys/fs/cgroup/init/memory.current": "4000000\n",
+				"sys/fs/cgroup/init/memory.peak":    "4500000\n",
+				"sys/fs/cgroup/init/memory.events":  "oom_kill 2\n",
+			},
+			version: "v2", dir: "sys/fs/cgroup/init", kills: 2, memory: memoryReading{PeakBytes: 4500000, CurrentBytes: 4000000},
+		},
+		"v2, below the container's where the memory controller is not handed down: the container's": {
+			files: map[string]string{
+				"proc/self/cgroup":                "0::/init\n",
+				"proc/self/mountinfo":             v2Mount,
+				"sys/fs/cgroup/memory.current":    "5000000\n",
+				"sys/fs/cgroup/memory.peak":       "5500000\n",
+				"sys/fs/cgroup/init/cgroup.procs": "1\n",
+			},
+			version: "v2", dir: "sys/fs/cgroup", memory: memoryReading{PeakBytes: 5500000, CurrentBytes: 5000000},
+		},
+		"v2 in a cgroup namespace, the machine's tree mounted from outside, which is not ours": {
+			files: map[string]string{
+				"proc/self/cgroup":             "0::/\n",
+				"proc/self/mountinfo":          "31 24 0:27 /../../.. /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
+				"sys/fs/cgroup/memory.current": "999999999\n",
+			},
+			version: "none",
+		},
+		"v2 in a cgroup namespace, the machine's tree mounted besides": {
+			files: map[string]string{
+				"proc/self/cgroup":             "0::/\n",
+				"proc/self/mountinfo":          "30 24 0:27 /../../.. /host/cgroup ro - cgroup2 cgroup rw\n" + v2Mount,
+				"host/cgroup/memory.current":   "999999999\n",
+				"sys/fs/cgroup/memory.current": "1000\n",
+				"sys/fs/cgroup/memory.peak":    "2000\n",
+			},
+			version: "v2", dir: "sys/fs/cgroup", memory: memoryReading{PeakBytes: 2000, CurrentBytes: 1000},
 		},
 		"v1, the container's own cgroup mounted": {
 			files: map[string]string{

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"syscall"
 )
 
@@ -16,6 +17,9 @@ const (
 	kindWrite   = 'W'
 	kindFlush   = 'F'
 	kindMemory  = 'M'
+	kindList    = 'L'
+	kindStop    = 'Z'
+	kindGoOn    = 'C'
 	kindEnd     = 'E'
 	kindHello   = 'H'
 	kindProcess = 'P'
@@ -127,13 +131,34 @@ func (out *outbox) addJSON(kind byte, payload any) error {
 	if err != nil {
 		return fmt.Errorf("encode frame %q: %w", kind, err)
 	}
+	out.add(kind, body)
+	return nil
+}
+
+func (out *outbox) add(kind byte, body []byte) {
 	size := lengthBytes + 1 + len(body)
 	frame := out.room(size)
 	binary.BigEndian.PutUint32(frame, uint32(1+len(body)))
 	frame[lengthBytes] = kind
 	copy(frame[lengthBytes+1:], body)
 	out.commit(size)
-	return nil
+}
+
+// addFlush and addMemory answer what is asked at every invocation: written by hand, they allocate nothing.
+func (out *outbox) addFlush(id []byte) {
+	var scratch [64]byte
+	body := append(scratch[:0], `{"id":`...)
+	body = append(body, id...)
+	out.add(kindFlush, append(body, '}'))
+}
+
+func (out *outbox) addMemory(reading memoryReading) {
+	var scratch [96]byte
+	body := append(scratch[:0], `{"peakBytes":`...)
+	body = strconv.AppendUint(body, reading.PeakBytes, 10)
+	body = append(body, `,"currentBytes":`...)
+	body = strconv.AppendUint(body, reading.CurrentBytes, 10)
+	out.add(kindMemory, append(body, '}'))
 }
 
 // putOutputHead writes the head of an output frame before n bytes that frame[outputHeadBytes:] holds already.

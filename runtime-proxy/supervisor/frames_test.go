@@ -149,7 +149,7 @@ func TestOutputPathAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &supervisor{socket: ours, console: console{fd: null}, cgroup: &cgroup{version: "none"}}
-	p := &process{number: 1, running: true, pipes: [2]pipe{{ends[0], streamStdout}, {-1, streamStderr}}}
+	p := &process{number: 1, running: true, pipes: pipes{{ends[0], streamStdout}, {-1, streamStderr}, {-1, streamTelemetry}}}
 	line := bytes.Repeat([]byte("y"), 4096)
 	sink := make([]byte, 64<<10)
 	allocations := testing.AllocsPerRun(200, func() {

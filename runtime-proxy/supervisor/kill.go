@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 	"syscall"
 	"time"
 )
@@ -29,8 +28,9 @@ func (s *supervisor) killAll(deadline time.Time) error {
 	}
 	for _, p := range s.processes {
 		s.drain(p)
-		p.pipes[0].close()
-		p.pipes[1].close()
+		for i := range p.pipes {
+			s.closePipe(p, &p.pipes[i])
+		}
 	}
 	s.forgetFinished()
 	return nil
@@ -39,6 +39,9 @@ func (s *supervisor) killAll(deadline time.Time) error {
 // killOnce: as process 1 one call reaches all, and none can fork out of it. Elsewhere processes are stopped until no new one is
 // seen, so that none forks on while the others die.
 func (s *supervisor) killOnce() {
+	for _, p := range s.processes {
+		p.killed = p.killed || p.running
+	}
 	if s.isInit {
 		_ = syscall.Kill(-1, syscall.SIGKILL)
 		return
@@ -49,15 +52,8 @@ func (s *supervisor) killOnce() {
 		}
 	}
 	stopped := map[int]bool{}
-	for range 50 {
-		isNew := false
-		for _, pid := range listDescendants("/proc", os.Getpid()) {
-			if !stopped[pid] {
-				stopped[pid], isNew = true, true
-				_ = syscall.Kill(pid, syscall.SIGSTOP)
-			}
-		}
-		if !isNew {
+	for range lookRounds {
+		if !stopNew(stopped) {
 			break
 		}
 	}

@@ -13,9 +13,19 @@ const (
 	ownExecutable = "/proc/self/exe"
 	// limitedName is the argv[0] by which this program knows that it is such a child.
 	limitedName = "kubelambda-limited"
-	// limitedErrorFd takes the error of a child that cannot become what it should be; success closes it.
-	limitedErrorFd = 3
 )
+
+// placeErrorFd gives the child a descriptor for the error of one that cannot become what it should be; success closes it. It is the
+// first number that the process will not hold.
+func placeErrorFd(files []uintptr, fd int) ([]uintptr, int) {
+	for number := range files {
+		if files[number] == closedInChild {
+			files[number] = uintptr(fd)
+			return files, number
+		}
+	}
+	return append(files, uintptr(fd)), len(files)
+}
 
 // forkLimited starts the child and waits until it is what it should be.
 func forkLimited(l launch, attr *syscall.ProcAttr, openFiles uint64) (int, error) {
@@ -24,10 +34,11 @@ func forkLimited(l launch, attr *syscall.ProcAttr, openFiles uint64) (int, error
 		return 0, err
 	}
 	defer syscall.Close(ends[0])
+	files, errorFd := placeErrorFd(attr.Files, ends[1])
 	// Variables go as arguments: some of them would change how this program itself behaves.
-	argv := append([]string{limitedName, strconv.FormatUint(openFiles, 10), l.path, strconv.Itoa(len(l.argv))}, l.argv...)
-	attr.Files = append(attr.Files, uintptr(ends[1]))
-	attr.Env = nil
+	head := []string{limitedName, strconv.Itoa(errorFd), strconv.FormatUint(openFiles, 10), l.path, strconv.Itoa(len(l.argv))}
+	argv := append(head, l.argv...)
+	attr.Files, attr.Env = files, nil
 	pid, err := syscall.ForkExec(ownExecutable, append(argv, l.env...), attr)
 	syscall.Close(ends[1])
 	if err != nil {
@@ -43,9 +54,16 @@ func forkLimited(l launch, attr *syscall.ProcAttr, openFiles uint64) (int, error
 
 // becomeLimited is the child's side: it returns only the status with which to end.
 func becomeLimited(args []string) int {
-	syscall.CloseOnExec(limitedErrorFd)
-	err := execLimited(args)
-	_, _ = write(limitedErrorFd, []byte(strconv.Itoa(int(err))))
+	if len(args) == 0 {
+		return 1
+	}
+	errorFd, err := strconv.Atoi(args[0])
+	if err != nil || errorFd <= syscall.Stderr {
+		return 1
+	}
+	syscall.CloseOnExec(errorFd)
+	errno := execLimited(args[1:])
+	_, _ = write(errorFd, []byte(strconv.Itoa(int(errno))))
 	return 1
 }
 

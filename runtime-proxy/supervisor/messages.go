@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"syscall"
 )
@@ -14,7 +15,14 @@ type startProcess struct {
 	Env              map[string]string `json:"env"`
 	WorkingDirectory string            `json:"workingDirectory"`
 	OpenFiles        *uint64           `json:"openFiles"`
+	TelemetryFd      *uint32           `json:"telemetryFd"`
 }
+
+// Descriptors that may be asked for: 0 to 2 have their meaning, and every one up to it costs a start a system call.
+const (
+	minTelemetryFd = 3
+	maxTelemetryFd = 255
+)
 
 type signalProcess struct {
 	Process *uint32 `json:"process"`
@@ -23,6 +31,21 @@ type signalProcess struct {
 
 type flush struct {
 	ID json.Number `json:"id"`
+}
+
+type listDirectory struct {
+	ID   json.Number `json:"id"`
+	Path string      `json:"path"`
+}
+
+type directoryListing struct {
+	ID      json.Number      `json:"id"`
+	Entries []directoryEntry `json:"entries"`
+}
+
+type directoryEntry struct {
+	Name        string `json:"name"`
+	IsDirectory bool   `json:"isDirectory"`
 }
 
 type hello struct {
@@ -62,6 +85,44 @@ func parse(kind byte, payload []byte, into any) error {
 		return fmt.Errorf("frame %q of the agent is not the JSON it should be: %w", kind, err)
 	}
 	return nil
+}
+
+// parseEmpty checks the payload of a frame that says all by its kind.
+func parseEmpty(kind byte, payload []byte) error {
+	if string(payload) == "{}" {
+		return nil
+	}
+	return parse(kind, payload, &struct{}{})
+}
+
+// parseFlush returns the id as it was written: a number, which is valid until the next read of the inbox.
+func parseFlush(payload []byte) ([]byte, error) {
+	if id, ok := cutPlainFlush(payload); ok {
+		return id, nil
+	}
+	var request flush
+	if err := parse(kindFlush, payload, &request); err != nil {
+		return nil, err
+	}
+	if request.ID == "" {
+		return nil, errors.New("frame 'F' of the agent has no id")
+	}
+	return []byte(request.ID), nil
+}
+
+// cutPlainFlush knows the form that agents write, {"id":1234}, without allocating.
+func cutPlainFlush(payload []byte) ([]byte, bool) {
+	id, isObject := bytes.CutPrefix(payload, []byte(`{"id":`))
+	id, isWhole := bytes.CutSuffix(id, []byte(`}`))
+	if !isObject || !isWhole || len(id) == 0 || len(id) > 16 || id[0] == '0' {
+		return nil, false
+	}
+	for _, digit := range id {
+		if digit < '0' || digit > '9' {
+			return nil, false
+		}
+	}
+	return id, true
 }
 
 var signalByName = map[string]syscall.Signal{

@@ -3,8 +3,9 @@ package main
 import "syscall"
 
 const (
-	streamStdout = 1
-	streamStderr = 2
+	streamStdout    = 1
+	streamStderr    = 2
+	streamTelemetry = 3
 )
 
 // process is one that the agent asked for. Its pipes may outlive it: grandchildren can hold them.
@@ -12,17 +13,17 @@ type process struct {
 	number       uint32
 	pid          int
 	running      bool
+	killed       bool // by us, not by the kernel
 	oomKillsSeen uint64
-	pipes        [2]pipe
+	pipes        pipes
+	records      recordReader // of its telemetry pipe
 }
 
-// pipe is the read end of a process's stdout or stderr; fd is -1 once it has ended.
+// pipe is the read end of one output of a process; fd is -1 once it has ended, or when there is none.
 type pipe struct {
 	fd     int
 	stream byte
 }
-
-func (p *process) isOpen() bool { return p.pipes[0].fd >= 0 || p.pipes[1].fd >= 0 }
 
 func (p *pipe) close() {
 	if p.fd >= 0 {
@@ -31,19 +32,49 @@ func (p *pipe) close() {
 	}
 }
 
-// openOutput makes the pipes of a process; only our ends are non-blocking.
-func openOutput() (own [2]pipe, childStdout, childStderr int, err error) {
-	var stdout, stderr [2]int
-	if err := syscall.Pipe2(stdout[:], syscall.O_CLOEXEC); err != nil {
-		return own, 0, 0, err
+// pipes are a process's stdout, stderr and telemetry.
+type pipes [3]pipe
+
+func (p *pipes) close() {
+	for i := range p {
+		p[i].close()
 	}
-	if err := syscall.Pipe2(stderr[:], syscall.O_CLOEXEC); err != nil {
-		syscall.Close(stdout[0])
-		syscall.Close(stdout[1])
-		return own, 0, 0, err
+}
+
+func (p *pipes) isOpen() bool { return p[0].fd >= 0 || p[1].fd >= 0 || p[2].fd >= 0 }
+
+// openOutput makes the pipes of a process, the third only withTelemetry; only our ends are non-blocking.
+func openOutput(withTelemetry bool) (own, child pipes, err error) {
+	for i := range own {
+		own[i], child[i] = pipe{-1, byte(streamStdout + i)}, pipe{-1, byte(streamStdout + i)}
 	}
-	_ = syscall.SetNonblock(stdout[0], true)
-	_ = syscall.SetNonblock(stderr[0], true)
-	own = [2]pipe{{stdout[0], streamStdout}, {stderr[0], streamStderr}}
-	return own, stdout[1], stderr[1], nil
+	for i := range own {
+		if i == streamTelemetry-streamStdout && !withTelemetry {
+			break
+		}
+		var ends [2]int
+		if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+			own.close()
+			child.close()
+			return own, child, err
+		}
+		own[i].fd, child[i].fd = ends[0], ends[1]
+		_ = syscall.SetNonblock(ends[0], true)
+	}
+	return own, child, nil
+}
+
+// closedInChild is an entry of ProcAttr.Files that leaves the child nothing under its number.
+const closedInChild = ^uintptr(0)
+
+// descriptors is what the child holds, by number, but for its input at 0: telemetry where it was asked for, and nothing between.
+func (p *pipes) descriptors(telemetryFd *uint32) []uintptr {
+	held := []uintptr{closedInChild, uintptr(p[0].fd), uintptr(p[1].fd)}
+	if telemetryFd == nil {
+		return held
+	}
+	for len(held) < int(*telemetryFd) {
+		held = append(held, closedInChild)
+	}
+	return append(held, uintptr(p[2].fd))
 }

@@ -125,16 +125,18 @@ func envValue(env []string, name string) string {
 }
 
 // forkExec starts the process in a session of its own with empty input.
-func forkExec(l launch, stdout, stderr int, openFiles *uint64) (int, error) {
+// files are its descriptors by number.
+func forkExec(l launch, files []uintptr, openFiles *uint64) (int, error) {
 	stdin, err := openEmpty()
 	if err != nil {
 		return 0, err
 	}
 	defer syscall.Close(stdin)
+	files[0] = uintptr(stdin)
 	attr := &syscall.ProcAttr{
 		Dir:   l.dir,
 		Env:   l.env,
-		Files: []uintptr{uintptr(stdin), uintptr(stdout), uintptr(stderr)},
+		Files: files,
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	}
 	if openFiles != nil && syscall.Access(ownExecutable, accessExecute) == nil {

@@ -61,20 +61,3 @@ func TestDescribeExit(t *testing.T) {
 		}
 	}
 }
-
-func TestListDescendants(t *testing.T) {
-	proc := writeTree(t, map[string]string{
-		"10/stat":   "10 (supervisor) S 1 10 10 0",
-		"11/stat":   "11 (a) b) (c) S 10 11 11 0",
-		"12/stat":   "12 (sh) Z 11 12 12 0",
-		"13/stat":   "13 (sleep) T 12 13 13 0",
-		"20/stat":   "20 (other) S 1 20 20 0",
-		"21/stat":   "cut",
-		"self/stat": "10 (supervisor) S 1 10 10 0",
-	})
-	got := listDescendants(proc, 10)
-	slices.Sort(got)
-	if want := []int{11, 12, 13}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"syscall"
-	"time"
 )
 
 // highWaterBytes is how much may wait for the agent before processes are no longer read: they then block on full pipes.
@@ -26,6 +24,7 @@ type supervisor struct {
 	isInit  bool
 
 	processes []*process
+	reaped    uint64 // children, ours and orphans
 	polled    []pollFd
 	sampling  bool
 	ended     bool
@@ -106,7 +105,7 @@ func (s *supervisor) handleReady() error {
 func (s *supervisor) readReadyPipes() {
 	for i, p := range s.processes {
 		for j := range p.pipes {
-			if s.polled[polledPipes+2*i+j].revents != 0 {
+			if s.polled[polledPipes+len(p.pipes)*i+j].revents != 0 {
 				s.copyOutput(p, &p.pipes[j], maxOutputBytes)
 			}
 		}
@@ -123,13 +122,25 @@ func (s *supervisor) copyOutput(p *process, from *pipe, limit int) int {
 		return 0
 	}
 	if err != nil || n == 0 {
-		from.close()
+		s.closePipe(p, from)
 		return 0
 	}
 	putOutputHead(frame, from.stream, p.number, n)
-	s.console.write(frame[outputHeadBytes : outputHeadBytes+n])
+	if from.stream == streamTelemetry {
+		s.console.write(p.records.take(frame[outputHeadBytes : outputHeadBytes+n]))
+	} else {
+		s.console.write(frame[outputHeadBytes : outputHeadBytes+n])
+	}
 	s.out.commit(outputHeadBytes + n)
 	return n
+}
+
+// closePipe ends one output of a process. The log gets what a record lacked of its end.
+func (s *supervisor) closePipe(p *process, from *pipe) {
+	if from.fd >= 0 && from.stream == streamTelemetry {
+		s.console.write(p.records.finish())
+	}
+	from.close()
 }
 
 // drain passes on what a process has written until now, and not what it goes on to write meanwhile.
@@ -149,7 +160,8 @@ func (s *supervisor) drain(p *process) {
 	}
 }
 
-// reap takes every ended child, ours and orphans alike, and reports ours. It returns false when no child is left.
+// reap takes every ended child, ours and orphans alike, and reports ours; a stopped one is none. It returns false when no child is
+// left.
 func (s *supervisor) reap() bool {
 	clearWake(s.wake)
 	for {
@@ -162,6 +174,7 @@ func (s *supervisor) reap() bool {
 		case pid == 0:
 			return true
 		default:
+			s.reaped++
 			s.reportExit(pid, status)
 		}
 	}
@@ -173,154 +186,34 @@ func (s *supervisor) reportExit(pid int, status syscall.WaitStatus) {
 			p.running = false
 			s.drain(p)
 			// An exit holds nothing that cannot be encoded.
-			_ = s.out.addJSON(kindExit, describeExit(p.number, status, s.cgroup.oomKills() > p.oomKillsSeen))
+			_ = s.out.addJSON(kindExit, describeExit(p.number, status, s.isOutOfMemory(p, status)))
 		}
 	}
 	s.forgetFinished()
+}
+
+// isOutOfMemory tells whether the kernel has taken the process, or a child of it, since it started. A kill that is plainly its own
+// is not told again of the processes beside it.
+func (s *supervisor) isOutOfMemory(p *process, status syscall.WaitStatus) bool {
+	if s.cgroup.oomKills() <= p.oomKillsSeen {
+		return false
+	}
+	if status.Signaled() && status.Signal() == syscall.SIGKILL && !p.killed {
+		for _, other := range s.processes {
+			other.oomKillsSeen++
+		}
+	}
+	return true
 }
 
 // forgetFinished lets go of processes that have ended and whose output has.
 func (s *supervisor) forgetFinished() {
 	kept := s.processes[:0]
 	for _, p := range s.processes {
-		if p.running || p.isOpen() {
+		if p.running || p.pipes.isOpen() {
 			kept = append(kept, p)
 		}
 	}
 	clear(s.processes[len(kept):])
 	s.processes = kept
-}
-
-// readCommands obeys until nothing is left to read or too much waits to be sent. An agent that is gone has sent its last words.
-func (s *supervisor) readCommands(isGone bool) error {
-	for !s.ended && (isGone || s.out.pending() < highWaterBytes) {
-		kind, payload, ok, err := s.in.next()
-		if err != nil {
-			return err
-		}
-		if ok {
-			if err := s.obey(kind, payload); err != nil {
-				return err
-			}
-			continue
-		}
-		more, err := s.in.fill(s.socket)
-		if err != nil || !more {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *supervisor) obey(kind byte, payload []byte) error {
-	switch kind {
-	case kindStart:
-		return s.start(payload)
-	case kindSignal:
-		return s.signal(payload)
-	case kindReset:
-		if err := parse(kind, payload, &struct{}{}); err != nil {
-			return err
-		}
-		if err := s.killAll(time.Now().Add(killDeadline)); err != nil {
-			return err
-		}
-		return s.out.addJSON(kindDone, struct{}{})
-	case kindWrite:
-		s.console.write(payload)
-		return nil
-	case kindFlush:
-		return s.flush(payload)
-	case kindMemory:
-		if err := parse(kind, payload, &struct{}{}); err != nil {
-			return err
-		}
-		return s.out.addJSON(kindMemory, s.cgroup.memory())
-	case kindEnd:
-		s.ended = true
-		return nil
-	}
-	return fmt.Errorf("the agent sent a frame of unknown kind %q", kind)
-}
-
-func (s *supervisor) start(payload []byte) error {
-	var request startProcess
-	if err := parse(kindStart, payload, &request); err != nil {
-		return err
-	}
-	if request.Process == nil {
-		return errors.New("frame 'S' of the agent names no process number")
-	}
-	if s.find(*request.Process) != nil {
-		return fmt.Errorf("the agent used process number %d twice", *request.Process)
-	}
-	answer := processStarted{Process: *request.Process}
-	started, failure := s.launch(&request)
-	if failure != nil {
-		answer.Error = failure
-		return s.out.addJSON(kindProcess, answer)
-	}
-	s.processes = append(s.processes, started)
-	answer.Pid = started.pid
-	return s.out.addJSON(kindProcess, answer)
-}
-
-func (s *supervisor) launch(request *startProcess) (*process, *startError) {
-	l, failure := prepareLaunch(request, s.ownEnv)
-	if failure != nil {
-		return nil, failure
-	}
-	pipes, stdout, stderr, err := openOutput()
-	if err != nil {
-		return nil, &startError{codeInvalidEntrypoint, "fork/exec " + l.path + ": " + err.Error()}
-	}
-	oomKills := s.cgroup.oomKills()
-	pid, err := forkExec(l, stdout, stderr, request.OpenFiles)
-	syscall.Close(stdout)
-	syscall.Close(stderr)
-	if err != nil {
-		pipes[0].close()
-		pipes[1].close()
-		return nil, &startError{codeInvalidEntrypoint, "fork/exec " + l.path + ": " + err.Error()}
-	}
-	return &process{number: *request.Process, pid: pid, running: true, oomKillsSeen: oomKills, pipes: pipes}, nil
-}
-
-func (s *supervisor) find(number uint32) *process {
-	for _, p := range s.processes {
-		if p.number == number {
-			return p
-		}
-	}
-	return nil
-}
-
-// signal reaches the group of a process that runs. One that has just ended is no mistake of the agent's.
-func (s *supervisor) signal(payload []byte) error {
-	var request signalProcess
-	if err := parse(kindSignal, payload, &request); err != nil {
-		return err
-	}
-	signal, ok := signalByName[request.Signal]
-	if !ok || request.Process == nil {
-		return fmt.Errorf("frame 'K' of the agent has signal %q, right is a process number and SIGTERM, SIGKILL, SIGSTOP or SIGCONT", request.Signal)
-	}
-	if p := s.find(*request.Process); p != nil && p.running {
-		_ = syscall.Kill(-p.pid, signal)
-	}
-	return nil
-}
-
-func (s *supervisor) flush(payload []byte) error {
-	var request flush
-	if err := parse(kindFlush, payload, &request); err != nil {
-		return err
-	}
-	if request.ID == "" {
-		return errors.New("frame 'F' of the agent has no id")
-	}
-	for _, p := range s.processes {
-		s.drain(p)
-	}
-	return s.out.addJSON(kindFlush, request)
 }

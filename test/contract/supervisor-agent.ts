@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  type DirectoryListing,
   frameKinds,
   type Hello,
   type MemoryReading,
@@ -42,6 +43,7 @@ export class SupervisorAgent {
   readonly #output = new Map<string, Buffer[]>();
   readonly #waiting = new Set<() => void>();
   #nextFlush = 1;
+  #nextList = 1;
 
   constructor({ command, args }: SupervisorCommand, env: Readonly<Record<string, string>> = {}, socketMode = 0o700) {
     this.#folder = mkdtempSync(join(tmpdir(), "supervisor-"));
@@ -79,11 +81,11 @@ export class SupervisorAgent {
   }
 
   /** What a process has written until now, by its frames. */
-  output(process: number, stream: 1 | 2 = 1): Buffer {
+  output(process: number, stream: 1 | 2 | 3 = 1): Buffer {
     return Buffer.concat(this.#output.get(`${process}/${stream}`) ?? []);
   }
 
-  outputBytes(process: number, stream: 1 | 2 = 1): number {
+  outputBytes(process: number, stream: 1 | 2 | 3 = 1): number {
     return countBytes(this.#output.get(`${process}/${stream}`) ?? []);
   }
 
@@ -150,6 +152,16 @@ export class SupervisorAgent {
     const before = this.#parsed(frameKinds.memory).length;
     this.send(frameKinds.memory, {});
     return this.waitFor("memory", () => this.#parsed<MemoryReading>(frameKinds.memory)[before]);
+  }
+
+  async list(path: string): Promise<DirectoryListing["entries"]> {
+    await this.hello;
+    const id = this.#nextList++;
+    this.send(frameKinds.list, { id, path });
+    const listing = await this.waitFor(`listing ${id}`, () =>
+      this.#parsed<DirectoryListing>(frameKinds.list).find((answer) => answer.id === id),
+    );
+    return listing.entries;
   }
 
   /** Waits until `look` finds something in what has come; it looks again whenever something comes. */

@@ -107,6 +107,25 @@ describe("supervisor's binary", function () {
       assert.ok(others.length <= 3, `the shell that looks and its two programs, and not ${others.join(" ")}`);
     });
 
+    it(`lifecycle 5: as process 1 stops all but itself and lets all go on: ${language}`, async () => {
+      command = [...namespaces, "--mount-proc", ...argv()];
+      const agent = bench.supervise();
+      const hop = bench.file("hop", '#!/bin/sh\n[ -e "$FUSE" ] && echo >>"$FUSE" && setsid "$0" &\n');
+      const env = { FUSE: bench.file("fuse", "") };
+      await agent.startShell(1, `for i in 1 2 3 4 5 6 7 8; do ${hop} & done; wait; exec sleep 300`, { env });
+      await reaches("they hop", () => sizeOf(env.FUSE) > 50);
+      for (let round = 0; round < 3; round++) {
+        agent.send(frameKinds.stop, {});
+        await agent.flush();
+        const hops = await comesToRest(() => sizeOf(env.FUSE));
+        agent.send(frameKinds.goOn, {});
+        await reaches("they hop again", () => sizeOf(env.FUSE) > hops + 20);
+      }
+      agent.send(frameKinds.stop, {});
+      await agent.reset();
+      assert.deepEqual(processesWith(env.FUSE), []);
+    });
+
     it(`as process 1 outlives every signal that a function can send it: ${language}`, async () => {
       command = [...namespaces, "--mount-proc", ...argv()];
       const agent = bench.supervise();

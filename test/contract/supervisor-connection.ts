@@ -86,6 +86,19 @@ export function describeConnection(bench: SupervisorBench): void {
         bytes: frame("K", '{"process":1,"signal":"SIGUSR1"}'),
         says: /frame 'K' of the agent.*SIGUSR1/,
       },
+      "a telemetry descriptor that is taken": {
+        bytes: frame("S", '{"process":1,"argv":["sh"],"env":{},"workingDirectory":"/","telemetryFd":2}'),
+        says: /frame 'S' of the agent has telemetry descriptor 2, right is 3 to 255/,
+      },
+      "a telemetry descriptor out of bounds": {
+        bytes: frame("S", '{"process":1,"argv":["sh"],"env":{},"workingDirectory":"/","telemetryFd":256}'),
+        says: /frame 'S' of the agent has telemetry descriptor 256, right is 3 to 255/,
+      },
+      "a list without id": { bytes: frame("L", '{"path":"/"}'), says: /frame 'L' of the agent has no id/ },
+      "a list of no path": { bytes: frame("L", '{"id":1,"path":[]}'), says: /frame 'L' of the agent is not the JSON/ },
+      "a flush without id": { bytes: frame("F", "{}"), says: /frame 'F' of the agent has no id/ },
+      "a stop that is no object": { bytes: frame("Z", "1"), says: /frame 'Z' of the agent is not a JSON object/ },
+      "a go on that is no object": { bytes: frame("C", "[]"), says: /frame 'C' of the agent is not a JSON object/ },
       "an unknown kind": { bytes: frame("?", "{}"), says: /unknown kind '\?'/ },
     };
     for (const [title, { bytes, says }] of Object.entries(nonsense)) {
