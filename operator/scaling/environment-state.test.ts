@@ -34,6 +34,9 @@ function terminated(exitCode: number, seconds: number, message?: string): Contai
     },
   };
 }
+function withExtension(of: Stored<Pod>, annotation: string): Stored<Pod> {
+  return { ...of, metadata: { ...of.metadata, annotations: { "kubelambda.dev/extensions": annotation } } };
+}
 const running: ContainerState = { running: { startedAt: "2026-01-01T00:00:00Z" } };
 
 const cases: Record<string, { pod: Stored<Pod>; want: { phase: string; reason?: string; message?: string } }> = {
@@ -54,6 +57,49 @@ const cases: Record<string, { pod: Stored<Pod>; want: { phase: string; reason?: 
   "goes when it is being deleted, whatever else": {
     pod: pod({ phase: "Failed" }, "2026-01-01T00:01:00Z"),
     want: { phase: "terminating" },
+  },
+  "is over when an extension's container ended, whatever the others do, and names the extension's file": {
+    pod: withExtension(
+      pod({
+        phase: "Running",
+        containerStatuses: [
+          container("agent", running),
+          container("runtime", running),
+          container("extension-1", terminated(1, 2)),
+        ],
+      }),
+      '{"otel.sh":"/run/kubelambda/extension-1/agent.sock"}',
+    ),
+    want: {
+      phase: "ended",
+      reason: "Crashed",
+      message: 'Container "extension-1" of extension "otel.sh" ended right after its start: Error, exit code 1',
+    },
+  },
+  "is over when an extension's container ended after a while": {
+    pod: pod({
+      phase: "Running",
+      containerStatuses: [container("runtime", running), container("extension-1", terminated(0, 30))],
+    }),
+    want: { phase: "ended" },
+  },
+  "starts while an extension's container does not run": {
+    pod: pod({
+      containerStatuses: [
+        container("agent", running),
+        container("runtime", running),
+        container("extension-1", { waiting: { reason: "ContainerCreating" } }),
+      ],
+    }),
+    want: { phase: "starting" },
+  },
+  "names an extension's container alone when the annotation is not ours": {
+    pod: withExtension(pod({ containerStatuses: [container("extension-1", terminated(1, 2))] }), '["x",{'),
+    want: {
+      phase: "ended",
+      reason: "Crashed",
+      message: 'Container "extension-1" ended right after its start: Error, exit code 1',
+    },
   },
   "is over when one container ended": {
     pod: pod({

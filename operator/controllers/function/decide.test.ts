@@ -2,8 +2,18 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import type { Condition } from "../../../crds/v1alpha1/condition.ts";
 import type { FunctionStatus } from "../../../crds/v1alpha1/function.ts";
-import { functionObject, functionSeen, keptRecipe, recipeFor } from "../../../test/kit/function-seen.ts";
+import {
+  functionObject,
+  functionSeen,
+  functionSettings,
+  keptRecipe,
+  recipeFor,
+  resolvedPackage,
+  sha256,
+} from "../../../test/kit/function-seen.ts";
+import { layerUse } from "../../../test/kit/layer-seen.ts";
 import { decideFunction, type FunctionSeen } from "./decide.ts";
+import { decideRecipe } from "./revision.ts";
 
 const recipe = recipeFor(functionObject());
 const { revisionID } = recipe.document;
@@ -31,7 +41,78 @@ interface Want {
 }
 
 const unreachable = { reason: "SourceUnreachable", message: "Cannot fetch" } as const;
+const withLayers = functionObject({ layers: ["tools"] });
+const tools = layerUse("tools", { version: 3 });
+const layeredRecipe = recipeFor(withLayers, [tools]);
+const noLayer = { reason: "LayerNotFound", message: "Cannot use" } as const;
 const cases: Record<string, { seen: FunctionSeen; want: Want }> = {
+  "waits for a layer, with its code resolved": {
+    seen: functionSeen({ object: withLayers, layers: { type: "waiting", ...noLayer } }),
+    want: {
+      outcome: "waiting",
+      state: "Pending",
+      conditions: {
+        Ready: "False LayerNotFound",
+        Reconciling: "True LayerNotFound",
+        Stalled: "False LayerNotFound",
+        CodeResolved: "True Resolved",
+        LayersResolved: "False LayerNotFound",
+      },
+      message: "Cannot use",
+      events: ["Warning LayerNotFound"],
+    },
+  },
+  "fails with a layer that only another spec mends": {
+    seen: functionSeen({
+      object: withLayers,
+      layers: { type: "refused", reason: "LayerInOtherRegion", message: "Cannot use" },
+    }),
+    want: {
+      outcome: "stalled",
+      state: "Failed",
+      conditions: { Stalled: "True LayerInOtherRegion", CodeResolved: "True Resolved" },
+    },
+  },
+  "fails when code and layers together are too large": {
+    seen: functionSeen({
+      object: withLayers,
+      layers: { type: "resolved", layers: [layerUse("tools", { unzippedBytes: 262_144_000 })], kept: [] },
+    }),
+    want: {
+      outcome: "stalled",
+      state: "Failed",
+      conditions: { Stalled: "True CodeTooLarge", CodeResolved: "True Resolved", LayersResolved: "True Resolved" },
+      message: 'Unzipped size must be smaller than 262144000 bytes: the code with layers "tools:1" has 262144200',
+    },
+  },
+  "is active with its layers": {
+    seen: functionSeen({
+      object: withLayers,
+      layers: { type: "resolved", layers: [tools], kept: [] },
+      recipes: [keptRecipe(layeredRecipe)],
+    }),
+    want: {
+      outcome: "done",
+      state: "Active",
+      revisionID: layeredRecipe.document.revisionID,
+      conditions: { Ready: "True Available", LayersResolved: "True Resolved" },
+      events: ["Normal Available"],
+    },
+  },
+  "goes on with a layer that is gone, and says so": {
+    seen: functionSeen({
+      object: withLayers,
+      layers: { type: "resolved", layers: [tools], kept: ["Layer is gone"] },
+      recipes: [keptRecipe(layeredRecipe)],
+    }),
+    want: {
+      outcome: "done",
+      state: "Active",
+      conditions: { Ready: "True Available", LayersResolved: "True LayersKept" },
+      events: ["Warning LayersKept", "Normal Available"],
+    },
+  },
+
   "is active once its recipe is kept": {
     seen: functionSeen({ recipes: [keptRecipe(recipe)] }),
     want: {
@@ -259,12 +340,60 @@ describe("decideFunction", () => {
     podTemplate: { podTemplate: { spec: { priorityClassName: "high" } } },
     architectures: { architectures: ["arm64"] },
     loggingConfig: { loggingConfig: { logFormat: "JSON" } },
+    systemLogLevel: { loggingConfig: { logFormat: "JSON", systemLogLevel: "DEBUG" } },
   };
   for (const [what, spec] of Object.entries(relevant)) {
     it(`has another revision id with another ${what}`, () => {
       assert.notEqual(recipeFor(functionObject(spec)).document.revisionID, revisionID);
     });
   }
+  it("has another revision id with another version of a layer, or another order", () => {
+    const other = layerUse("other");
+    const layers = [[], [tools], [{ ...tools, version: 4 }], [tools, other], [other, tools]];
+    const ids = layers.map((each) => recipeFor(withLayers, each).document.revisionID);
+    assert.equal(new Set(ids).size, layers.length);
+  });
+  it("tells the environment what the chart and the spec say of it", () => {
+    const settings = { ...functionSettings, stopsBetweenInvocations: true, streamBytesPerSecond: 7 };
+    const object = functionObject({ loggingConfig: { logFormat: "JSON", systemLogLevel: "WARN" } });
+    const input = { ...settings, object, code: resolvedPackage, layers: [], sourceHash: "s", image: "i", hash: sha256 };
+    const { stopsBetweenInvocations, streamBytesPerSecond, systemLogLevel } = decideRecipe(input).document;
+    assert.deepEqual([stopsBetweenInvocations, streamBytesPerSecond, systemLogLevel], [true, 7, "WARN"]);
+    const { document } = recipeFor(functionObject());
+    for (const name of ["stopsBetweenInvocations", "streamBytesPerSecond", "systemLogLevel"])
+      assert.ok(!(name in document), name);
+  });
+  it("shows its layers in its status, and nothing of them once it has none", () => {
+    const seen = functionSeen({
+      object: withLayers,
+      layers: { type: "resolved", layers: [tools], kept: [] },
+      recipes: [keptRecipe(layeredRecipe)],
+    });
+    const { status } = decideFunction(seen);
+    assert.deepEqual(status?.layers, [{ name: "tools", version: 3, digest: tools.digest }]);
+    const without = decideFunction(functionSeen({ object: functionObject({}, status), recipes: [keptRecipe(recipe)] }));
+    assert.equal(without.status?.layers, undefined);
+    assert.ok(without.status?.conditions?.every(({ type }) => type !== "LayersResolved"));
+  });
+  it("says what memorySize means where extensions have limits of their own", () => {
+    const extended = [layerUse("tools", { extensions: ["a"] })];
+    const object = withLayers;
+    const kept = recipeFor(object, extended);
+    const ignored = (hasPodResources: boolean) =>
+      decideFunction(
+        functionSeen({
+          object,
+          layers: { type: "resolved", layers: extended, kept: [] },
+          recipes: [keptRecipe(kept)],
+          settings: { ...functionSettings, hasPodResources },
+        }),
+      ).status?.conditions?.find(({ type }) => type === "FieldsIgnored");
+    assert.equal(ignored(true)?.status, "False");
+    assert.match(
+      ignored(false)?.message ?? "",
+      /^spec\.memorySize: the limit of runtime and of each extension by itself/,
+    );
+  });
   it("has the same revision id with another description, tag or idle timeout", () => {
     const object = functionObject({
       description: "x",

@@ -1,22 +1,28 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { annotations } from "../../../crds/names.ts";
+import { accountIdOf, annotations } from "../../../crds/names.ts";
 import { environmentDocumentSchema } from "../../../crds/wire/environment.ts";
 import type { FunctionSpecInput } from "../../../crds/v1alpha1/function.ts";
 import { ownedBy } from "../../../lib/kubernetes/object.ts";
 import { environmentSettings, functionObject, recipeFor } from "../../../test/kit/function-seen.ts";
+import { layerUse } from "../../../test/kit/layer-seen.ts";
 import type { EnvironmentSettings } from "../../environment-settings.ts";
 import type { Pod } from "../../pod.ts";
+import type { LayerUse } from "./layer-use.ts";
 import { environmentPod } from "./pods.ts";
 
-function pod(spec: Partial<FunctionSpecInput> = {}, changes: Partial<EnvironmentSettings> = {}): Pod {
+function pod(
+  spec: Partial<FunctionSpecInput> = {},
+  changes: Partial<EnvironmentSettings> = {},
+  layers: readonly LayerUse[] = [],
+): Pod {
   const object = functionObject(spec);
   const settings = { ...environmentSettings, ...changes };
   return environmentPod({
     namespace: "team",
     name: "hello-1",
     owner: ownedBy(object),
-    recipe: recipeFor(object),
+    recipe: recipeFor(object, layers),
     settings,
   });
 }
@@ -39,6 +45,12 @@ function mountsOf(of: Pod, name: string): Record<string, string> {
   );
 }
 
+const withExtensions = [
+  layerUse("one", { extensions: ["zeta", "$(HOME).sh"] }),
+  layerUse("two", { extensions: ["alpha"] }),
+];
+const extensionFiles = ["$(HOME).sh", "alpha", "zeta"];
+
 const variants: Record<string, Pod> = {
   "as it comes": pod(),
   "with resources of the whole pod": pod({}, { hasPodResources: true }),
@@ -50,6 +62,7 @@ const variants: Record<string, Pod> = {
     podTemplate: { spec: { nodeSelector: { a: "b" }, hostAliases: [{ ip: "192.0.2.1", hostnames: ["db"] }] } },
   }),
   "with /tmp in memory": pod({}, { tmpMedium: "Memory" }),
+  "with extensions": pod({ serviceAccountName: "worker" }, {}, withExtensions),
 };
 
 /** Source: Kubernetes documentation, Pod Security Standards, restricted. */
@@ -129,6 +142,56 @@ describe("environmentPod", () => {
     assert.deepEqual(users, [10_001, 10_001, 10_002]);
   });
 
+  it("has a container for each extension, like the runtime's but for its own control directory", () => {
+    const made = pod({ serviceAccountName: "worker" }, {}, withExtensions);
+    const names = extensionFiles.map((_, index) => `extension-${index + 1}`);
+    assert.deepEqual(
+      made.spec.containers.map(({ name }) => name),
+      ["agent", "runtime", ...names],
+    );
+    const { name: _name, command, env, volumeMounts: _mounts, resources: _, ...runtime } = container(made, "runtime");
+    assert.ok(command !== undefined && env !== undefined);
+    for (const name of names) {
+      const { name: _own, volumeMounts, resources: _resources, ...rest } = container(made, name);
+      const directory = `/run/kubelambda/${name}`;
+      assert.deepEqual(rest, {
+        ...runtime,
+        command: [`${directory}/supervisor`],
+        env: [{ name: "KUBELAMBDA_SOCKET", value: `${directory}/agent.sock` }],
+      });
+      assert.ok(volumeMounts !== undefined);
+      const { "/run/kubelambda/runtime": _control, ...shared } = mountsOf(made, "runtime");
+      assert.deepEqual(mountsOf(made, name), { ...shared, [directory]: `control-${name} ro` });
+      assert.equal(mountsOf(made, "agent")[directory], `control-${name}`);
+      assert.equal(mountsOf(made, "assemble")[directory], `control-${name}`);
+    }
+    const targets = container(made, "assemble").env?.find(({ name }) => name === "KUBELAMBDA_SUPERVISOR_TARGETS");
+    const directories = ["runtime", ...names].map((name) => `/run/kubelambda/${name}`);
+    assert.equal(targets?.value, directories.join(","));
+    assert.ok(made.spec.shareProcessNamespace === undefined, "processes of one container see no other's");
+  });
+
+  it("tells the agent which extension has which socket by what no kubelet expands", () => {
+    const made = pod({}, {}, withExtensions);
+    const sockets = extensionFiles.map((file, index) => [file, `/run/kubelambda/extension-${index + 1}/agent.sock`]);
+    assert.deepEqual(
+      JSON.parse(made.metadata.annotations?.[annotations.extensions] ?? ""),
+      Object.fromEntries(sockets),
+    );
+    const variable = container(made, "agent").env?.find(({ name }) => name === "KUBELAMBDA_EXTENSION_SOCKETS");
+    const fieldPath = "metadata.annotations['kubelambda.dev/extensions']";
+    assert.deepEqual(variable?.valueFrom, { fieldRef: { fieldPath } });
+    assert.ok(!JSON.stringify(made.spec).includes("HOME"));
+    assert.ok(!JSON.stringify(pod()).includes("extension"), "a pod without extensions says nothing of them");
+  });
+
+  it("names its layers in merge order, those of other namespaces by their ARNs", () => {
+    const layers = [layerUse("one", { version: 3 }), layerUse("two", { namespace: "other", version: 4 })];
+    const document = pod({}, {}, layers).metadata.annotations?.[annotations.environment] ?? "";
+    const names = environmentDocumentSchema.parse(JSON.parse(document)).layers.map(({ name }) => name);
+    assert.deepEqual(names, ["one:3", `arn:aws:lambda:eu-west-1:${accountIdOf("other")}:layer:two:4`]);
+  });
+
   it("has time for the function's timeout and its end", () => {
     assert.equal(pod({ timeout: 900 }).spec.terminationGracePeriodSeconds, 905);
   });
@@ -163,7 +226,12 @@ describe("environmentPod", () => {
 
   const resources: Record<
     string,
-    { spec?: Partial<FunctionSpecInput>; changes?: Partial<EnvironmentSettings>; of: "pod" | "runtime"; want: unknown }
+    {
+      spec?: Partial<FunctionSpecInput>;
+      changes?: Partial<EnvironmentSettings>;
+      of: "pod" | "runtime" | "extension-1";
+      want: unknown;
+    }
   > = {
     "one CPU at least by default": {
       of: "runtime",
@@ -185,6 +253,11 @@ describe("environmentPod", () => {
       of: "runtime",
       want: { requests: { cpu: "73m", memory: "128Mi" }, limits: { cpu: "1000m", memory: "640Mi" } },
     },
+    "for an extension the function's memory as its limit, and small requests": {
+      spec: { memorySize: 512 },
+      of: "extension-1",
+      want: { requests: { cpu: "10m", memory: "32Mi" }, limits: { cpu: "1000m", memory: "512Mi" } },
+    },
     "a limit of the whole pod with the agent's share": {
       changes: { hasPodResources: true },
       of: "pod",
@@ -193,9 +266,9 @@ describe("environmentPod", () => {
   };
   for (const [sentence, { spec, changes, of, want }] of Object.entries(resources)) {
     it(`has ${sentence}`, () => {
-      const made = pod(spec, changes);
-      assert.deepEqual(of === "pod" ? made.spec.resources : container(made, "runtime").resources, want);
-      if (of === "pod") assert.equal(container(made, "runtime").resources, undefined);
+      const made = pod(spec, changes, withExtensions);
+      assert.deepEqual(of === "pod" ? made.spec.resources : container(made, of).resources, want);
+      if (of === "pod") assert.ok(containersOf(made).every((each) => each.resources === undefined));
     });
   }
 });
