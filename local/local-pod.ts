@@ -1,4 +1,4 @@
-/** One pod of ours as processes: assemble, then the agent, then the runtime under the TypeScript supervisor. */
+/** One pod of ours as processes: assemble, then the agent, then runtime and extensions, each under a TypeScript supervisor of its own. */
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Logger } from "../lib/logger.ts";
@@ -11,7 +11,7 @@ import type { LocalIdentity } from "./identity.ts";
 import type { Bind, Isolation } from "./isolation.ts";
 import { containerVariables, hostPath, makeVolumes } from "./pod-files.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
-import { containerOf, type ContainerState, type PodObject, type PodStatus } from "./pod.ts";
+import { containerOf, type Container, type ContainerState, type PodObject, type PodStatus } from "./pod.ts";
 import type { Runtimes } from "./runtimes.ts";
 
 /** Where the code of this program stands inside a true-paths environment, whose /tmp hides the machine's. */
@@ -70,13 +70,14 @@ export class LocalPod {
       return;
     }
     if (this.isEnding()) return;
-    const ended: Promise<readonly [string, number]>[] = [];
-    ended.push((await agent).ended.then((status) => ["agent", status] as const));
-    ended.push(
-      (await this.#startRuntime(document, runtime.directory)).ended.then((status) => ["runtime", status] as const),
-    );
+    const supervised = pod.spec.containers.filter(({ name }) => name !== "agent");
+    const children = [await agent];
+    for (const container of supervised)
+      children.push(await this.#startSupervised(container, document, runtime.directory));
+    const names = ["agent", ...supervised.map(({ name }) => name)];
+    const ended = children.map(async (child, index) => [names[index] ?? "", await child.ended] as const);
     const running: ContainerState = { running: { startedAt: new Date().toISOString() } };
-    await this.#report("Running", { agent: running, runtime: running });
+    await this.#report("Running", Object.fromEntries(names.map((name) => [name, running])));
     const [name, exitCode] = await Promise.race(ended);
     if (!this.isEnding()) {
       const reason = exitCode === 0 ? "Completed" : "Error";
@@ -100,7 +101,7 @@ export class LocalPod {
       await Promise.race([agent.ended, late]);
       clearTimeout(timer);
     }
-    // The runtime before its agent: it would complain about a lost connection.
+    // Runtime and extensions before their agent: they would complain about a lost connection.
     for (const child of [...this.#children.values()].toReversed()) child.kill();
     await Promise.all([...this.#children.values()].map((child) => child.ended));
     await rm(this.#options.directory, { recursive: true, force: true });
@@ -131,7 +132,9 @@ export class LocalPod {
 
   async #startAgent(document: EnvironmentDocument, runtimeRoot: string | undefined): Promise<Child> {
     const { pod, directory, isolation, program, log } = this.#options;
-    const variables = await containerVariables({ ...this.#options, container: containerOf(pod, "agent") });
+    const container = containerOf(pod, "agent");
+    const variables = await containerVariables({ ...this.#options, container });
+    const sockets = hostSockets(variables, (path) => hostPath(container, directory, path));
     const runtimeContainer = containerOf(pod, "runtime");
     const places = isolation.truePaths
       ? {}
@@ -145,16 +148,20 @@ export class LocalPod {
     return this.#start(
       "agent",
       [process.execPath, join(program.root, program.agent)],
-      { ...variables, ...places, ...ports },
+      { ...variables, ...sockets, ...places, ...ports },
       (line) => log.debug(line, { kind: "Pod", name: pod.metadata.name, function: document.functionName }),
     );
   }
 
-  async #startRuntime(document: EnvironmentDocument, runtimeRoot: string | undefined): Promise<Child> {
-    const { pod, directory, isolation, program, onOutput } = this.#options;
-    const container = containerOf(pod, "runtime");
+  /** Of runtime and extensions alike: where the kernel grants namespaces, none sees another's processes or socket. */
+  async #startSupervised(
+    container: Container,
+    document: EnvironmentDocument,
+    runtimeRoot: string | undefined,
+  ): Promise<Child> {
+    const { directory, isolation, program, onOutput } = this.#options;
     const variables = await containerVariables({ ...this.#options, container });
-    const root = join(directory, "root");
+    const root = join(directory, `root-${container.name}`);
     await mkdir(root, { recursive: true });
     const socket = variables["KUBELAMBDA_SOCKET"] ?? "";
     const bind = (from: string, to: string, readOnly = true): Bind => ({ from, to, readOnly });
@@ -176,7 +183,7 @@ export class LocalPod {
       KUBELAMBDA_SOCKET: isolation.truePaths ? `${inside.control}/agent.sock` : socket,
       ...(!isolation.truePaths && { TMPDIR: hostPath(container, directory, "/tmp") }),
     };
-    return this.#start("runtime", argv, env, (line) => onOutput(document.functionName, line));
+    return this.#start(container.name, argv, env, (line) => onOutput(document.functionName, line));
   }
 
   #start(
@@ -209,4 +216,18 @@ export class LocalPod {
     const ref = { kind: kinds.pod, namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name };
     await client.patch(ref, { status: this.#status }, { subresource: "status" }).catch(() => undefined);
   }
+}
+
+const socketsVariable = "KUBELAMBDA_EXTENSION_SOCKETS";
+
+/** The agent's variable that maps extensions to sockets, with this machine's paths. */
+function hostSockets(
+  variables: Readonly<Record<string, string>>,
+  toHost: (path: string) => string,
+): Record<string, string> {
+  const text = variables[socketsVariable];
+  if (text === undefined) return {};
+  const sockets = JSON.parse(text) as Readonly<Record<string, string>>;
+  const onHost = Object.entries(sockets).map(([file, path]) => [file, toHost(path)] as const);
+  return { [socketsVariable]: JSON.stringify(Object.fromEntries(onHost)) };
 }

@@ -7,6 +7,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { kindDefinitions } from "../crds/kinds.ts";
 import { functionKind, parseFunction, type FunctionObject } from "../crds/v1alpha1/function.ts";
+import { layerKind, parseLayer, type LayerObject } from "../crds/v1alpha1/layer.ts";
 import { audiences } from "../crds/wire/routes.ts";
 import { formatPublicKey } from "../lib/http/signed-claim.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -158,7 +159,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   closing.push(() => operator.stop(stopWithinMs));
 
   const ending = new AbortController();
-  const garbage = collectGarbage(store, functionKind, ending.signal);
+  const garbage = Promise.all([functionKind, layerKind].map((kind) => collectGarbage(store, kind, ending.signal)));
   closing.push(async () => {
     ending.abort();
     await garbage;
@@ -218,6 +219,9 @@ function operatorEnvironment(at: {
 function parseLocally(manifest: Manifest, current: KubernetesObject | undefined): Parsed | undefined {
   if (manifest.kind === "Function" && manifest.apiVersion === functionKind.apiVersion) {
     return parseFunction(manifest, current as FunctionObject | undefined);
+  }
+  if (manifest.kind === "Layer" && manifest.apiVersion === layerKind.apiVersion) {
+    return parseLayer(manifest, current as LayerObject | undefined);
   }
   const isPlain =
     manifest.apiVersion === "v1" && [kinds.configMap.kind, kinds.secret.kind].includes(manifest.kind as "ConfigMap");

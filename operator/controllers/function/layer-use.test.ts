@@ -15,7 +15,7 @@ function offer(name: string, versions: readonly number[], changes: Partial<Layer
 
 const offers = [
   offer("tools", [3, 2, 1]),
-  offer("empty", []),
+  offer("empty", [], { problem: "Cannot read" }),
   offer("shared", [2, 1], { namespace: "other", allowedNamespaces: ["x", "team"] }),
   offer("open", [1], { namespace: "other", allowedNamespaces: ["*"] }),
   offer("closed", [1], { namespace: "other", allowedNamespaces: ["x"] }),
@@ -67,7 +67,14 @@ const cases: Record<string, { input: LayersInput; want: Want }> = {
       message: /does not exist\. The newest versions are 3, 2, 1; waiting/,
     },
   },
-  "no layer without a version": { input: input(["empty"]), want: { type: "waiting", reason: "LayerNotReady" } },
+  "no layer without a version": {
+    input: input(["empty"]),
+    want: {
+      type: "waiting",
+      reason: "LayerNotReady",
+      message: /^Cannot use layer "empty": it has no version yet \(Cannot read\); waiting for it$/,
+    },
+  },
   "no layer that is closed to it": {
     input: input([arn("other", "closed", 1)]),
     want: { type: "waiting", reason: "LayerNotGranted", message: new RegExp(`of account ${accountIdOf("other")} has`) },

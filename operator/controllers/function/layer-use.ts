@@ -30,6 +30,8 @@ export interface LayerOffer {
   readonly allowedNamespaces: readonly string[];
   /** Newest first. */
   readonly versions: readonly LayerVersion[];
+  /** What its condition Ready says while that is not true. */
+  readonly problem?: string | undefined;
 }
 
 export interface LayersInput {
@@ -135,7 +137,10 @@ function missing({ reference, offer, isGranted, isOwn }: Missing): { reason: Rea
     return { reason: "LayerNotGranted", message };
   }
   if (offer === undefined) return { reason: "LayerNotFound", message: "there is no such Layer in this namespace" };
-  if (offer.versions.length === 0) return { reason: "LayerNotReady", message: "it has no version yet" };
+  if (offer.versions.length === 0) {
+    const why = offer.problem === undefined ? "" : ` (${offer.problem})`;
+    return { reason: "LayerNotReady", message: `it has no version yet${why}` };
+  }
   const versions = offer.versions.slice(0, 10).map(({ version }) => version);
   const message = `Layer version ARN does not exist. The newest versions are ${versions.join(", ")}`;
   return { reason: "LayerNotFound", message };

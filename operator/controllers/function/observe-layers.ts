@@ -49,7 +49,9 @@ function grantKey(functionKey: string, index: number): string {
 function findLayer(caches: LayerObserverParts["caches"], accountId: string, name: string): LayerOffer | undefined {
   const layer = oldestOf(caches.layers.byIndex("account", `${accountId}/${name}`));
   if (layer === undefined) return undefined;
+  const ready = layer.status?.conditions?.find(({ type }) => type === "Ready");
   return {
+    problem: ready?.status === "True" ? undefined : ready?.message,
     namespace: layer.metadata.namespace ?? "",
     name: layerName(layer),
     allowedNamespaces: layer.spec.allowedNamespaces ?? [],
