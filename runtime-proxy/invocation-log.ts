@@ -1,6 +1,7 @@
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { Clock } from "../lib/clock.ts";
-import { jsonLogLines, LogTail, textLogLines, type InitReport, type InvocationStatus } from "./domain/log-lines.ts";
+import { jsonLogLines, textLogLines, type InitReport, type InvocationStatus } from "./domain/log-lines.ts";
+import { LogTail } from "./domain/log-tail.ts";
 import type { Invocation } from "./invocation-api/invocation.ts";
 import type { SupervisorClient } from "./supervisor-client.ts";
 

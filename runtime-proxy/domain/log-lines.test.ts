@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
-import { jsonLogLines, LOG_TAIL_BYTES, LogTail, textLogLines, type InvocationReport } from "./log-lines.ts";
+import { jsonLogLines, textLogLines, type InvocationReport } from "./log-lines.ts";
 
 const report: InvocationReport = {
   requestId: "r",
@@ -73,20 +72,5 @@ describe("jsonLogLines", () => {
         initDurationMs: 80,
       },
     });
-  });
-});
-
-describe("LogTail", () => {
-  it("keeps the last bytes, however they came", () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 9000 }), { maxLength: 6 }), (sizes) => {
-        const tail = new LogTail();
-        let at = 0;
-        const pieces = sizes.map((size) => Uint8Array.from({ length: size }, () => at++ % 251));
-        for (const piece of pieces) tail.append(piece);
-        const all = Buffer.concat(pieces);
-        assert.deepEqual(Buffer.from(tail.bytes()), all.subarray(Math.max(0, all.length - LOG_TAIL_BYTES)));
-      }),
-    );
   });
 });

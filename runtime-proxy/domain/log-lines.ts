@@ -1,8 +1,5 @@
 /** The platform's own lines in an invocation's log, and its last 4,096 bytes. Source: Lambda recordings, telemetry-schema-reference. */
 
-/** Bytes of an invocation's log that its caller can ask for. Source: Lambda API reference, Invoke, LogType. */
-export const LOG_TAIL_BYTES = 4096;
-
 export type InvocationStatus =
   | { readonly status: "success" }
   | { readonly status: "timeout" }
@@ -105,29 +102,4 @@ function roundMs(durationMs: number): number {
 
 function eventLine(nowMs: number, type: string, record: object): string {
   return `${JSON.stringify({ time: new Date(nowMs).toISOString(), type, record })}\n`;
-}
-
-/** Keeps the last LOG_TAIL_BYTES of what is appended, in one buffer of that size. */
-export class LogTail {
-  readonly #ring = new Uint8Array(LOG_TAIL_BYTES);
-  #writtenBytes = 0;
-
-  append(bytes: Uint8Array): void {
-    const kept = bytes.subarray(Math.max(0, bytes.length - LOG_TAIL_BYTES));
-    this.#writtenBytes += bytes.length - kept.length;
-    const at = this.#writtenBytes % LOG_TAIL_BYTES;
-    const untilEnd = Math.min(kept.length, LOG_TAIL_BYTES - at);
-    this.#ring.set(kept.subarray(0, untilEnd), at);
-    this.#ring.set(kept.subarray(untilEnd), 0);
-    this.#writtenBytes += kept.length;
-  }
-
-  bytes(): Uint8Array {
-    if (this.#writtenBytes <= LOG_TAIL_BYTES) return this.#ring.slice(0, this.#writtenBytes);
-    const at = this.#writtenBytes % LOG_TAIL_BYTES;
-    const ordered = new Uint8Array(LOG_TAIL_BYTES);
-    ordered.set(this.#ring.subarray(at), 0);
-    ordered.set(this.#ring.subarray(0, at), LOG_TAIL_BYTES - at);
-    return ordered;
-  }
 }

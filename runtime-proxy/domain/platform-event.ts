@@ -106,10 +106,15 @@ export type PlatformEventType = keyof PlatformRecords;
 /** Who wrote output: the runtime's processes, or those of the extension of that name. */
 export type OutputSource = { readonly kind: "function" } | { readonly kind: "extension"; readonly name: string };
 
+/** What the log itself makes: of a `platform.runtimeDone`, of subscriptions, of what was lost. */
+export type DerivedEventType =
+  "platform.end" | "platform.telemetrySubscription" | "platform.logsSubscription" | "platform.logsDropped";
+export type ToldEventType = Exclude<PlatformEventType, DerivedEventType>;
+
 /** The lifecycle tells, the log takes: the container's log, a caller's tail and subscribers see all of it in one order. */
 export interface PlatformLog {
   /** Time stamped now. */
-  tell<T extends PlatformEventType>(type: T, record: PlatformRecords[T]): void;
+  tell<T extends ToldEventType>(type: T, record: PlatformRecords[T]): void;
 }
 
 /** What the lifecycle does with subscriptions. */
