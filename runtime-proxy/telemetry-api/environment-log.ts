@@ -1,0 +1,188 @@
+import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { AgentLog } from "../agent-log.ts";
+import { LogTail } from "../domain/log-tail.ts";
+import type {
+  OutputSource,
+  PlatformEventType,
+  PlatformLog,
+  PlatformRecords,
+  TelemetrySubscriptions,
+  ToldEventType,
+} from "../domain/platform-event.ts";
+import { jsonLine, systemLogLevel, textLine } from "../domain/platform-lines.ts";
+import type { PlatformEvent } from "../domain/telemetry-event.ts";
+import type { TelemetrySubscription } from "../domain/telemetry-subscription.ts";
+import { OutputLines, type OutputLine } from "./output-lines.ts";
+import { Subscriptions, type SubscribeAnswer, type SubscribingExtension } from "./subscriptions.ts";
+
+export interface EnvironmentLogParts {
+  readonly document: Pick<EnvironmentDocument, "logFormat" | "systemLogLevel">;
+  /** Puts text into the container's own log, in order with what its processes write. */
+  readonly write: (text: string) => void;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly draw: () => number;
+  readonly agentLog: AgentLog;
+}
+
+interface RunningTail {
+  readonly requestId: string;
+  /** From START on. */
+  readonly tail: LogTail | undefined;
+  readonly hasEnded: boolean;
+}
+
+/**
+ * The log of one environment: what its processes write and what the platform says, in one order for the container's log, the caller's tail
+ * and every subscriber. Where nobody listens a line costs nothing; nothing here waits for a subscriber.
+ */
+export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
+  readonly #parts: EnvironmentLogParts;
+  readonly #subscriptions: Subscriptions;
+  readonly #lines: OutputLines;
+  #requestId: string | undefined;
+  #tail: RunningTail | undefined;
+
+  constructor(parts: EnvironmentLogParts) {
+    const { document, clock, draw, agentLog } = parts;
+    this.#parts = parts;
+    this.#subscriptions = new Subscriptions({ hasJsonLines: document.logFormat === "JSON", clock, draw, agentLog });
+    this.#lines = new OutputLines((line) => this.#takeLine(line));
+  }
+
+  /** Of the running invocation: from `platform.start` to `platform.report`. */
+  get requestId(): string | undefined {
+    return this.#requestId;
+  }
+
+  /** Bytes that wait for subscribers. */
+  get heldBytes(): number {
+    return this.#subscriptions.heldBytes;
+  }
+
+  tell<T extends ToldEventType>(type: T, record: PlatformRecords[T]): void {
+    if (type === "platform.runtimeDone") this.#lines.flush({ kind: "function" });
+    if (type === "platform.report") this.#lines.flush();
+    this.#tell(type, record);
+    if (type !== "platform.runtimeDone") return;
+    const { requestId } = record as PlatformRecords["platform.runtimeDone"];
+    this.#tell("platform.end", { requestId });
+  }
+
+  /** What a process wrote; it is in the container's log already. Stream 3: frames of the runtime clients. */
+  output(source: OutputSource, stream: 1 | 2 | 3, bytes: Uint8Array): void {
+    if (stream === 3) this.#lines.pushFramed(source, bytes);
+    else {
+      this.#tail?.tail?.append(bytes);
+      if (this.#subscriptions.hears(source.kind)) this.#lines.push(source, stream, bytes);
+    }
+  }
+
+  /** A process is gone: what it left unfinished is a line, and nothing of it waits for a batch to fill. */
+  outputEnded(source: OutputSource): void {
+    this.#lines.flush(source);
+    void this.#subscriptions.flush(Infinity);
+  }
+
+  /** Before `platform.start` of that invocation: its caller asked for the end of the log. */
+  keepTail(requestId: string): void {
+    this.#tail = { requestId, tail: undefined, hasEnded: false };
+  }
+
+  /**
+   * The tail from START on, as base64, with END and a REPORT as of now; the log gets its own when extensions are done too.
+   * Undefined when it was not asked for. Once an invocation.
+   */
+  takeTail(report: PlatformRecords["platform.report"]): string | undefined {
+    const running = this.#tail;
+    if (running?.requestId !== report.requestId) return undefined;
+    this.#tail = undefined;
+    const tail = running.tail ?? new LogTail();
+    const { requestId, status, errorType, metrics } = report;
+    if (!running.hasEnded) {
+      const outcome = { status, ...(errorType !== undefined && { errorType }) };
+      const done = { requestId, ...outcome, metrics: { durationMs: metrics.durationMs } };
+      tail.append(Buffer.from(this.#line(this.#event("platform.runtimeDone", done)) ?? ""));
+    }
+    tail.append(Buffer.from(this.#line(this.#event("platform.report", report)) ?? ""));
+    return Buffer.from(tail.bytes()).toString("base64");
+  }
+
+  subscribe(extension: SubscribingExtension, subscription: TelemetrySubscription): SubscribeAnswer {
+    const answer = this.#subscriptions.subscribe(extension, subscription);
+    if (!answer.ok || !answer.isNew) return answer;
+    const type = subscription.api === "Telemetry" ? "platform.telemetrySubscription" : "platform.logsSubscription";
+    this.#tell(type, { name: extension.name, state: "Subscribed", types: subscription.types });
+    return answer;
+  }
+
+  close(): void {
+    this.#subscriptions.close();
+  }
+
+  async flush(limitMs: number): Promise<void> {
+    this.#lines.flush();
+    await this.#subscriptions.flush(limitMs);
+  }
+
+  /** The processes of subscribers are stopped until `resume`. */
+  pause(): void {
+    this.#subscriptions.pause();
+  }
+
+  resume(): void {
+    this.#subscriptions.resume();
+  }
+
+  reset(): void {
+    this.#lines.end();
+    this.#subscriptions.reset();
+  }
+
+  #tell<T extends PlatformEventType>(type: T, record: PlatformRecords[T]): void {
+    const event = this.#event(type, record);
+    this.#follow(event);
+    const line = this.#line(event);
+    if (line !== undefined) {
+      this.#tail?.tail?.append(Buffer.from(line));
+      this.#parts.write(line);
+    }
+    if (this.#subscriptions.hearsPlatform) this.#subscriptions.addPlatform(event);
+  }
+
+  #event<T extends PlatformEventType>(type: T, record: PlatformRecords[T]): PlatformEvent {
+    return { time: this.#now(), type, record } as PlatformEvent;
+  }
+
+  #line(event: PlatformEvent): string | undefined {
+    const { logFormat, systemLogLevel: level } = this.#parts.document;
+    return logFormat === "JSON" ? jsonLine(event, systemLogLevel(level)) : textLine(event);
+  }
+
+  #follow({ type, record }: PlatformEvent): void {
+    if (type === "platform.start") {
+      this.#requestId = record.requestId;
+      if (this.#tail?.requestId === record.requestId) this.#tail = { ...this.#tail, tail: new LogTail() };
+    } else if (type === "platform.runtimeDone") {
+      if (this.#tail?.requestId === record.requestId) this.#tail = { ...this.#tail, hasEnded: true };
+    } else if (type === "platform.report") this.#requestId = undefined;
+  }
+
+  #takeLine({ type, bytes, timestampMs, isFramed }: OutputLine): void {
+    if (isFramed) this.#tail?.tail?.append(bytes);
+    if (!this.#subscriptions.hears(type)) return;
+    this.#subscriptions.addOutput(type, bytes.length, () => {
+      const time = timestampMs === undefined ? this.#now() : new Date(timestampMs).toISOString();
+      return { time, type, record: textOf(bytes) };
+    });
+  }
+
+  #now(): string {
+    return new Date(this.#parts.clock.nowMs()).toISOString();
+  }
+}
+
+function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString();
+}
