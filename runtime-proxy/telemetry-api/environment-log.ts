@@ -26,6 +26,8 @@ export interface EnvironmentLogParts {
   readonly agentLog: AgentLog;
 }
 
+const plausibleMs = 24 * 60 * 60 * 1000;
+
 interface RunningTail {
   readonly requestId: string;
   /** From START on. */
@@ -43,6 +45,7 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
   readonly #lines: OutputLines;
   #requestId: string | undefined;
   #tail: RunningTail | undefined;
+  #stamp = { ms: Number.NaN, text: "" };
 
   constructor(parts: EnvironmentLogParts) {
     const { document, clock, draw, agentLog } = parts;
@@ -173,13 +176,21 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     if (isFramed) this.#tail?.tail?.append(bytes);
     if (!this.#subscriptions.hears(type)) return;
     this.#subscriptions.addOutput(type, bytes.length, () => {
-      const time = timestampMs === undefined ? this.#now() : new Date(timestampMs).toISOString();
-      return { time, type, record: textOf(bytes) };
+      return { time: this.#time(timestampMs), type, record: textOf(bytes) };
     });
   }
 
+  /** A client's own time where it can be true: strict clients refuse years of more than four digits. */
+  #time(timestampMs: number | undefined): string {
+    const isPlausible = Math.abs((timestampMs ?? 0) - this.#parts.clock.nowMs()) < plausibleMs;
+    return timestampMs !== undefined && isPlausible ? new Date(timestampMs).toISOString() : this.#now();
+  }
+
+  /** Many events fall into one millisecond. */
   #now(): string {
-    return new Date(this.#parts.clock.nowMs()).toISOString();
+    const nowMs = this.#parts.clock.nowMs();
+    if (nowMs !== this.#stamp.ms) this.#stamp = { ms: nowMs, text: new Date(nowMs).toISOString() };
+    return this.#stamp.text;
   }
 }
 

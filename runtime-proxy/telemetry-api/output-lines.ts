@@ -6,7 +6,7 @@ export interface OutputLine {
   readonly type: OutputSource["kind"];
   /** Good only while it is taken. */
   readonly bytes: Uint8Array;
-  /** What a runtime client says, where that is a time. */
+  /** Milliseconds since 1970, as a runtime client says. */
   readonly timestampMs?: number;
   /** Of stream 3: not among the bytes of the other two. */
   readonly isFramed: boolean;
@@ -24,8 +24,6 @@ interface FramedStream {
 
 /** Longest record, bytes; CloudWatch Logs cut events there. */
 export const maxLineBytes = 256 * 1024;
-/** Of JavaScript's Date. */
-const latestMs = 8.64e15;
 
 /** Lines out of the output of all processes, each stream for itself. */
 export class OutputLines {
@@ -71,9 +69,8 @@ export class OutputLines {
   }
 
   #takeFramed(type: OutputSource["kind"], { bytes, timestampUs }: FramedRecord): void {
-    const timestampMs = timestampUs === undefined ? undefined : Math.floor(timestampUs / 1000);
-    const isTime = timestampMs !== undefined && timestampMs <= latestMs;
-    this.#take({ type, bytes, isFramed: true, ...(isTime && { timestampMs }) });
+    const timestamp = timestampUs === undefined ? {} : { timestampMs: Math.floor(timestampUs / 1000) };
+    this.#take({ type, bytes, isFramed: true, ...timestamp });
   }
 }
 

@@ -51,7 +51,10 @@ export function telemetryApi({ identify, subscribe, reservedPorts }: TelemetryAp
     const body = Buffer.concat(read.payload.chunks, read.payload.bytes).toString();
     const parsed = parseSubscription(api, body, reservedPorts());
     if (!parsed.ok) return invalid(api, parsed.message);
-    return answerOf(api, identified.extension.name, subscribe(identified.extension, parsed.subscription));
+    // While the body came, a reset may have made an end of the extension.
+    const known = identify(request);
+    if (!known.ok) return known.answer;
+    return answerOf(api, known.extension.name, subscribe(known.extension, parsed.subscription));
   };
 }
 
