@@ -16,8 +16,8 @@ export interface FramedRecord {
 const shortHeadBytes = 8;
 const longHeadBytes = 16;
 const hasTimestampBit = 0b10;
-/** A head that says more is none. */
-const maxPayloadBytes = 64 * 1024 * 1024;
+/** A head that says more is none, as the supervisor has it. */
+const maxPayloadBytes = 16 * 1024 * 1024;
 const newline = 0x0a;
 const newlineBytes = Uint8Array.of(newline);
 const nothing = new Uint8Array(0);

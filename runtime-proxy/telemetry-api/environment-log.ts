@@ -68,9 +68,11 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     if (type === "platform.runtimeDone") this.#lines.flush({ kind: "function" });
     if (type === "platform.report") this.#lines.flush();
     this.#tell(type, record);
-    if (type !== "platform.runtimeDone") return;
-    const { requestId } = record as PlatformRecords["platform.runtimeDone"];
-    this.#tell("platform.end", { requestId });
+    if (type === "platform.runtimeDone") {
+      const { requestId } = record as PlatformRecords["platform.runtimeDone"];
+      this.#tell("platform.end", { requestId });
+    }
+    if (hasFailed(type, record)) void this.#subscriptions.flush(Infinity);
   }
 
   /** What a process wrote; it is in the container's log already. Stream 3: frames of the runtime clients. */
@@ -80,12 +82,6 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
       this.#tail?.tail?.append(bytes);
       if (this.#subscriptions.hears(source.kind)) this.#lines.push(source, stream, bytes);
     }
-  }
-
-  /** A process is gone: what it left unfinished is a line, and nothing of it waits for a batch to fill. */
-  outputEnded(source: OutputSource): void {
-    this.#lines.flush(source);
-    void this.#subscriptions.flush(Infinity);
   }
 
   /** Before `platform.start` of that invocation: its caller asked for the end of the log. */
@@ -192,6 +188,12 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     if (nowMs !== this.#stamp.ms) this.#stamp = { ms: nowMs, text: new Date(nowMs).toISOString() };
     return this.#stamp.text;
   }
+}
+
+/** With the runtime its output has ended: nothing of it waits for a batch to fill. */
+function hasFailed(type: ToldEventType, record: PlatformRecords[ToldEventType]): boolean {
+  const isRuntimeDone = type === "platform.runtimeDone" || type === "platform.initRuntimeDone";
+  return isRuntimeDone && typeof record === "object" && "status" in record && record.status !== "success";
 }
 
 function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {

@@ -1,6 +1,7 @@
 /** The Telemetry and Logs APIs as extensions see them: real requests, real listeners by HTTP and TCP. */
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
+import fc from "fast-check";
 import type { PlatformRecords } from "../../runtime-proxy/domain/platform-event.ts";
 import { ManualClock } from "../kit/manual-clock.ts";
 import { listenHttp, listenTcp, type TelemetryListener } from "../kit/telemetry-listener.ts";
@@ -136,6 +137,36 @@ describe("Telemetry API", () => {
       assert.deepEqual(
         [answer.status, parsed(answer)],
         [400, { errorType: "ValidationError", errorMessage: "request body is too large" }],
+      );
+    });
+
+    it("whatever bytes come, they are answered", async () => {
+      const body = fc.oneof(
+        fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes).toString("latin1")),
+        fc.json(),
+        fc.record(
+          {
+            schemaVersion: fc.constantFrom("2022-12-13", 1, null),
+            types: fc.oneof(fc.array(fc.constantFrom("platform", "function", 7, null)), fc.anything()),
+            destination: fc.oneof(
+              fc.record({ protocol: fc.constant("HTTP"), URI: fc.oneof(fc.webUrl(), fc.string(), fc.anything()) }),
+              fc.record({ protocol: fc.constantFrom("TCP", "UDP"), port: fc.oneof(fc.integer(), fc.double()) }),
+              fc.anything(),
+            ),
+            buffering: fc.anything(),
+          },
+          { requiredKeys: [] },
+        ),
+      );
+      const path = fc.constantFrom(telemetryPath, logsPath);
+      await fc.assert(
+        fc.asyncProperty(path, body, async (path, body) => {
+          const answer = await world.put(path, typeof body === "string" ? body : JSON.stringify(body));
+          assert.ok([200, 400].includes(answer.status));
+          parsed(answer);
+          world.log.reset();
+        }),
+        { numRuns: 300 },
       );
     });
 
@@ -363,6 +394,17 @@ describe("Telemetry API", () => {
       listener.heard.of("function").map(({ record }) => record),
       ["a\n", "half"],
     );
+  });
+
+  it("what a runtime said before it failed does not wait for its batch", async () => {
+    world = await startTelemetry();
+    const listener = await heardBy(listenHttp());
+    await world.subscribe(listener, { buffering: { timeoutMs: 30_000 } });
+    world.log.tell("platform.start", { requestId: "r" });
+    world.log.output(own, 1, Buffer.from("last words"));
+    world.log.tell("platform.runtimeDone", { requestId: "r", status: "error", errorType: "Runtime.ExitError" });
+    await listener.heard.until(() => listener.heard.of("platform.runtimeDone").length > 0);
+    assert.equal(listener.heard.of("function")[0]?.record, "last words");
   });
 
   it("a flush waits for a second at most, whatever it is allowed", async () => {
