@@ -58,6 +58,21 @@ describe("EnvironmentLog", () => {
     assert.equal(textOf(log.takeTail(report)), `START RequestId: r Version: 3\nEND RequestId: r\n${reportLine}`);
   });
 
+  it("a tail that is taken after its REPORT has that one, and nothing of what followed", () => {
+    const { log } = logOf();
+    log.keepTail("r");
+    log.tell("platform.start", { requestId: "r", version: "3" });
+    log.tell("platform.runtimeDone", { requestId: "r", status: "success" });
+    log.output({ kind: "extension", name: "x" }, 1, Buffer.from("late\n"));
+    log.tell("platform.report", report);
+    log.output(own, 1, Buffer.from("later\n"));
+    log.tell("platform.start", { requestId: "s", version: "3" });
+    assert.equal(
+      textOf(log.takeTail({ ...report, metrics: { ...metrics, durationMs: 1 } })),
+      `START RequestId: r Version: 3\nEND RequestId: r\nlate\n${reportLine}`,
+    );
+  });
+
   it("there is no tail that was not asked for, nor of another invocation", () => {
     const { log } = logOf();
     log.tell("platform.start", { requestId: "r" });

@@ -30,9 +30,9 @@ const plausibleMs = 24 * 60 * 60 * 1000;
 
 interface RunningTail {
   readonly requestId: string;
-  /** From START on. */
-  readonly tail: LogTail | undefined;
-  readonly hasEnded: boolean;
+  readonly tail: LogTail;
+  /** What was said last of its invocation. Bytes are kept from START to REPORT. */
+  readonly said: "nothing" | "start" | "end" | "report";
 }
 
 /**
@@ -79,32 +79,28 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
   output(source: OutputSource, stream: 1 | 2 | 3, bytes: Uint8Array): void {
     if (stream === 3) this.#lines.pushFramed(source, bytes);
     else {
-      this.#tail?.tail?.append(bytes);
+      this.#keep(bytes);
       if (this.#subscriptions.hears(source.kind)) this.#lines.push(source, stream, bytes);
     }
   }
 
   /** Before `platform.start` of that invocation: its caller asked for the end of the log. */
   keepTail(requestId: string): void {
-    this.#tail = { requestId, tail: undefined, hasEnded: false };
+    this.#tail = { requestId, tail: new LogTail(), said: "nothing" };
   }
 
   /**
    * The tail from START on, as base64, with END and a REPORT as of now; the log gets its own when extensions are done too.
-   * Undefined when it was not asked for. Once an invocation.
+   * Where it has them already, those stand. Undefined when the tail was not asked for. Once an invocation.
    */
   takeTail(report: PlatformRecords["platform.report"]): string | undefined {
     const running = this.#tail;
     if (running?.requestId !== report.requestId) return undefined;
     this.#tail = undefined;
-    const tail = running.tail ?? new LogTail();
-    const { requestId, status, errorType, metrics } = report;
-    if (!running.hasEnded) {
-      const outcome = { status, ...(errorType !== undefined && { errorType }) };
-      const done = { requestId, ...outcome, metrics: { durationMs: metrics.durationMs } };
-      tail.append(Buffer.from(this.#line(this.#event("platform.runtimeDone", done)) ?? ""));
-    }
-    tail.append(Buffer.from(this.#line(this.#event("platform.report", report)) ?? ""));
+    const { tail, said } = running;
+    if (said === "nothing" || said === "start")
+      tail.append(this.#bytes(this.#event("platform.runtimeDone", doneOf(report))));
+    if (said !== "report") tail.append(this.#bytes(this.#event("platform.report", report)));
     return Buffer.from(tail.bytes()).toString("base64");
   }
 
@@ -141,12 +137,13 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
 
   #tell<T extends PlatformEventType>(type: T, record: PlatformRecords[T]): void {
     const event = this.#event(type, record);
-    this.#follow(event);
+    this.#begin(event);
     const line = this.#line(event);
     if (line !== undefined) {
-      this.#tail?.tail?.append(Buffer.from(line));
+      if (this.#tail !== undefined) this.#keep(Buffer.from(line));
       this.#parts.write(line);
     }
+    this.#follow(event);
     if (this.#subscriptions.hearsPlatform) this.#subscriptions.addPlatform(event);
   }
 
@@ -159,17 +156,34 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     return logFormat === "JSON" ? jsonLine(event, systemLogLevel(level)) : textLine(event);
   }
 
+  #bytes(event: PlatformEvent): Uint8Array {
+    return Buffer.from(this.#line(event) ?? "");
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const said = this.#tail?.said;
+    if (said === "start" || said === "end") this.#tail?.tail.append(bytes);
+  }
+
+  #begin({ type, record }: PlatformEvent): void {
+    if (type !== "platform.start") return;
+    this.#requestId = record.requestId;
+    this.#say(record.requestId, "start");
+  }
+
   #follow({ type, record }: PlatformEvent): void {
-    if (type === "platform.start") {
-      this.#requestId = record.requestId;
-      if (this.#tail?.requestId === record.requestId) this.#tail = { ...this.#tail, tail: new LogTail() };
-    } else if (type === "platform.runtimeDone") {
-      if (this.#tail?.requestId === record.requestId) this.#tail = { ...this.#tail, hasEnded: true };
-    } else if (type === "platform.report") this.#requestId = undefined;
+    if (type === "platform.runtimeDone") this.#say(record.requestId, "end");
+    if (type !== "platform.report") return;
+    this.#requestId = undefined;
+    this.#say(record.requestId, "report");
+  }
+
+  #say(requestId: string, said: RunningTail["said"]): void {
+    if (this.#tail?.requestId === requestId) this.#tail = { ...this.#tail, said };
   }
 
   #takeLine({ type, bytes, timestampMs, isFramed }: OutputLine): void {
-    if (isFramed) this.#tail?.tail?.append(bytes);
+    if (isFramed) this.#keep(bytes);
     if (!this.#subscriptions.hears(type)) return;
     this.#subscriptions.addOutput(type, bytes.length, () => {
       return { time: this.#time(timestampMs), type, record: textOf(bytes) };
@@ -188,6 +202,13 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     if (nowMs !== this.#stamp.ms) this.#stamp = { ms: nowMs, text: new Date(nowMs).toISOString() };
     return this.#stamp.text;
   }
+}
+
+/** What an invocation that ends now says of its end. */
+function doneOf(report: PlatformRecords["platform.report"]): PlatformRecords["platform.runtimeDone"] {
+  const { requestId, status, errorType, metrics } = report;
+  const outcome = { status, ...(errorType !== undefined && { errorType }) };
+  return { requestId, ...outcome, metrics: { durationMs: metrics.durationMs } };
 }
 
 /** With the runtime its output has ended: nothing of it waits for a batch to fill. */
