@@ -108,7 +108,7 @@ export class SupervisedProcesses {
     }
     const census = this.#census();
     const stopped = new Set<number>();
-    await untilQuiet(() => !stopNew(census, stopped));
+    await untilQuiet(() => !stopNew(census, stopped) && census.areStopped);
   }
 
   continueAll(): void {

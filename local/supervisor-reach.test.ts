@@ -35,5 +35,5 @@ describe("a function's processes", () => {
 });
 
 function seen(pid: number, parent: number, isMarked?: boolean): SeenProcess {
-  return { pid, parent, isEnded: false, isMarked };
+  return { pid, parent, isEnded: false, isStopped: false, isMarked };
 }

@@ -9,6 +9,8 @@ export interface SeenProcess {
   readonly pid: number;
   readonly parent: number;
   readonly isEnded: boolean;
+  /** Also one that waits for a process that it is just making. */
+  readonly isStopped: boolean;
   /** Whether its first environment holds the mark; undefined when it cannot be told: it may be just changing its program. */
   readonly isMarked: boolean | undefined;
 }
@@ -34,6 +36,8 @@ export class Census {
   readonly #mark: string;
   readonly #ancestors: Set<number>;
   readonly #foreign = new Set<number>();
+  /** Whether all that the last look found stood still: who does not may be in the middle of making another. */
+  areStopped = false;
 
   constructor(mark: string, ancestor: number) {
     this.#mark = mark;
@@ -47,7 +51,9 @@ export class Census {
     const own = selectOwn(seen, this.#ancestors);
     for (const { pid } of own) this.#ancestors.add(pid);
     for (const { pid, isMarked } of seen) if (isMarked === false && !this.#ancestors.has(pid)) this.#foreign.add(pid);
-    return own.filter(({ isEnded }) => !isEnded).map(({ pid }) => pid);
+    const living = own.filter(({ isEnded }) => !isEnded);
+    this.areStopped = living.every(({ isStopped }) => isStopped);
+    return living.map(({ pid }) => pid);
   }
 }
 
@@ -77,7 +83,9 @@ function seeProc(mark: string, except: ReadonlySet<number>, onMarked: (pid: numb
       if (parent === "") return [];
       const isOfKernel = pid === kernelThreads || Number(parent) === kernelThreads;
       const isMarked = environment === "" && !isOfKernel ? undefined : holdsMark;
-      return [{ pid, parent: Number(parent), isEnded: "ZX".includes(state), isMarked }];
+      return [
+        { pid, parent: Number(parent), isEnded: "ZX".includes(state), isStopped: "TtD".includes(state), isMarked },
+      ];
     });
 }
 
@@ -94,7 +102,8 @@ function seePs(mark: string, except: ReadonlySet<number>): SeenProcess[] {
     const [, pid, parent, state = ""] = /^\s*(\d+)\s+(\d+)\s+(\S+)/.exec(line) ?? [];
     if (pid === undefined || Number(pid) === ps.pid || except.has(Number(pid))) return [];
     const isEnded = state.startsWith("Z");
-    return [{ pid: Number(pid), parent: Number(parent), isEnded, isMarked: line.includes(mark) }];
+    const isStopped = /^[TD]/.test(state);
+    return [{ pid: Number(pid), parent: Number(parent), isEnded, isStopped, isMarked: line.includes(mark) }];
   });
 }
 

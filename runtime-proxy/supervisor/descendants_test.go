@@ -45,3 +45,24 @@ func TestVisitDescendants(t *testing.T) {
 		}
 	}
 }
+
+func TestAreStopped(t *testing.T) {
+	proc := writeTree(t, map[string]string{
+		"1/stat": "1 (a) T 10 ", "2/stat": "2 (b) D 10 ", "3/stat": "3 (c) Z 10 ", "4/stat": "4 (R) R) S 10 ", "5/stat": "5 (T) R 10 ",
+	})
+	cases := map[string]struct {
+		pids []int
+		want bool
+	}{
+		"none": {nil, true}, "stopped, made one, ended, gone": {[]int{1, 2, 3, 99}, true}, "one sleeps": {[]int{1, 4}, false}, "one runs": {[]int{5, 1}, false},
+	}
+	for title, c := range cases {
+		pids := map[int]bool{}
+		for _, pid := range c.pids {
+			pids[pid] = true
+		}
+		if got := areStopped(proc, pids); got != c.want {
+			t.Errorf("%s: got %v", title, got)
+		}
+	}
+}

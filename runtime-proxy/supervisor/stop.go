@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -12,8 +14,8 @@ const stopDeadline = 5 * time.Second
 // lookRounds bounds how often new processes are looked for before those that are known are dealt with.
 const lookRounds = 50
 
-// quietLooksWanted: a process whose parent ends while we look can slip through one look, hardly through so many on end.
-const quietLooksWanted = 5
+// lookAgain is a pause that lets those run that are on the way to their stop.
+const lookAgain = time.Millisecond
 
 // stopAll stops every process of the container but this one; a stopped process makes no new one. Who stopped itself before is not
 // told apart from them: it goes on with the others.
@@ -23,14 +25,13 @@ func (s *supervisor) stopAll() {
 		return
 	}
 	stopped := map[int]bool{}
-	deadline := time.Now().Add(stopDeadline)
-	for quiet := 0; quiet < quietLooksWanted && time.Now().Before(deadline); quiet++ {
+	for deadline := time.Now().Add(stopDeadline); time.Now().Before(deadline); time.Sleep(lookAgain) {
 		reaped := s.reaped
 		isNew := stopNew(stopped)
 		s.reap()
-		// What ended meanwhile may have had a child before.
-		if isNew || s.reaped != reaped {
-			quiet = -1
+		// What ended meanwhile may have had a child before, and who is not stopped yet may be in the middle of making one.
+		if !isNew && s.reaped == reaped && areStopped("/proc", stopped) && !stopNew(stopped) {
+			return
 		}
 	}
 }
@@ -58,4 +59,15 @@ func stopNew(stopped map[int]bool) bool {
 		stopped[pid] = true
 	})
 	return isNew
+}
+
+// areStopped is false while one of them still runs. A process that waits for one that it is just making (state D) does not.
+func areStopped(proc string, pids map[int]bool) bool {
+	for pid := range pids {
+		stat := readText(proc + "/" + strconv.Itoa(pid) + "/stat")
+		if end := strings.LastIndexByte(stat, ')'); end >= 0 && len(stat) > end+2 && strings.IndexByte("TtDZX", stat[end+2]) < 0 {
+			return false
+		}
+	}
+	return true
 }
