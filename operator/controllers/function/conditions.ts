@@ -10,7 +10,6 @@ import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/func
 import type { EventDraft, Outcome } from "../../../lib/kubernetes/plan.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
 import type { Recipe } from "./recipe.ts";
-import type { FunctionSettings } from "./decide.ts";
 import { layersCondition } from "./layer-condition.ts";
 import { extensionFiles, type LayersSeen } from "./layer-use.ts";
 import { fieldsIgnored, type Problem, type RuntimeTable } from "./served-fields.ts";
@@ -39,7 +38,7 @@ export interface ConditionsInput {
   readonly recipe: Recipe | undefined;
   readonly health: Health | undefined;
   readonly layers: LayersSeen;
-  readonly settings: Pick<FunctionSettings, "runtimes" | "hasPodResources">;
+  readonly settings: { readonly runtimes: RuntimeTable; readonly hasPodResources: boolean };
   /** ISO 8601. */
   readonly now: string;
 }
