@@ -1,4 +1,4 @@
-# Everything sets itself up: a fresh machine needs Node and npm for `make run`, and Go and root on Debian for the whole of `make test`.
+# Everything sets itself up: a fresh machine needs Node and npm for `make run`, and Go, Rust and root on Debian for the whole of `make test`.
 DIR ?= examples
 PORT ?= 3001
 NODE := node_modules/.bin/node

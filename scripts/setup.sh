@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes this machine ready for `make test`: on Debian and Ubuntu as root it installs what is missing of scripts/apt-packages.txt,
-# elsewhere it says exactly what is missing. Needs Go 1.24 or newer.
+# elsewhere it says exactly what is missing. Needs Go 1.24 and Rust 1.85 or newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,10 @@ missing_packages() {
   while read -r package; do
     case "$package" in
       "" | "#"*) continue ;;
-      g++ | make | cmake | curl | unzip | zip | python3 | openssl) command -v "$package" > /dev/null && continue ;;
+      g++ | make | cmake | curl | unzip | zip | python3 | openssl | autoconf | automake) command -v "$package" > /dev/null && continue ;;
+      libtool) command -v libtoolize > /dev/null && continue ;;
+      maven) command -v mvn > /dev/null && continue ;;
+      default-jdk-headless) command -v javac > /dev/null && continue ;;
       python3-pip) python3 -m pip --version > /dev/null 2>&1 && continue ;;
     esac
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || echo "$package"
@@ -26,7 +29,7 @@ missing_packages() {
 missing_programs() {
   local program
   for program in containerd runc etcd etcdctl docker-registry iptables ipset conntrack ip socat openssl flock setpriv mmdebstrap \
-    buildah skopeo g++ make cmake xz python3 unzip zip curl; do
+    buildah skopeo g++ make cmake autoconf automake libtoolize xz python3 javac mvn unzip zip curl; do
     command -v "$program" > /dev/null || echo "$program"
   done
   [ -x /usr/lib/cni/bridge ] || echo "/usr/lib/cni/bridge (CNI plugins)"
@@ -64,7 +67,17 @@ check_go() {
   ((BASH_REMATCH[1] > 1 || BASH_REMATCH[2] >= 24)) || fail "Go is $version: 1.24 or newer is needed (https://go.dev/dl/)"
 }
 
+# Debian's own is too old up to release 12.
+check_cargo() {
+  command -v cargo > /dev/null || fail "cargo is not on PATH: install Rust 1.85 or newer (https://rustup.rs)"
+  local version
+  version=$(cargo --version)
+  [[ "$version" =~ ^cargo\ ([0-9]+)\.([0-9]+) ]] || fail "cannot read the version of cargo from \"$version\""
+  ((BASH_REMATCH[1] > 1 || BASH_REMATCH[2] >= 85)) || fail "$version: 1.85 or newer is needed (https://rustup.rs)"
+}
+
 check_go
+check_cargo
 if command -v dpkg-query > /dev/null; then
   mapfile -t missing < <(missing_packages)
   if [ "${#missing[@]}" -gt 0 ]; then

@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { buildClient } from "../clients/build.ts";
+import type { ClientName } from "../clients/clients.ts";
 import { withFileLock } from "./file-lock.ts";
 import type { Progress } from "./go-program.ts";
 import { type ImageSpec, packLayer, writeOciArchive } from "./oci-archive.ts";
@@ -10,16 +12,21 @@ import { sourceHash } from "./source-hash.ts";
 export type TestImage =
   | "kubelambda.test/base/node:24"
   | "kubelambda.test/runtime/nodejs24.x:1"
+  | "kubelambda.test/runtime/nodejs22.x:1"
   | "kubelambda.test/runtime/python3.11:1"
+  | "kubelambda.test/runtime/java17:1"
   | "kubelambda.test/runtime/provided.al2023:1";
 
 interface Recipe {
   /** Its folder below images/, whose build.sh fills the image's own layer; below it lies the Debian of images/os. */
   readonly folder: string;
   readonly config: ImageSpec["config"];
+  /** Whose runtime the image has; its build.sh finds it in $CLIENT. */
+  readonly client?: ClientName;
 }
 
 const sources = join(clusterSources, "images");
+const osSources = [join(sources, "os"), join(sources, "common"), join(repositoryRoot, "test", "clients", "common")];
 const archives = join(cacheDir, "images");
 const nodeBinary = join(repositoryRoot, "node_modules", "node", "bin", "node");
 
@@ -40,6 +47,10 @@ function lambdaConfig(lang: "with /var/lang" | "without"): ImageSpec["config"] {
   };
 }
 
+function managedRuntime(client: ClientName): Recipe {
+  return { folder: client, config: lambdaConfig("with /var/lang"), client };
+}
+
 const recipes: Readonly<Record<TestImage, Recipe>> = {
   "kubelambda.test/base/node:24": {
     folder: "node",
@@ -49,8 +60,10 @@ const recipes: Readonly<Record<TestImage, Recipe>> = {
       WorkingDir: "/",
     },
   },
-  "kubelambda.test/runtime/nodejs24.x:1": { folder: "nodejs24.x", config: lambdaConfig("with /var/lang") },
-  "kubelambda.test/runtime/python3.11:1": { folder: "python3.11", config: lambdaConfig("with /var/lang") },
+  "kubelambda.test/runtime/nodejs24.x:1": managedRuntime("nodejs24.x"),
+  "kubelambda.test/runtime/nodejs22.x:1": managedRuntime("nodejs22.x"),
+  "kubelambda.test/runtime/python3.11:1": managedRuntime("python3.11"),
+  "kubelambda.test/runtime/java17:1": managedRuntime("java17"),
   "kubelambda.test/runtime/provided.al2023:1": { folder: "provided.al2023", config: lambdaConfig("without") },
 };
 
@@ -68,10 +81,12 @@ export async function buildImages(
 
 /** Builds one image unless the cache has it; answers with its OCI archive. Needs root. */
 export async function buildImage(image: TestImage, progress: Progress): Promise<string> {
-  const { folder, config } = recipes[image];
+  const { folder, config, client } = recipes[image];
+  const runtime = client === undefined ? "" : (await buildClient(client, progress)).folder;
   const node = [statSync(nodeBinary).size, statSync(nodeBinary).mtimeMs].join();
-  const folders = ["os", "common", folder].map((name) => join(sources, name));
-  const archive = join(archives, `${folder}-${sourceHash(folders, [JSON.stringify(config), node])}.tar`);
+  const folders = [...osSources, join(sources, folder)];
+  const words = [JSON.stringify(config), node, basename(runtime)];
+  const archive = join(archives, `${folder}-${sourceHash(folders, words)}.tar`);
   if (existsSync(archive)) return archive;
   mkdirSync(archives, { recursive: true });
   await withFileLock(join(archives, "lock"), 30 * 60_000, async () => {
@@ -82,7 +97,7 @@ export async function buildImage(image: TestImage, progress: Progress): Promise<
     const work = join(archives, `${folder}.work`);
     rmSync(work, { recursive: true, force: true });
     const layer = join(work, "layer.tar");
-    await fillLayer(folder, work, { OS_ROOT: os.root, NODE: nodeBinary });
+    await fillLayer(folder, work, { OS_ROOT: os.root, NODE: nodeBinary, CLIENT: runtime });
     await packLayer(join(work, "root"), layer);
     removeOlder(folder);
     await writeOciArchive(archive, { name: image, layers: [os.layer, layer], config });
@@ -95,7 +110,7 @@ export async function buildImage(image: TestImage, progress: Progress): Promise<
 
 /** The layer that all have below theirs, and the folder that it was packed from. */
 async function buildOs(progress: Progress): Promise<{ root: string; layer: string }> {
-  const dir = join(archives, `os-${sourceHash(["os", "common"].map((name) => join(sources, name)))}`);
+  const dir = join(archives, `os-${sourceHash(osSources)}`);
   const os = { root: join(dir, "root"), layer: join(dir, "layer.tar") };
   if (existsSync(dir)) return os;
   progress("building the images' Debian from packages");
@@ -119,8 +134,11 @@ async function fillLayer(folder: string, work: string, env: Readonly<Record<stri
   rmSync(scratch, { recursive: true });
 }
 
+/** Not those of today: another checkout that shares the cache may be at work with them. */
 function removeOlder(folder: string): void {
+  const dayMs = 24 * 3_600_000;
   for (const file of readdirSync(archives)) {
-    if (file.startsWith(`${folder}-`) && file.endsWith(".tar")) rmSync(join(archives, file));
+    const isArchive = file.startsWith(`${folder}-`) && file.endsWith(".tar");
+    if (isArchive && statSync(join(archives, file)).mtimeMs < Date.now() - dayMs) rmSync(join(archives, file));
   }
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fills $ROOT with a small Debian: unpacked packages, and by hand the little that their installation would have done.
 set -eu
-"$(dirname "$0")/../common/unpack-debian.sh" "$ROOT" bash,dash,coreutils,findutils,grep,sed,mawk,tar,gzip,hostname,curl,ca-certificates,tzdata,libc-bin,libstdc++6,netbase
+"$(dirname "$0")/../../../clients/common/unpack-debian.sh" "$ROOT" bash,dash,coreutils,findutils,grep,sed,mawk,tar,gzip,hostname,curl,ca-certificates,tzdata,libc-bin,libstdc++6,netbase
 cd "$ROOT"
 rm -rf boot dev/* run/* var/cache/* var/log/* var/lib/apt var/lib/dpkg usr/share/doc usr/share/man usr/share/info usr/share/lintian \
   usr/share/bug usr/share/gcc usr/share/gdb usr/share/locale usr/lib/x86_64-linux-gnu/perl-base

@@ -4,7 +4,9 @@ import os
 import sys
 
 task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
-sys.path[:1] = [task_root, "/opt/python/lib/python3.11/site-packages", "/opt/python", "/var/runtime"]
+runtime_root = os.environ.get("LAMBDA_RUNTIME_DIR", "/var/runtime")
+version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+sys.path[:1] = [task_root, f"/opt/python/lib/{version}/site-packages", "/opt/python", runtime_root]
 
 from awslambdaric.__main__ import main  # noqa: E402
 

@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+install -m 755 "$(dirname "$0")/bootstrap" "$OUT/task/bootstrap"
