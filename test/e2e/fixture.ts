@@ -10,7 +10,7 @@ export const installNamespace = "kubelambda";
 export const release = "kubelambda";
 export const chart = join(repositoryRoot, "charts", "kubelambda");
 /** A runtime whose image nobody can pull. */
-export const absentRuntime = "nodejs22.x";
+export const absentRuntime = "ruby3.4";
 
 export interface CommandOptions {
   readonly input?: string;

@@ -10,7 +10,9 @@ const baseImage = "kubelambda.test/base/node:24";
 /** Lambda's runtimes by the images that this project builds for its tests. */
 export const runtimeImages = {
   "nodejs24.x": "kubelambda.test/runtime/nodejs24.x:1",
+  "nodejs22.x": "kubelambda.test/runtime/nodejs22.x:1",
   "python3.11": "kubelambda.test/runtime/python3.11:1",
+  java17: "kubelambda.test/runtime/java17:1",
   "provided.al2023": "kubelambda.test/runtime/provided.al2023:1",
 } as const satisfies Record<string, TestImage>;
 
