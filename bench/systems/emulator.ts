@@ -1,25 +1,18 @@
-import { execFile } from "node:child_process";
-import { chmod, mkdir, readdir, rename, rm } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { freePorts } from "../../test/cluster/free-ports.ts";
+import { findEmulator } from "../../test/kit/emulator-binary.ts";
 import type { BenchContext } from "../context.ts";
 import type { BenchProcess } from "../process-group.ts";
 import { descendants } from "../process-usage.ts";
 import { prepareNodeRuntime, taskRoot } from "./node-runtime.ts";
 import type { System } from "./system.ts";
 
-const run = promisify(execFile);
-/** The wheel carries the emulator's binaries: samcli/local/rapid/. */
-const wheel = "aws-sam-cli==1.170.0";
-const installLimitMs = 300_000;
 const firstCallLimitMs = 20_000;
 const path = "/2015-03-31/functions/function/invocations";
 
 /** So many emulators: each has one execution environment and runs one call at a time. */
 export async function startEmulators(context: BenchContext, count: number): Promise<System> {
-  const [binary, runtimeFolder] = await Promise.all([findEmulator(context), prepareNodeRuntime(context)]);
+  const [binary, runtimeFolder] = await Promise.all([findEmulator(context.progress), prepareNodeRuntime(context)]);
   const ports = await freePorts(2 * count);
   const started: BenchProcess[] = [];
   const origins: string[] = [];
@@ -64,29 +57,4 @@ async function callOnce(origin: string): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
-}
-
-async function findEmulator({ cacheFolder, progress }: BenchContext): Promise<string> {
-  const name = `aws-lambda-rie-${process.arch === "arm64" ? "arm64" : "x86_64"}`;
-  const folder = join(cacheFolder, wheel);
-  const binary = join(folder, "samcli/local/rapid", name);
-  if (existsSync(binary)) return binary;
-  progress(`Fetching ${wheel} (once) …`);
-  const unfinished = `${folder}.${process.pid}`;
-  await rm(unfinished, { recursive: true, force: true });
-  await mkdir(unfinished, { recursive: true });
-  try {
-    const pip = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", unfinished];
-    await run("python3", [...pip, wheel], { timeout: installLimitMs });
-    const [file] = (await readdir(unfinished)).filter((entry) => entry.endsWith(".whl"));
-    if (file === undefined) throw new Error(`Cannot use ${wheel}: pip fetched no wheel`);
-    const member = `samcli/local/rapid/${name}`;
-    await run("python3", ["-m", "zipfile", "-e", join(unfinished, file), unfinished], { timeout: installLimitMs });
-    await chmod(join(unfinished, member), 0o755);
-    await rm(join(unfinished, file));
-    await rename(unfinished, folder);
-  } finally {
-    await rm(unfinished, { recursive: true, force: true });
-  }
-  return binary;
 }

@@ -1,0 +1,76 @@
+/** What came of a script: per step its fields, with ids, times and paths made comparable. */
+import { createHash } from "node:crypto";
+
+/** Field (`status`, `body`, `header <name>`, …) → text. */
+export type Fields = Readonly<Record<string, string>>;
+
+export interface Outcome {
+  readonly step: string;
+  readonly fields: Fields;
+}
+
+export interface Difference {
+  readonly script: string;
+  readonly step: string;
+  readonly field: string;
+  readonly emulator: string;
+  readonly agent: string;
+}
+
+const absent = "absent";
+const mostCharacters = 2_000;
+/** Of the connection and not of the answer. */
+const connectionHeaders = new Set(["date", "connection", "keep-alive"]);
+
+/** Makes the texts of one transcript comparable; one id has one name throughout. */
+export class Normaliser {
+  readonly #names = new Map<string, string>();
+
+  text(value: string): string {
+    if (value.length > mostCharacters) return summarize(value);
+    return value
+      .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, (id) => this.#name(id))
+      .replaceAll(/\b1[0-9]{12}\b/g, "<epoch ms>")
+      .replaceAll(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "<time>");
+  }
+
+  #name(id: string): string {
+    const name = this.#names.get(id) ?? `<id ${this.#names.size + 1}>`;
+    this.#names.set(id, name);
+    return name;
+  }
+}
+
+export function answerFields(
+  normaliser: Normaliser,
+  answer: { readonly status: number; readonly headers: readonly (readonly [string, string])[]; readonly body: string },
+): Fields {
+  const headers = answer.headers.map(([name, value]) => [name.toLowerCase(), value] as const);
+  const kept = headers.filter(([name]) => !connectionHeaders.has(name)).sort(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    status: String(answer.status),
+    ...Object.fromEntries(kept.map(([name, value]) => [`header ${name}`, normaliser.text(value)])),
+    body: normaliser.text(answer.body),
+  };
+}
+
+export function compare(script: string, emulator: readonly Outcome[], agent: readonly Outcome[]): Difference[] {
+  return emulator.flatMap(({ step, fields }, index) => {
+    const theirs = fields;
+    const ours = agent[index]?.fields ?? {};
+    const names = [...new Set([...Object.keys(theirs), ...Object.keys(ours)])];
+    return names
+      .map((field) => ({
+        script,
+        step,
+        field,
+        emulator: theirs[field] ?? absent,
+        agent: ours[field] ?? absent,
+      }))
+      .filter((difference) => difference.emulator !== difference.agent);
+  });
+}
+
+function summarize(value: string): string {
+  return `${value.length} characters, sha256 ${createHash("sha256").update(value).digest("hex").slice(0, 16)}`;
+}
