@@ -26,7 +26,7 @@ export async function startAgentWorld(script: Script): Promise<World> {
       text
         .replaceAll(environment.agent.runtimeApi, "<runtime api>")
         .replaceAll(opt, "/opt")
-        .replaceAll(environment.folder, ""),
+        .replaceAll(join(environment.folder, "task"), "/var/task"),
     invoke: async (invocation) => await knock(environment, invocation),
     async end() {
       await environment.stop();

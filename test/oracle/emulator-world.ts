@@ -34,7 +34,7 @@ export async function startEmulatorWorld(script: Script): Promise<World> {
   });
   return {
     stage,
-    rename: (text) => text.replaceAll(api, "<runtime api>"),
+    rename: (text) => text.replaceAll(api, "<runtime api>").replaceAll(join(folder, "task"), "/var/task"),
     invoke: async (invocation) => await knock(door, invocation),
     async end() {
       const ended = once(emulator, "exit");

@@ -6,6 +6,7 @@ export const facts = {
   version: "$LATEST",
   handler: "index.handler",
   memorySize: 128,
-  timeoutSeconds: 3,
+  /** Longer than any script takes that is not about timeouts. */
+  timeoutSeconds: 10,
   variables: { GREETING: "hello $HOME" },
 } as const;

@@ -18,18 +18,22 @@ export interface World {
 }
 
 /** A step that has not come to its end by then is told as such. */
-const stepLimitMs = 4_000;
+const stepLimitMs = 12_000;
 
+/** Ids get their names in the order of the steps that tell them, not in that of their arrival. */
 export async function play(script: Script, world: World): Promise<Outcome[]> {
   const player = new Player(world);
+  const normaliser = new Normaliser(world.rename);
   const outcomes: Outcome[] = [];
-  for (const step of script.steps) outcomes.push({ step: describeStep(step), fields: await player.step(step) });
+  for (const step of script.steps) {
+    const fields = normaliser.fields(await player.step(step));
+    outcomes.push({ step: describeStep(step), fields });
+  }
   return outcomes;
 }
 
 class Player {
   readonly #world: World;
-  readonly #normaliser = new Normaliser();
   readonly #actors = new Map<string, Actor>();
   readonly #begun = new Map<string, Promise<Fields>>();
   /** Values of what stands in braces in calls. */
@@ -42,7 +46,7 @@ class Player {
   async step(step: Step): Promise<Fields> {
     switch (step.do) {
       case "starts":
-        return await this.#starts(step.role, step.nth);
+        return await this.#starts(step.role, step.nth, step.limitMs ?? stepLimitMs);
       case "invoke":
         this.#begin(step.name, this.#invoke(step.invocation));
         return {};
@@ -68,9 +72,9 @@ class Player {
     }
   }
 
-  async #starts(role: string, nth: number): Promise<Fields> {
+  async #starts(role: string, nth: number, limitMs: number): Promise<Fields> {
     try {
-      this.#actors.set(role, await this.#world.stage.actor(role, nth, AbortSignal.timeout(stepLimitMs)));
+      this.#actors.set(role, await this.#world.stage.actor(role, nth, AbortSignal.timeout(limitMs)));
       return { started: "yes" };
     } catch {
       return { started: "no" };
@@ -84,7 +88,7 @@ class Player {
 
   async #invoke(invocation: Invocation): Promise<Fields> {
     const { status, body } = await this.#world.invoke(invocation);
-    return { status: String(status), body: this.#normaliser.text(this.#world.rename(body)) };
+    return { status: String(status), body };
   }
 
   async #call(role: string, call: Call): Promise<Fields> {
@@ -109,12 +113,12 @@ class Player {
       .split("\r\n\r\n");
     const [line = "", ...headers] = head.split("\r\n");
     const pairs = headers.map((header) => header.split(/: (.*)/, 2) as [string, string]);
-    return answerFields(this.#normaliser, { status: Number(line.split(" ")[1]), headers: pairs, body: rest.join() });
+    return answerFields({ status: Number(line.split(" ")[1]), headers: pairs, body: rest.join() });
   }
 
   async #variables(role: string, names: readonly string[]): Promise<Fields> {
     const { variables = {} } = await this.#actor(role).order("variables");
-    return Object.fromEntries(names.map((name) => [name, this.#world.rename(variables[name] ?? "absent")]));
+    return Object.fromEntries(names.map((name) => [name, variables[name] ?? "absent"]));
   }
 
   async #ended(role: string): Promise<Fields> {
@@ -125,8 +129,7 @@ class Player {
   #told(role: string, { status, headers = [], body, error }: Told): Fields {
     if (status === undefined) return { error: error ?? "none" };
     this.#remember(role, headers);
-    const text = this.#world.rename(Buffer.from(body ?? "", "base64").toString("latin1"));
-    return answerFields(this.#normaliser, { status, headers, body: text });
+    return answerFields({ status, headers, body: Buffer.from(body ?? "", "base64").toString("latin1") });
   }
 
   #remember(role: string, headers: Pairs): void {

@@ -21,7 +21,7 @@ export interface Invocation {
 
 /** `name` of what is begun, by which a later step waits for it; a role names a scripted process: `runtime` or an extension's file name. */
 export type Step =
-  | { readonly do: "starts"; readonly role: string; readonly nth: number }
+  | { readonly do: "starts"; readonly role: string; readonly nth: number; readonly limitMs?: number }
   | { readonly do: "invoke"; readonly name: string; readonly invocation: Invocation }
   | { readonly do: "call"; readonly role: string; readonly call: Call }
   | { readonly do: "begin"; readonly role: string; readonly name: string; readonly call: Call }
@@ -37,7 +37,7 @@ export interface Script {
   readonly title: string;
   /** File names of scripted extensions; `{ file, text }`: one whose text is given. */
   readonly extensions?: readonly (string | { readonly file: string; readonly text: string; readonly mode?: number })[];
-  /** Default 3. */
+  /** Default: `facts.timeoutSeconds`. */
   readonly timeoutSeconds?: number;
   /** Without it the script's runtime is the scripted one. */
   readonly bootstrap?: { readonly text: string; readonly mode: number };

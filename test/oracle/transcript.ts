@@ -25,10 +25,20 @@ const connectionHeaders = new Set(["date", "connection", "keep-alive"]);
 /** Makes the texts of one transcript comparable; one id has one name throughout. */
 export class Normaliser {
   readonly #names = new Map<string, string>();
+  readonly #rename: (text: string) => string;
 
-  text(value: string): string {
+  /** `rename` makes this world's paths and addresses those of Lambda. */
+  constructor(rename: (text: string) => string) {
+    this.#rename = rename;
+  }
+
+  fields(fields: Fields): Fields {
+    return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, this.#text(value)]));
+  }
+
+  #text(value: string): string {
     if (value.length > mostCharacters) return summarize(value);
-    return value
+    return this.#rename(value)
       .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, (id) => this.#name(id))
       .replaceAll(/\b1[0-9]{12}\b/g, "<epoch ms>")
       .replaceAll(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "<time>");
@@ -41,16 +51,17 @@ export class Normaliser {
   }
 }
 
-export function answerFields(
-  normaliser: Normaliser,
-  answer: { readonly status: number; readonly headers: readonly (readonly [string, string])[]; readonly body: string },
-): Fields {
+export function answerFields(answer: {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string;
+}): Fields {
   const headers = answer.headers.map(([name, value]) => [name.toLowerCase(), value] as const);
   const kept = headers.filter(([name]) => !connectionHeaders.has(name)).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     status: String(answer.status),
-    ...Object.fromEntries(kept.map(([name, value]) => [`header ${name}`, normaliser.text(value)])),
-    body: normaliser.text(answer.body),
+    ...Object.fromEntries(kept.map(([name, value]) => [`header ${name}`, value])),
+    body: answer.body,
   };
 }
 

@@ -99,7 +99,7 @@ export const runtimeBodyScripts: readonly Script[] = [
   },
   ...["Streaming", "buffered"].map((mode): Script => ({
     title: `runtime-api 16: mode ${mode}`,
-    timeoutSeconds: 1,
+    timeoutSeconds: 2,
     steps: [
       ...running,
       runtime(response("{}", { headers: [["lambda-runtime-function-response-mode", mode]] })),
@@ -109,22 +109,22 @@ export const runtimeBodyScripts: readonly Script[] = [
   })),
   {
     title: "runtime-api 20: a body in chunks that breaks off",
-    timeoutSeconds: 1,
+    timeoutSeconds: 2,
     steps: [...running, post("response", ["Transfer-Encoding: chunked"], '5\r\n"part\r\n'), finish("one")],
   },
   {
     title: "runtime-api 20: a body shorter than its length",
-    timeoutSeconds: 1,
+    timeoutSeconds: 2,
     steps: [...running, post("response", ["Content-Length: 100"], '"part'), finish("one")],
   },
   {
     title: "runtime-api 2.2: an error that breaks off",
-    timeoutSeconds: 1,
+    timeoutSeconds: 2,
     steps: [...running, post("error", ["Transfer-Encoding: chunked"], '5\r\n"part\r\n'), finish("one")],
   },
   {
     title: "runtime-api 2.2: chunks that are none",
-    timeoutSeconds: 1,
+    timeoutSeconds: 2,
     steps: [...running, post("response", ["Transfer-Encoding: chunked"], "zz\r\n{}\r\n0\r\n\r\n"), finish("one")],
   },
   {

@@ -108,7 +108,7 @@ export const runtimeStateScripts: readonly Script[] = [
   },
   {
     title: "runtime-api 30: the answer needs no next",
-    timeoutSeconds: 1,
+    timeoutSeconds: 2,
     steps: [...running, runtime(response('"first"')), finish("one")],
   },
   {
@@ -169,7 +169,7 @@ export const runtimeEndScripts: readonly Script[] = [
       invoke("one"),
       starts("runtime"),
       exit("runtime", 5),
-      starts("runtime", 2),
+      { do: "starts", role: "runtime", nth: 2, limitMs: 4_000 },
       exit("runtime", 6),
       finish("one"),
     ],
@@ -206,7 +206,7 @@ export const runtimeEndScripts: readonly Script[] = [
   },
   {
     title: "lifecycle 2: the timeout; the next call has a new process",
-    timeoutSeconds: 1,
+    timeoutSeconds: 2,
     steps: [
       ...running,
       finish("one"),
