@@ -1,0 +1,3 @@
+module kubelambda.test/go-extension
+
+go 1.24
