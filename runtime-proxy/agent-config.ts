@@ -18,6 +18,8 @@ export interface AgentConfig {
   readonly tokenFile: string;
   /** Where the runtime's supervisor connects, once. */
   readonly runtimeSocket: string;
+  /** Where the supervisor of an extension's own container connects, once; by file name. */
+  readonly extensionSockets: Readonly<Record<string, string>>;
   readonly taskRoot: string;
   readonly layersRoot: string;
   readonly runtimeRoot: string;
@@ -37,6 +39,7 @@ export function parseAgentConfig(env: Readonly<Record<string, string | undefined
     routerKeys: list(need(env, "KUBELAMBDA_ROUTER_KEYS")).map(parseKey),
     tokenFile: need(env, "KUBELAMBDA_TOKEN_FILE"),
     runtimeSocket: need(env, "KUBELAMBDA_RUNTIME_SOCKET"),
+    extensionSockets: parseSockets(env["KUBELAMBDA_EXTENSION_SOCKETS"] ?? "{}"),
     taskRoot: env["KUBELAMBDA_TASK_ROOT"] ?? "/var/task",
     layersRoot: env["KUBELAMBDA_LAYERS_ROOT"] ?? "/opt",
     runtimeRoot: env["KUBELAMBDA_RUNTIME_ROOT"] ?? "/var/runtime",
@@ -62,6 +65,21 @@ function parseDocument(text: string): EnvironmentDocument {
   } catch (cause) {
     throw new Error("Cannot start the agent: KUBELAMBDA_ENVIRONMENT is no JSON", { cause });
   }
+}
+
+function parseSockets(text: string): AgentConfig["extensionSockets"] {
+  try {
+    const sockets: unknown = JSON.parse(text);
+    const isRight = typeof sockets === "object" && sockets !== null && Object.values(sockets).every(isText);
+    if (isRight) return sockets as AgentConfig["extensionSockets"];
+  } catch {
+    // Told below.
+  }
+  throw new Error("Cannot start the agent: KUBELAMBDA_EXTENSION_SOCKETS is no JSON object of file names and paths");
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 function parsePort(name: string, text: string): number {

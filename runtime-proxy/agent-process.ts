@@ -1,20 +1,23 @@
 import type { Socket } from "node:net";
-import type { AgentRefusal, EnvironmentAnnouncement } from "../crds/wire/environment.ts";
 import { readFile } from "node:fs/promises";
+import type { AgentRefusal, EnvironmentAnnouncement } from "../crds/wire/environment.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import { createAgentLog, type AgentLog } from "./agent-log.ts";
 import { Announcer } from "./announce.ts";
-import { describeRuntimeProcess, logStreamName } from "./domain/environment-variables.ts";
-import { ExecutionEnvironment } from "./execution-environment.ts";
+import { ContainerSockets, type ContainerConnections } from "./container-sockets.ts";
+import { createEnvironment } from "./create-environment.ts";
+import { environmentApi } from "./environment-api.ts";
+import type { ExecutionEnvironment } from "./execution-environment.ts";
+import { findExtensions } from "./find-extensions.ts";
 import { createRouterProof } from "./invocation-api/router-proof.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
 import { invocationApi } from "./invocation-api/server.ts";
-import { InvocationLog } from "./invocation-log.ts";
+import type { AgentHandler } from "./runtime-api/exchange.ts";
 import { NodeServer } from "./runtime-api/node.ts";
-import { runtimeApi } from "./runtime-api/server.ts";
 import { SupervisorClient } from "./supervisor-client.ts";
-import { listenForSupervisor, type SupervisorSocket } from "./supervisor-socket.ts";
+import { Supervisors } from "./supervisors.ts";
+import { EnvironmentLog } from "./telemetry-api/environment-log.ts";
 
 export interface AgentDeps {
   readonly clock: Clock;
@@ -24,11 +27,12 @@ export interface AgentDeps {
   readonly draw: () => number;
   /** That many random bytes as hex. */
   readonly randomHex: (bytes: number) => string;
+  /** A UUID. */
+  readonly newId: () => string;
   /** All addresses of a host. */
   readonly resolveHost: (host: string) => Promise<readonly string[]>;
 }
 
-const supervisorLimitMs = 60_000;
 /** For routers to acknowledge a farewell and to take the last answer. */
 const farewellLimitMs = 2_000;
 const routerHeaderBytes = 64 * 1024;
@@ -37,7 +41,7 @@ const routerConnections = 256;
 const runtimeHeaderBytes = 1024 * 1024 + 256 * 1024;
 const runtimeConnections = 1024;
 
-/** One agent: both its ports, its supervisor, its environment, and what routers are told of it. */
+/** One agent: both its ports, its supervisors, its environment, and what routers are told of it. */
 export class AgentProcess {
   readonly #config: AgentConfig;
   readonly #deps: AgentDeps;
@@ -46,10 +50,10 @@ export class AgentProcess {
   readonly #invocationServer: NodeServer;
   readonly #runtimeServer: NodeServer;
   readonly #ended = Promise.withResolvers<number>();
-  #socket: SupervisorSocket | undefined;
-  #supervisor: SupervisorClient | undefined;
+  readonly #sockets: ContainerSockets;
+  #supervisors: Supervisors | undefined;
   #environment: ExecutionEnvironment | undefined;
-  #invocationLog: InvocationLog | undefined;
+  #environmentLog: EnvironmentLog | undefined;
   #address = "";
   #runtimeApi = "";
   #sequence = 0;
@@ -62,8 +66,9 @@ export class AgentProcess {
     this.#log = createAgentLog(
       deps.writeLog,
       () => clock.nowMs(),
-      () => this.#invocationLog?.requestId,
+      () => this.#environmentLog?.requestId,
     );
+    this.#sockets = new ContainerSockets(config.runtimeSocket, config.extensionSockets, clock);
     this.#announcer = new Announcer({
       routerUrls: config.routerUrls,
       readToken: () => readFile(config.tokenFile, "utf8"),
@@ -91,7 +96,7 @@ export class AgentProcess {
       clock,
     });
     this.#runtimeServer = new NodeServer({
-      handle: runtimeApi(() => this.#environment?.session),
+      handle: this.#environmentApi(),
       maxHeaderBytes: runtimeHeaderBytes,
       maxConnections: runtimeConnections,
       headersTimeoutMs: 0,
@@ -116,16 +121,16 @@ export class AgentProcess {
 
   /** Opens everything that others connect to, the supervisor's socket last: who finds it finds the rest. */
   async listen(): Promise<void> {
-    const { podIp, agentPort, runtimeApi: api, runtimeSocket } = this.#config;
+    const { podIp, agentPort, runtimeApi: api } = this.#config;
     const [runtime, invocations] = await Promise.all([
       this.#runtimeServer.listen(api.host, api.port),
       this.#invocationServer.listen(podIp, agentPort),
     ]);
     this.#runtimeApi = `${api.host}:${runtime.port}`;
     this.#address = `${podIp}:${invocations.port}`;
-    this.#socket = await listenForSupervisor(runtimeSocket, supervisorLimitMs, this.#deps.clock);
-    void this.#socket.connection.then(
-      (connection) => this.#runEnvironment(connection),
+    const { connections } = await this.#sockets.listen();
+    void connections.then(
+      (connected) => this.#runEnvironment(connected),
       (error: unknown) => this.#giveUp(String(error)),
     );
   }
@@ -135,50 +140,70 @@ export class AgentProcess {
     this.#isStopping = true;
     this.#announce();
     await this.#environment?.drain();
-    this.#supervisor?.end();
+    this.#supervisors?.end();
     await this.#end(0);
   }
 
-  async #runEnvironment(connection: Socket): Promise<void> {
-    const { clock } = this.#deps;
-    const supervisor = new SupervisorClient(
-      connection,
-      {
-        onOutput: (bytes) => this.#invocationLog?.append(bytes),
-        onExit: (exit) => this.#environment?.onExit(exit),
-        onLost: (reason) => this.#giveUp(`Cannot go on: the runtime's container is gone: ${reason}`),
-      },
-      clock,
+  async #runEnvironment({ runtime, extensions }: ContainerConnections): Promise<void> {
+    const own = this.#superviseContainer(runtime, "the runtime's");
+    const others = [...extensions].map(
+      ([file, socket]) => [file, this.#superviseContainer(socket, `the extension ${JSON.stringify(file)}'s`)] as const,
     );
-    this.#supervisor = supervisor;
+    const supervisors = new Supervisors(own, new Map(others));
+    this.#supervisors = supervisors;
     try {
-      await supervisor.hello();
-    } catch {
-      return; // told by onLost
+      await Promise.all([own, ...others.map(([, supervisor]) => supervisor)].map((supervisor) => supervisor.hello()));
+      const { files, areDisabled } = await findExtensions(supervisors, this.#config.layersRoot);
+      if (this.#isStopping) return;
+      this.#environment = this.#createEnvironment(supervisors, own);
+      this.#environment.begin(files, areDisabled);
+    } catch (error) {
+      this.#giveUp(String(error)); // mostly told by onLost already
     }
-    if (this.#isStopping) return;
-    this.#invocationLog = new InvocationLog(this.#config.document, supervisor, clock);
-    this.#environment = new ExecutionEnvironment({
-      document: this.#config.document,
-      runtimeProcess: this.#runtimeProcess(),
-      supervisor,
-      log: this.#invocationLog,
-      connections: this.#runtimeServer,
-      clock,
-      onChange: () => this.#announce(),
-    });
-    await this.#environment.initialize();
   }
 
-  #runtimeProcess(): ReturnType<typeof describeRuntimeProcess> {
-    const { document, taskRoot, layersRoot, runtimeRoot, variables } = this.#config;
-    return describeRuntimeProcess(document, {
-      taskRoot,
-      layersRoot,
-      runtimeRoot,
+  #superviseContainer(connection: Socket, whose: string): SupervisorClient {
+    return new SupervisorClient(
+      connection,
+      {
+        onOutput: (bytes, process, stream) => this.#environment?.onOutput(bytes, process, stream),
+        onExit: (exit) => this.#environment?.onExit(exit),
+        onLost: (reason) => this.#giveUp(`Cannot go on: ${whose} container is gone: ${reason}`),
+      },
+      this.#deps.clock,
+    );
+  }
+
+  #createEnvironment(supervisors: Supervisors, own: SupervisorClient): ExecutionEnvironment {
+    const { clock, draw, newId, randomHex } = this.#deps;
+    const write = (text: string): void => own.write(text);
+    this.#environmentLog = new EnvironmentLog({
+      document: this.#config.document,
+      write,
+      clock,
+      draw,
+      agentLog: this.#log,
+    });
+    return createEnvironment(this.#config, {
+      supervisors,
       runtimeApi: this.#runtimeApi,
-      logStream: logStreamName(document.version, this.#deps.clock.nowMs(), this.#deps.randomHex(16)),
-      agentVariables: variables,
+      clock,
+      randomHex,
+      log: this.#environmentLog,
+      connections: this.#runtimeServer,
+      newId,
+      onChange: () => this.#announce(),
+    });
+  }
+
+  #environmentApi(): AgentHandler {
+    return environmentApi({
+      document: this.#config.document,
+      lifecycle: () => this.#environment,
+      newId: this.#deps.newId,
+      subscribe: (extension, subscription) =>
+        this.#environmentLog?.subscribe(extension, subscription) ?? { ok: false, code: "Closed" },
+      reservedPorts: () => [this.#runtimeApi, this.#address].map((address) => Number(address.split(":").at(-1))),
     });
   }
 
@@ -224,7 +249,7 @@ export class AgentProcess {
   }
 
   async #end(status: number): Promise<void> {
-    this.#socket?.close();
+    this.#sockets.close();
     await Promise.all([
       this.#announcer.whenAcknowledged(farewellLimitMs),
       this.#invocationServer.close(farewellLimitMs),

@@ -1,5 +1,5 @@
 /** Process `agent`: one in every pod, between the router and the runtime of one execution environment. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { systemClock } from "../lib/clock.ts";
 import { parseAgentConfig, type AgentConfig } from "./agent-config.ts";
@@ -22,6 +22,7 @@ export const systemAgentDeps: AgentDeps = {
   writeLog: (line) => void process.stderr.write(line),
   draw: Math.random,
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
+  newId: randomUUID,
   resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
 };
 
@@ -34,7 +35,7 @@ export async function agentMain(env: Readonly<Record<string, string | undefined>
   process.exit(await agent.ended);
 }
 
-/** Resolves once both ports and the supervisor's socket are open; the runtime starts when its supervisor has connected. */
+/** Resolves once both ports and the supervisor's socket are open; extensions and runtime start when their supervisors have connected. */
 export async function startAgent(config: AgentConfig, deps: AgentDeps): Promise<RunningAgent> {
   const agent = new AgentProcess(config, deps);
   await agent.listen();

@@ -1,66 +1,71 @@
 import type { AgentRefusal, EnvironmentAnnouncement, EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { ProcessExit, StartProcess } from "../crds/wire/supervisor.ts";
 import type { Clock } from "../lib/clock.ts";
-import { exitError, normalizeErrorType, startError } from "./domain/function-error.ts";
-import { moveEnvironment, type EnvironmentMove, type EnvironmentPhase } from "./domain/lifecycle.ts";
-import type { InvocationStatus } from "./domain/log-lines.ts";
+import { summarizeInitFailure } from "./caller-answer.ts";
+import type { LifecycleEffect } from "./domain/lifecycle-effect.ts";
+import type { LifecycleInput } from "./domain/lifecycle-input.ts";
+import { availability, initialState, invocationRefusal, type LifecycleState } from "./domain/lifecycle-state.ts";
+import { step } from "./domain/lifecycle-step.ts";
+import type { Verdict } from "./domain/lifecycle-verdict.ts";
+import type { OutputSource } from "./domain/platform-event.ts";
+import { EnvironmentCalls } from "./environment-calls.ts";
+import type { EnvironmentRecords } from "./environment-records.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
-import type { InvocationLog } from "./invocation-log.ts";
-import { summarizeInitFailure, tellOutcome } from "./invocation-outcome.ts";
+import type { LifecyclePort, Polled, RegisteredExtension } from "./lifecycle-port.ts";
+import { LifecycleTimers } from "./lifecycle-timers.ts";
+import { Polls } from "./polls.ts";
+import { completeTrace, extensionEvent, shutdownEvent } from "./runtime-event.ts";
 import type { NodeServer } from "./runtime-api/node.ts";
-import { truncatedError } from "./runtime-api/response.ts";
-import {
-  RuntimeSession,
-  type InitErrorReport,
-  type RuntimeAnswer,
-  type SessionEnd,
-} from "./runtime-api/runtime-session.ts";
-import { runtimeEvent } from "./runtime-event.ts";
-import type { SupervisorClient } from "./supervisor-client.ts";
+import type { Supervisors } from "./supervisors.ts";
+import type { EnvironmentLog } from "./telemetry-api/environment-log.ts";
 
 export interface EnvironmentParts {
   readonly document: EnvironmentDocument;
   readonly runtimeProcess: Omit<StartProcess, "process">;
-  readonly supervisor: Pick<SupervisorClient, "start" | "reset">;
-  readonly log: InvocationLog;
-  /** The Runtime API's connections. */
+  /** What starts the file of that name in /opt/extensions. */
+  readonly extensionProcess: (file: string) => Omit<StartProcess, "process">;
+  readonly supervisors: Supervisors;
+  readonly log: EnvironmentLog;
+  readonly records: EnvironmentRecords;
+  /** Connections of the Runtime, Extensions and Telemetry API. */
   readonly connections: Pick<NodeServer, "caughtUp" | "whenQuiet" | "cutConnections">;
   readonly clock: Clock;
+  readonly newId: () => string;
   /** State or outcome of init has changed in a way that a router wants to know. */
   readonly onChange: () => void;
 }
 
 /** How long what an ended process still had on its connections may take to arrive. */
 const lastWordsMs = 250;
-/** How long a runtime that said that it failed may take to end by itself. */
-const exitLimitMs = 500;
+/** For what subscribers are still to get before they are shut down. Source: emulator rapid/shutdown.go. */
+const telemetryFlushMs = 1_000;
 
-/**
- * One execution environment: starts the runtime, runs one invocation at a time, resets what failed.
- * The first reason that ends a runtime process decides what the caller is told.
- */
-export class ExecutionEnvironment {
+type EffectType = LifecycleEffect["type"];
+type CarryOut = { readonly [T in EffectType]: (effect: Extract<LifecycleEffect, { readonly type: T }>) => void };
+
+/** Carries out what the lifecycle decides (domain/lifecycle-step.ts), and tells it what happens. */
+export class ExecutionEnvironment implements LifecyclePort {
   readonly #parts: EnvironmentParts;
-  #phase: EnvironmentPhase = "Initializing";
-  #session: RuntimeSession | undefined;
-  #process = 0;
+  readonly #timers: LifecycleTimers;
+  readonly #calls: EnvironmentCalls;
+  readonly #polls = new Polls();
+  readonly #sources = new Map<number, OutputSource>();
+  readonly #ended = Promise.withResolvers<undefined>();
+  #state: LifecycleState;
+  #areExtensionsDisabled = false;
   #init: EnvironmentAnnouncement["init"];
-  #keptInitError: InitErrorReport | undefined;
-  /** Duration of an init that no REPORT has told yet, ms. */
-  #untoldInitMs: number | undefined;
-  /** The invocation that has the environment until its answer is known. */
-  #running: Promise<unknown> | undefined;
-  /** Settles when what an invocation left is done: its REPORT, the runtime's `next`, a reset. */
-  #settled: Promise<void> = Promise.resolve();
-  #isDraining = false;
 
   constructor(parts: EnvironmentParts) {
+    const { timeoutSeconds, initTimeoutMs, stopsBetweenInvocations = false } = parts.document;
+    const { streamBytesPerSecond = 0 } = parts.document;
     this.#parts = parts;
-  }
-
-  /** The runtime that the Runtime API speaks to; none while processes are being killed. */
-  get session(): RuntimeSession | undefined {
-    return this.#session;
+    this.#state = initialState({ timeoutMs: timeoutSeconds * 1000, initTimeoutMs, stopsBetweenInvocations });
+    this.#timers = new LifecycleTimers(parts.clock, (name) => this.tell({ type: "timer", name }));
+    this.#calls = new EnvironmentCalls({
+      takeTail: (outcome) => parts.records.takeTail(outcome),
+      clock: parts.clock,
+      streamBytesPerSecond,
+    });
   }
 
   get init(): EnvironmentAnnouncement["init"] {
@@ -68,38 +73,40 @@ export class ExecutionEnvironment {
   }
 
   get state(): EnvironmentAnnouncement["state"] {
-    if (this.#isDraining) return "draining";
-    if (this.#init === undefined) return "starting";
-    return this.#running === undefined ? "ready" : "busy";
+    return availability(this.#state);
   }
 
-  /** Why an invocation would be refused now. */
   get refusal(): AgentRefusal | undefined {
-    switch (this.state) {
-      case "draining":
-        return { code: "Draining", message: "Cannot invoke: the environment is draining" };
-      case "starting":
-        return { code: "Busy", message: "Cannot invoke: the environment is in its init phase" };
-      case "busy":
-        return { code: "Busy", message: "Cannot invoke: the environment runs another invocation" };
-      case "ready":
-        return undefined;
-    }
+    return invocationRefusal(this.#state);
   }
 
-  /** The init phase. A failure leaves the environment ready: the next invocation repeats the init within its own time. */
-  async initialize(): Promise<void> {
-    const { clock, document, onChange } = this.#parts;
-    const session = this.#newSession();
-    const cancel = clock.schedule(document.initTimeoutMs, () => session.finish({ kind: "timeout" }));
-    const failure = await this.#startRuntime(session, "init");
-    cancel();
-    if (failure === undefined) {
-      this.#untoldInitMs = this.#init?.durationMs;
-      this.#move("initialized");
+  get start(): number {
+    return this.#state.start;
+  }
+
+  get isStreamed(): boolean {
+    return this.#state.current?.isStreamed === true;
+  }
+
+  get areExtensionsDisabled(): boolean {
+    return this.#areExtensionsDisabled;
+  }
+
+  /** Starts the init phase with these files of /opt/extensions; without any when they are switched off. */
+  begin(files: readonly string[], areExtensionsDisabled: boolean): void {
+    this.#areExtensionsDisabled = areExtensionsDisabled;
+    this.tell({ type: "connected", files: areExtensionsDisabled ? [] : files });
+  }
+
+  tell(input: LifecycleInput): Verdict {
+    const { state, effects, verdict } = step(this.#state, input);
+    this.#state = state;
+    if (verdict.ok) this.#measure(input);
+    for (const effect of effects) {
+      const carryOut = this.#carryOut[effect.type] as (effect: LifecycleEffect) => void;
+      carryOut(effect);
     }
-    if (session.end !== undefined || failure !== undefined) this.#settled = this.#reset(session);
-    onChange();
+    return verdict;
   }
 
   /**
@@ -107,183 +114,169 @@ export class ExecutionEnvironment {
    * time before it asks for this event. Refused when another invocation has the environment.
    */
   async invoke(invocation: Invocation): Promise<InvocationOutcome> {
-    const refusal = this.refusal;
-    if (refusal !== undefined) return { ok: false, refusal };
-    const running = this.#run(invocation);
-    this.#running = running;
-    try {
-      return await running;
-    } finally {
-      this.#running = undefined;
-    }
+    const { requestId, isStreamed } = invocation;
+    const verdict = this.tell({ type: "invoke", requestId, isStreamed });
+    if (!verdict.ok) return { ok: false, refusal: verdict.refusal as AgentRefusal };
+    return await this.#calls.queue(invocation);
   }
 
-  /** What the process still sent before its end is heard first: an answer counts even if its process is gone. */
   onExit(exit: ProcessExit): void {
-    const session = this.#session;
-    if (session === undefined || exit.process !== this.#process) return;
-    const end = { kind: "failed", error: exitError(exit) } as const;
-    if (this.#phase === "Idle" || this.#phase === "Finishing") session.finish(end);
-    else void this.#parts.connections.whenQuiet(lastWordsMs).then(() => session.finish(end));
+    this.#parts.log.outputEnded(this.#sourceOf(exit.process));
+    this.tell({ type: "exited", exit });
   }
 
-  /** The container is gone, and with it everything that could be reset. */
+  onOutput(bytes: Uint8Array, process: number, stream: 1 | 2 | 3): void {
+    this.#parts.log.output(this.#sourceOf(process), stream, bytes);
+  }
+
+  /** A container is gone, and with it everything that could be reset. */
   onLost(): void {
-    this.#isDraining = true;
-    this.#move("end");
-    this.#session?.finish({ kind: "failed", error: exitError({ signal: "killed", outOfMemory: false }) });
+    this.tell({ type: "lost" });
   }
 
-  /** Refuses new invocations; settles when the running one has its answer and all that it left is done. */
+  /** Refuses new invocations; settles when the running one has its answer and everything was shut down. */
   async drain(): Promise<void> {
-    if (!this.#isDraining) {
-      this.#isDraining = true;
-      this.#parts.onChange();
-    }
-    await this.#running;
-    await this.#settled;
-    this.#move("end");
+    this.tell({ type: "drain" });
+    await this.#ended.promise;
   }
 
-  async #run(invocation: Invocation): Promise<InvocationOutcome> {
-    const { clock, document, log, onChange } = this.#parts;
-    await this.#whenSettled();
-    if (this.#phase === "Ended") {
-      return { ok: false, refusal: { code: "Draining", message: "Cannot invoke: the environment has ended" } };
-    }
-    const isDown = this.#phase === "Down";
-    const session = isDown ? this.#newSession(invocation.requestId) : this.#session;
-    if (session === undefined) throw new Error(`Cannot invoke: there is no runtime in phase ${this.#phase}`);
-    this.#move("invoke");
-    const startedMs = clock.monotonicMs();
-    const timeoutMs = document.timeoutSeconds * 1000;
-    const event = runtimeEvent(invocation, clock.nowMs() + timeoutMs);
-    const cancelDeadline = clock.schedule(timeoutMs, () => session.finish({ kind: "timeout" }));
-
-    const failure = isDown ? await this.#startRuntime(session, "invoke") : undefined;
-    if (isDown) onChange();
-    if (isDown && failure === undefined) this.#move("initialized");
-    log.start(invocation, startedMs);
-    const end = failure ?? (await this.#handOut(session, event));
-    const { answer, status } = tellOutcome(end, invocation.requestId, document.timeoutSeconds);
-    const reported = this.#report(status);
-    this.#settled = this.#settle(session, reported, failure !== undefined).finally(cancelDeadline);
-    const logResult = invocation.wantsLogTail ? await reported : undefined;
-    return { ok: true, answer: { ...answer, ...(logResult !== undefined && { logResult }) } };
+  async pollRuntime(signal: AbortSignal): Promise<Polled> {
+    const { start } = this.#state;
+    const ask = (): Verdict => this.tell({ type: "runtimeNext" });
+    return await this.#polls.wait({
+      key: "",
+      signal,
+      ask,
+      onGone: () => this.tell({ type: "runtimePollGone", start }),
+    });
   }
 
-  /** What failed, or nothing once the runtime has asked for its first event. */
-  async #startRuntime(
-    session: RuntimeSession,
-    phase: "init" | "invoke",
-  ): Promise<InitErrorReport | SessionEnd | undefined> {
-    const { clock, document, log, runtimeProcess, supervisor } = this.#parts;
-    const startedMs = clock.monotonicMs();
-    this.#process += 1;
-    supervisor.start({ ...runtimeProcess, process: this.#process }).then(
-      (started) => {
-        if ("error" in started) session.finish({ kind: "failed", error: startError(started.error) });
-      },
-      () => undefined, // with the supervisor the session ends by itself
-    );
-    const end = await session.initEnd;
-    const durationMs = clock.monotonicMs() - startedMs;
-    if (end.kind === "ready") {
-      this.#init = { ok: true, durationMs };
-      this.#keptInitError = undefined;
-      return undefined;
+  async pollExtension(id: string, signal: AbortSignal): Promise<Polled> {
+    const ask = (): Verdict => this.tell({ type: "extensionNext", id });
+    return await this.#polls.wait({ key: id, signal, ask, onGone: () => this.tell({ type: "extensionPollGone", id }) });
+  }
+
+  findExtension(id: string): RegisteredExtension | undefined {
+    return this.#state.extensions.find((extension) => extension.id === id && id !== "");
+  }
+
+  async writeStream(chunk: Uint8Array): Promise<void> {
+    await this.#calls.write(chunk);
+  }
+
+  #measure(input: LifecycleInput): void {
+    const { records } = this.#parts;
+    if (input.type === "responseBegun" || input.type === "responseStreams") records.responseBegun();
+    if (input.type !== "responseDone") return;
+    const { end } = input;
+    const wholeBytes = end.kind === "whole" && !end.answer.isFunctionError ? end.answer.payload.bytes : 0;
+    records.responseDone(Math.max(this.#calls.streamedBytes, wholeBytes));
+  }
+
+  readonly #carryOut: CarryOut = {
+    startProcess: ({ process, extension }) => void this.#startProcess(process, extension),
+    signal: ({ process, signal }) => this.#parts.supervisors.signal({ process, signal }),
+    killAll: () => this.#after(this.#killAll(), { type: "allGone" }),
+    hearOut: () => {
+      const { start } = this.#state;
+      this.#after(this.#parts.connections.whenQuiet(lastWordsMs), { type: "heardOut", start });
+    },
+    catchUp: () => this.#after(this.#parts.connections.caughtUp(), { type: "caughtUp" }),
+    stop: () => {
+      this.#parts.log.pause();
+      this.#parts.supervisors.stop();
+    },
+    goOn: () => {
+      this.#parts.supervisors.goOn();
+      this.#parts.log.resume();
+    },
+    setTimer: ({ name, ms }) => this.#timers.set(name, ms),
+    cancelTimer: ({ name }) => this.#timers.cancel(name),
+    begin: () => this.#begin(),
+    deliver: () => {
+      const { event } = this.#calls;
+      if (event !== undefined) this.#polls.hand("", event.forRuntime);
+    },
+    deliverToExtension: (effect) => this.#deliverToExtension(effect),
+    answer: ({ answer, outcome }) => void this.#calls.answer(answer, outcome),
+    openStream: ({ contentType }) => this.#calls.openStream(contentType),
+    closeStream: ({ end, outcome }) => void this.#calls.closeStream(end, outcome),
+    refuseQueued: () => this.#calls.refuseQueued(),
+    tellInitStart: ({ phase }) => this.#parts.records.initStart(phase),
+    tellRuntimeInit: ({ phase, outcome }) => this.#parts.records.runtimeInit(phase, outcome),
+    tellExtensions: ({ extensions }) => this.#parts.records.extensions(extensions),
+    tellInit: (effect) => this.#tellInit(effect),
+    tellStart: () => this.#tellStart(),
+    tellFault: ({ error }) => this.#parts.records.fault(error),
+    tellRuntimeDone: ({ outcome }) => this.#parts.records.runtimeDone(outcome),
+    report: ({ outcome }) => this.#after(this.#parts.records.report(outcome), { type: "reported" }),
+    closeTelemetry: () => this.#parts.log.close(),
+    flushTelemetry: () => {
+      const { start } = this.#state;
+      this.#after(this.#parts.log.flush(telemetryFlushMs), { type: "telemetryFlushed", start });
+    },
+    announce: () => this.#parts.onChange(),
+    ended: () => this.#ended.resolve(undefined),
+  };
+
+  #after(done: Promise<unknown>, input: LifecycleInput): void {
+    const tell = (): void => void this.tell(input);
+    void done.then(tell, tell);
+  }
+
+  #sourceOf(process: number): OutputSource {
+    return this.#sources.get(process) ?? { kind: "function" };
+  }
+
+  async #startProcess(process: number, extension: string | undefined): Promise<void> {
+    const { supervisors, runtimeProcess, extensionProcess } = this.#parts;
+    const description = extension === undefined ? runtimeProcess : extensionProcess(extension);
+    this.#sources.set(process, extension === undefined ? { kind: "function" } : { kind: "extension", name: extension });
+    try {
+      const started = await supervisors.start({ ...description, process }, extension);
+      if ("error" in started) this.tell({ type: "startFailed", process, error: started.error });
+    } catch {
+      // With its supervisor everything ends, which is told apart.
     }
+  }
+
+  /** Whoever cannot reset is lost, which is told apart. */
+  async #killAll(): Promise<void> {
+    const { supervisors, connections, log } = this.#parts;
+    await supervisors.reset().catch(() => undefined);
+    await connections.cutConnections();
+    this.#polls.clear();
+    this.#sources.clear();
+    log.reset();
+  }
+
+  #begin(): void {
+    this.#calls.begin();
+    const { invocation } = this.#calls;
+    if (invocation !== undefined) this.#parts.records.begin(invocation.requestId, completeTrace(invocation.traceId));
+  }
+
+  #tellStart(): void {
+    this.#calls.prepareEvent(this.#timers.dueMs("deadline"));
+    const { invocation } = this.#calls;
+    if (invocation?.wantsLogTail === true) this.#parts.log.keepTail(invocation.requestId);
+    this.#parts.records.start();
+  }
+
+  #deliverToExtension({ id, event, reason = "SPINDOWN" }: Parameters<CarryOut["deliverToExtension"]>[0]): void {
+    const body =
+      event === "INVOKE" ? this.#calls.event?.forExtensions : shutdownEvent(reason, this.#timers.dueMs("shutdown"));
+    if (body !== undefined) this.#polls.hand(id, extensionEvent(body, id, this.#parts.newId()));
+  }
+
+  #tellInit({ phase, outcome, failure }: Parameters<CarryOut["tellInit"]>[0]): void {
+    const { records, document } = this.#parts;
+    records.init(phase, outcome);
+    const { initDurationMs: durationMs } = records;
     const limitMs = phase === "init" ? document.initTimeoutMs : document.timeoutSeconds * 1000;
-    const summary = summarizeInitFailure(end, limitMs);
-    this.#init = { ok: false, durationMs, ...summary };
-    log.initReport(phase, durationMs, initStatus(end));
-    if (end.kind === "reported") this.#keptInitError = end;
-    return end.kind === "failed" ? (this.#keptInitError ?? end) : end;
-  }
-
-  async #handOut(session: RuntimeSession, event: ReturnType<typeof runtimeEvent>): Promise<RuntimeAnswer | SessionEnd> {
-    const end = await session.handOut(event);
-    if (end.kind !== "answered" || end.error !== truncatedError) return end;
-    // A body breaks off when its process ends: that is then the first cause, told a moment later.
-    return (await this.#endOf(session)) ?? end;
-  }
-
-  /** How the session ended, if it does so in a moment. */
-  async #endOf(session: RuntimeSession): Promise<SessionEnd | undefined> {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const cancel = this.#parts.clock.schedule(exitLimitMs, () => resolve(undefined));
-    const end = await Promise.race([session.ended, promise]);
-    cancel();
-    return end;
-  }
-
-  #report(status: InvocationStatus): Promise<string | undefined> {
-    const initDurationMs = this.#untoldInitMs;
-    this.#untoldInitMs = undefined;
-    return this.#parts.log.end(status, initDurationMs);
-  }
-
-  /** From the answer to where another invocation may begin. */
-  async #settle(session: RuntimeSession, reported: Promise<unknown>, hasFailed: boolean): Promise<void> {
-    if (!hasFailed && session.end === undefined) {
-      this.#move("answered");
-      await session.over;
-    }
-    await reported;
-    if (hasFailed || session.end !== undefined) await this.#reset(session);
-    else this.#move("next");
-  }
-
-  /** Until a runtime asks for an event, or none runs. One that does not ask again in the time of a call is given up. */
-  async #whenSettled(): Promise<void> {
-    const { clock, connections, document } = this.#parts;
-    for (;;) {
-      await this.#settled;
-      const session = this.#session;
-      if (this.#phase === "Idle" && session !== undefined) {
-        const giveUp = (): void => session.finish({ kind: "timeout" });
-        const cancel = clock.schedule(document.timeoutSeconds * 1000, giveUp);
-        await connections.caughtUp();
-        await session.whenAsked();
-        cancel();
-        if (session.end === undefined) return;
-      } else if (this.#phase !== "Resetting") return;
-    }
-  }
-
-  #newSession(requestId?: string): RuntimeSession {
-    const onEnd = (ended: RuntimeSession): void => {
-      if (ended === this.#session && this.#phase === "Idle") this.#settled = this.#reset(ended);
-    };
-    this.#session = new RuntimeSession(onEnd, requestId);
-    return this.#session;
-  }
-
-  /** Kills everything and forgets it; the next invocation starts anew. `/tmp` stays as it is. */
-  async #reset(session: RuntimeSession): Promise<void> {
-    this.#move("failed");
-    if (session.end === undefined) await this.#endOf(session);
-    this.#session = undefined;
-    this.#untoldInitMs = undefined;
-    await this.#parts.supervisor.reset().catch(() => undefined); // whoever cannot reset is lost, which is told apart
-    await this.#parts.connections.cutConnections();
-    this.#move("reset");
-  }
-
-  #move(move: EnvironmentMove): void {
-    const phase = moveEnvironment(this.#phase, move);
-    if (phase === undefined) throw new Error(`Cannot ${move} the environment: its phase is ${this.#phase}`);
-    this.#phase = phase;
-  }
-}
-
-function initStatus(end: InitErrorReport | SessionEnd): Exclude<InvocationStatus, { readonly status: "success" }> {
-  switch (end.kind) {
-    case "timeout":
-      return { status: "timeout" };
-    case "failed":
-      return { status: "error", errorType: end.error.errorType };
-    case "reported":
-      return { status: "error", errorType: normalizeErrorType(end.errorType) };
+    this.#init =
+      failure === undefined
+        ? { ok: true, durationMs }
+        : { ok: false, durationMs, ...summarizeInitFailure(failure, limitMs) };
   }
 }

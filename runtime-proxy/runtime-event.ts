@@ -1,24 +1,57 @@
 import type { Invocation } from "./invocation-api/invocation.ts";
-import type { RuntimeEvent } from "./runtime-api/runtime-session.ts";
+import type { HandedEvent } from "./lifecycle-port.ts";
+import type { ShutdownReason } from "./domain/extension-state.ts";
+import { textPayload } from "./runtime-api/exchange.ts";
 
 /** The answer to the runtime's `next`; a header whose value is empty is left out. Source: emulator rapi/rendering. */
-export function runtimeEvent(invocation: Invocation, deadlineMs: number): RuntimeEvent {
-  const { requestId, functionArn, traceId, clientContext, contentType, payload } = invocation;
+export function runtimeEvent(invocation: Invocation, deadlineMs: number): HandedEvent {
+  const { requestId, functionArn, traceId, clientContext, tenantId = "", contentType, payload } = invocation;
   const values: Readonly<Record<string, string>> = {
     "Lambda-Runtime-Aws-Request-Id": requestId,
     "Lambda-Runtime-Deadline-Ms": String(Math.trunc(deadlineMs)),
     "Lambda-Runtime-Invoked-Function-Arn": functionArn,
-    "Lambda-Runtime-Trace-Id": isComplete(traceId) ? traceId : "",
+    "Lambda-Runtime-Trace-Id": completeTrace(traceId) ?? "",
     "Lambda-Runtime-Client-Context": clientContext === undefined ? "" : headerText(clientContext),
+    "Lambda-Runtime-Aws-Tenant-Id": tenantId,
     "Content-Type": contentType,
   };
   const headers = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
-  return { requestId, headers, payload };
+  return { headers, payload };
+}
+
+/** The payload of the invocation is not for extensions. Source: developer guide, runtimes-extensions-api. */
+export function invokeEvent(invocation: Invocation, deadlineMs: number): object {
+  const { requestId, functionArn, traceId } = invocation;
+  const value = completeTrace(traceId);
+  return {
+    eventType: "INVOKE",
+    deadlineMs: Math.trunc(deadlineMs),
+    requestId,
+    invokedFunctionArn: functionArn,
+    ...(value !== undefined && { tracing: { type: "X-Amzn-Trace-Id", value } }),
+  };
+}
+
+export function shutdownEvent(shutdownReason: ShutdownReason, deadlineMs: number): object {
+  return { eventType: "SHUTDOWN", deadlineMs: Math.trunc(deadlineMs), shutdownReason };
+}
+
+/** `eventId`: of this hand-out to this extension. */
+export function extensionEvent(event: object, extensionId: string, eventId: string): HandedEvent {
+  return {
+    headers: {
+      "Content-Type": "application/json",
+      "Lambda-Extension-Identifier": extensionId,
+      "Lambda-Extension-Event-Identifier": eventId,
+    },
+    payload: textPayload(JSON.stringify(event)),
+  };
 }
 
 /** A trace without a root or a sampling decision is of no use to a client. */
-function isComplete(traceId: string | undefined): traceId is string {
-  return traceId !== undefined && /(^|;)\s*Root=/.test(traceId) && /(^|;)\s*Sampled=[01]/.test(traceId);
+export function completeTrace(traceId: string | undefined): string | undefined {
+  if (traceId === undefined || !/(^|;)\s*Root=/.test(traceId)) return undefined;
+  return /(^|;)\s*Sampled=[01]/.test(traceId) ? traceId : undefined;
 }
 
 /** Base64 of JSON as a header value: its bytes one to one, line breaks as spaces. */

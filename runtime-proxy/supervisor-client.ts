@@ -1,10 +1,12 @@
 import type { Socket } from "node:net";
 import {
   frameKinds,
+  type DirectoryListing,
   type Hello,
   type MemoryReading,
   type ProcessExit,
   type ProcessStarted,
+  type SignalProcess,
   type StartProcess,
 } from "../crds/wire/supervisor.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -12,8 +14,8 @@ import { encodeFrame, FrameReader, type Frame } from "../lib/frames.ts";
 
 /** What the agent is told unasked. */
 export interface SupervisorEvents {
-  /** Bytes that the container's processes wrote, already copied to its log. */
-  readonly onOutput: (bytes: Uint8Array) => void;
+  /** Bytes that a process and its children wrote, already copied to the container's log. */
+  readonly onOutput: (bytes: Uint8Array, process: number, stream: 1 | 2 | 3) => void;
   readonly onExit: (exit: ProcessExit) => void;
   /** The connection, and with it the container, is gone. Called once, also after `end`. */
   readonly onLost: (reason: string) => void;
@@ -37,10 +39,12 @@ export class SupervisorClient {
   readonly #hello = Promise.withResolvers<Hello>();
   readonly #starts = new Map<number, (started: ProcessStarted) => void>();
   readonly #flushes = new Map<number, () => void>();
+  readonly #lists = new Map<number, (entries: DirectoryListing["entries"]) => void>();
   readonly #lost = rejectLater();
   #memoryReadings: ((reading: MemoryReading) => void)[] = [];
   #resets: (() => void)[] = [];
   #lastFlush = 0;
+  #lastList = 0;
   #isLost = false;
 
   constructor(socket: Socket, events: SupervisorEvents, clock: Clock) {
@@ -97,6 +101,28 @@ export class SupervisorClient {
     return reading;
   }
 
+  /** What is directly in a directory; rejects when the supervisor is gone or does not answer. */
+  async list(path: string): Promise<DirectoryListing["entries"]> {
+    const id = ++this.#lastList;
+    const { promise, resolve } = Promise.withResolvers<DirectoryListing["entries"]>();
+    this.#lists.set(id, resolve);
+    this.#send(frameKinds.list, { id, path });
+    return await this.#inTime("list", answerLimitMs, promise);
+  }
+
+  signal(signal: SignalProcess): void {
+    this.#send(frameKinds.signal, signal);
+  }
+
+  /** All processes of the container stand still, until `goOn`. */
+  stop(): void {
+    this.#send(frameKinds.stop, {});
+  }
+
+  goOn(): void {
+    this.#send(frameKinds.goOn, {});
+  }
+
   /** Puts the platform's own lines between what the processes write. */
   write(text: string): void {
     this.#send(frameKinds.write, Buffer.from(text));
@@ -124,7 +150,7 @@ export class SupervisorClient {
   #take({ kind, payload }: Frame): void {
     switch (kind) {
       case frameKinds.output:
-        this.#events.onOutput(payload.subarray(outputHeadBytes));
+        this.#takeOutput(payload);
         return;
       case frameKinds.exit:
         this.#events.onExit(parse(payload) as ProcessExit);
@@ -134,6 +160,9 @@ export class SupervisorClient {
         return;
       case frameKinds.flush:
         this.#flushes.get((parse(payload) as { id: number }).id)?.();
+        return;
+      case frameKinds.list:
+        this.#takeListing(parse(payload) as DirectoryListing);
         return;
       case frameKinds.memory:
         this.#memoryReadings.shift()?.(parse(payload) as MemoryReading);
@@ -149,9 +178,20 @@ export class SupervisorClient {
     }
   }
 
+  #takeOutput(payload: Buffer): void {
+    const stream = payload.readUInt8(0);
+    if (stream !== 1 && stream !== 2 && stream !== 3) throw new Error(`unknown stream ${stream}`);
+    this.#events.onOutput(payload.subarray(outputHeadBytes), payload.readUInt32BE(1), stream);
+  }
+
   #takeStarted(started: ProcessStarted): void {
     this.#starts.get(started.process)?.(started);
     this.#starts.delete(started.process);
+  }
+
+  #takeListing({ id, entries }: DirectoryListing): void {
+    this.#lists.get(id)?.(entries);
+    this.#lists.delete(id);
   }
 
   #takeHello({ protocol, cgroup }: { readonly protocol: number; readonly cgroup: Hello["cgroup"] }): void {

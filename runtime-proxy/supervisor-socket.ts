@@ -25,7 +25,7 @@ export async function listenForSupervisor(path: string, limitMs: number, clock: 
   });
   const cancel = clock.schedule(limitMs, () => {
     close();
-    connection.reject(new Error(`Cannot start the runtime: no supervisor has connected to "${path}" in ${limitMs} ms`));
+    connection.reject(new Error(`Cannot start anything: no supervisor has connected to "${path}" in ${limitMs} ms`));
   });
   // The server removes its path when it closes.
   const close = (): void => {

@@ -1,4 +1,4 @@
-/** Variables, arguments and directory by which the runtime process is started. Source: developer guide, configuration-envvars. */
+/** Variables, arguments and directory by which the runtime and extensions are started. Source: developer guide, configuration-envvars. */
 import { reservedVariables as reservedNameList } from "../../crds/reserved-variables.ts";
 import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
 import type { StartProcess } from "../../crds/wire/supervisor.ts";
@@ -34,6 +34,37 @@ export function describeRuntimeProcess(
     openFiles,
   };
 }
+
+/** What starts an external extension. Its directory is none of the function's. Source: emulator rapid/handlers.go. */
+export function describeExtensionProcess(
+  document: EnvironmentDocument,
+  place: RuntimePlace,
+  file: string,
+): Omit<StartProcess, "process"> {
+  return {
+    argv: [`${place.layersRoot}/extensions/${file}`],
+    env: extensionVariables(document, place),
+    workingDirectory: "/",
+    openFiles,
+  };
+}
+
+/** The runtime's, less what is only its own. Source: developer guide, runtimes-extensions-api; emulator rapidcore/env/environment.go. */
+export function extensionVariables(document: EnvironmentDocument, place: RuntimePlace): Record<string, string> {
+  const own = functionVariables(document, place.agentVariables);
+  const isKept = (name: string): boolean =>
+    !name.startsWith("_") && !runtimeOnly.has(name) && (!customersOnly.has(name) || Object.hasOwn(own, name));
+  return Object.fromEntries(Object.entries(runtimeVariables(document, place)).filter(([name]) => isKept(name)));
+}
+
+const runtimeOnly: ReadonlySet<string> = new Set([
+  "AWS_EXECUTION_ENV",
+  "AWS_LAMBDA_LOG_GROUP_NAME",
+  "AWS_LAMBDA_LOG_STREAM_NAME",
+  "LAMBDA_RUNTIME_DIR",
+  "LAMBDA_TASK_ROOT",
+]);
+const customersOnly: ReadonlySet<string> = new Set(["AWS_XRAY_CONTEXT_MISSING", "AWS_XRAY_DAEMON_ADDRESS"]);
 
 /** Later ones win: unreserved variables of the platform, the function's own, reserved ones. */
 export function runtimeVariables(document: EnvironmentDocument, place: RuntimePlace): Record<string, string> {

@@ -11,7 +11,11 @@ export type PlatformErrorType =
   | "Runtime.Unknown"
   | "Sandbox.Timedout"
   | "Sandbox.Failure"
-  | "Function.ResponseSizeTooLarge";
+  | "Function.ResponseSizeTooLarge"
+  | "Extension.LaunchError"
+  | "Extension.InitError"
+  | "Extension.ExitError"
+  | "Extension.Crash";
 
 export interface PlatformError {
   readonly errorType: PlatformErrorType;

@@ -1,5 +1,5 @@
 import type { AgentRefusal } from "../../crds/wire/environment.ts";
-import type { Payload } from "../runtime-api/exchange.ts";
+import type { Payload, StreamedBody } from "../runtime-api/exchange.ts";
 
 /** One call as the router hands it over. */
 export interface Invocation {
@@ -8,14 +8,18 @@ export interface Invocation {
   /** Base64 of JSON, as the caller sent it. */
   readonly clientContext?: string;
   readonly traceId?: string;
+  readonly tenantId?: string;
   readonly contentType: string;
   readonly wantsLogTail: boolean;
+  /** The caller takes the payload as it comes. */
+  readonly isStreamed: boolean;
   readonly payload: Payload;
 }
 
 /** What the caller gets; a function error is an answer too. */
 export interface InvocationAnswer {
-  readonly payload: Payload;
+  /** A stream's end says whether it failed. */
+  readonly payload: Payload | StreamedBody;
   readonly contentType: string;
   readonly isFunctionError: boolean;
   /** Base64 of the last 4,096 bytes of the invocation's log, when it was asked for. */

@@ -89,14 +89,17 @@ function toInvocation(
 ): Invocation {
   const clientContext = headerOf(request, requestHeaders.clientContext);
   const traceId = headerOf(request, "x-amzn-trace-id");
+  const tenantId = headerOf(request, requestHeaders.tenantId);
   return {
     requestId,
     functionArn: headerOf(request, requestHeaders.functionArn) ?? functionArn,
     contentType: headerOf(request, "content-type") ?? "application/json",
     wantsLogTail: headerOf(request, requestHeaders.logType) === "Tail",
+    isStreamed: headerOf(request, requestHeaders.responseMode) === "streaming",
     payload,
     ...(clientContext !== undefined && { clientContext }),
     ...(traceId !== undefined && { traceId }),
+    ...(tenantId !== undefined && { tenantId }),
   };
 }
 
@@ -110,6 +113,7 @@ function answerResponse(answer: InvocationAnswer, version: string): AgentRespons
     headers: {
       "content-type": answer.contentType,
       [answerHeaders.executedVersion]: version,
+      ...("send" in answer.payload && { [answerHeaders.responseMode]: "streaming" }),
       ...(answer.isFunctionError && { [answerHeaders.functionError]: "Unhandled" }),
       ...(answer.logResult !== undefined && { [answerHeaders.logResult]: answer.logResult }),
     },

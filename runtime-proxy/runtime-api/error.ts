@@ -1,29 +1,31 @@
 import { ERROR_CAUSE_CONTENT_TYPE, MAX_PAYLOAD_BYTES, withoutErrorCause } from "../domain/function-error.ts";
+import type { ResponseEnd } from "../domain/lifecycle-input.ts";
+import type { LifecyclePort } from "../lifecycle-port.ts";
 import { accepted, payloadTooLarge, refusalAnswer, truncated } from "./answers.ts";
 import { headerOf, textPayload, type AgentRequest, type AgentResponse, type Payload } from "./exchange.ts";
 import { readPayload } from "./read-payload.ts";
-import { failedAnswer, tooLargeAnswer, truncatedError } from "./response.ts";
-import type { RuntimeSession } from "./runtime-session.ts";
 
 /** POST /runtime/invocation/{id}/error: the body is the caller's payload unchanged, whatever it is. */
 export async function postError(
-  session: RuntimeSession,
+  lifecycle: LifecyclePort,
   request: AgentRequest,
   requestId: string,
 ): Promise<AgentResponse> {
-  const refusal = session.beginAnswer("error", requestId);
-  if (refusal !== undefined) return refusalAnswer(refusal);
+  const { start } = lifecycle;
+  const verdict = lifecycle.tell({ type: "responseBegun", call: "error", requestId, hasInvalidMode: false });
+  if (!verdict.ok) return refusalAnswer(verdict.refusal);
+  const done = (end: ResponseEnd): void => void lifecycle.tell({ type: "responseDone", start, end });
   const read = await readPayload(request, MAX_PAYLOAD_BYTES);
   switch (read.kind) {
     case "whole":
-      session.completeAnswer({ kind: "answered", isFunctionError: true, ...errorBody(request, read.payload) });
+      done({ kind: "whole", answer: { isFunctionError: true, ...errorBody(request, read.payload) } });
       return accepted;
     case "tooLarge":
-      session.completeAnswer(tooLargeAnswer);
+      done({ kind: "tooLarge" });
       await read.drained;
       return payloadTooLarge;
     case "truncated":
-      session.completeAnswer(failedAnswer(truncatedError));
+      done({ kind: "truncated" });
       return truncated;
   }
 }

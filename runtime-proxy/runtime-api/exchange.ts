@@ -1,5 +1,8 @@
 /** One HTTP exchange of the agent, apart from node:http: bodies stay the chunks that arrived, since a copy would double the largest payloads. */
 import type { Readable } from "node:stream";
+import type { Payload } from "../domain/payload.ts";
+
+export type { Payload } from "../domain/payload.ts";
 
 export interface AgentRequest {
   readonly method: string;
@@ -17,17 +20,25 @@ export interface AgentRequest {
 export interface AgentResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Payload;
+  readonly body?: string | Payload | StreamedBody;
   /** Closes the connection after the answer. */
   readonly close?: boolean;
 }
 
-export type AgentHandler = (request: AgentRequest) => Promise<AgentResponse>;
-
-export interface Payload {
-  readonly chunks: readonly Uint8Array[];
-  readonly bytes: number;
+/** A body that comes as it is made; never copied, never held beyond what its receiver's socket holds. */
+export interface StreamedBody {
+  /** Names of the trailers that may come. */
+  readonly trailerNames: readonly string[];
+  /** Settles with the trailers once everything has been written. */
+  readonly send: (to: ChunkSink) => Promise<Readonly<Record<string, string>>>;
 }
+
+export interface ChunkSink {
+  /** Settles when more is wanted; at once when the receiver is gone. */
+  readonly write: (chunk: Uint8Array) => Promise<void>;
+}
+
+export type AgentHandler = (request: AgentRequest) => Promise<AgentResponse>;
 
 export function textPayload(text: string): Payload {
   const bytes = Buffer.from(text);

@@ -1,21 +1,22 @@
 import { MAX_PAYLOAD_BYTES } from "../domain/function-error.ts";
+import type { LifecyclePort } from "../lifecycle-port.ts";
 import { accepted, payloadTooLarge, refusalAnswer, truncated } from "./answers.ts";
 import { builtErrorBody } from "./error.ts";
 import { headerOf, type AgentRequest, type AgentResponse, type Payload } from "./exchange.ts";
 import { readPayload } from "./read-payload.ts";
-import type { RuntimeSession } from "./runtime-session.ts";
 
 /** POST /runtime/init/error: the init has failed; the body is kept for the caller whose invocation repeats it. */
-export async function postInitError(session: RuntimeSession, request: AgentRequest): Promise<AgentResponse> {
-  const refusal = session.beginInitError();
-  if (refusal !== undefined) return refusalAnswer(refusal);
+export async function postInitError(lifecycle: LifecyclePort, request: AgentRequest): Promise<AgentResponse> {
+  const { start } = lifecycle;
+  const verdict = lifecycle.tell({ type: "initErrorBegun" });
+  if (!verdict.ok) return refusalAnswer(verdict.refusal);
   const read = await readPayload(request, MAX_PAYLOAD_BYTES);
   const isWhole = read.kind === "whole" && read.payload.bytes > 0;
   const { payload, contentType } = isWhole
     ? { payload: read.payload, contentType: initErrorContentType(read.payload) }
     : builtErrorBody(request);
   const errorType = headerOf(request, "lambda-runtime-function-error-type");
-  session.completeInitError({ kind: "reported", payload, contentType, errorType });
+  lifecycle.tell({ type: "initErrorDone", start, report: { payload, contentType, errorType } });
   if (read.kind === "tooLarge") {
     await read.drained;
     return payloadTooLarge;

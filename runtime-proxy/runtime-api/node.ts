@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../lib/clock.ts";
-import type { AgentHandler, AgentResponse } from "./exchange.ts";
+import type { AgentHandler, AgentResponse, ChunkSink, StreamedBody } from "./exchange.ts";
 import { truncated } from "./answers.ts";
 
 export interface NodeServerOptions {
@@ -115,28 +115,64 @@ export class NodeServer {
         trailers: () => request.trailers,
         signal: gone.signal,
       });
-      this.#answer(response, answer);
+      await this.#answer(response, answer);
     } catch (error) {
       this.#options.onFault(error);
       response.destroy();
     }
   }
 
-  #answer(response: ServerResponse, { status, headers, body = "", close }: AgentResponse): void {
-    if (response.destroyed) return;
-    if (this.#options.answerTimeoutMs > 0) {
-      const cancel = this.#options.clock.schedule(this.#options.answerTimeoutMs, () => response.destroy());
-      response.once("close", cancel);
+  async #answer(response: ServerResponse, { status, headers, body = "", close }: AgentResponse): Promise<void> {
+    if (response.destroyed) {
+      if (typeof body !== "string" && "send" in body) await body.send(nowhere);
+      return;
     }
-    const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.bytes;
     const isLast = close === true || this.#isClosing;
-    response.writeHead(status, { ...headers, "Content-Length": bytes, ...(isLast && { Connection: "close" }) });
+    const head = { ...headers, ...(isLast && { Connection: "close" }) };
+    if (typeof body !== "string" && "send" in body) {
+      response.writeHead(status, { ...head, Trailer: body.trailerNames.join(", ") });
+      await sendStream(response, body);
+      this.#limitAnswer(response);
+      return;
+    }
+    this.#limitAnswer(response);
+    const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.bytes;
+    response.writeHead(status, { ...head, "Content-Length": bytes });
     if (typeof body === "string") response.end(body);
     else {
       for (const chunk of body.chunks) response.write(chunk);
       response.end();
     }
   }
+
+  #limitAnswer(response: ServerResponse): void {
+    if (this.#options.answerTimeoutMs === 0 || response.destroyed) return;
+    const cancel = this.#options.clock.schedule(this.#options.answerTimeoutMs, () => response.destroy());
+    response.once("close", cancel);
+  }
+}
+
+/** Of a receiver that has gone: whoever writes is not held up. */
+const nowhere: ChunkSink = { write: () => Promise.resolve() };
+
+async function sendStream(response: ServerResponse, body: StreamedBody): Promise<void> {
+  const write = (chunk: Uint8Array): Promise<void> => {
+    if (response.destroyed || response.writableEnded || response.write(chunk)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        response.off("drain", done);
+        response.off("close", done);
+        resolve();
+      };
+      response.on("drain", done);
+      response.on("close", done);
+    });
+  };
+  response.flushHeaders();
+  const trailers = await body.send({ write });
+  if (response.destroyed) return;
+  response.addTrailers(trailers);
+  response.end();
 }
 
 /** Two turns of the loop: what had connected or arrived before is then on its socket. */

@@ -1,73 +1,40 @@
-import { MAX_PAYLOAD_BYTES, responseTooLargePayload, type PlatformError } from "../domain/function-error.ts";
+import { MAX_PAYLOAD_BYTES } from "../domain/function-error.ts";
+import type { ResponseEnd } from "../domain/lifecycle-input.ts";
+import type { LifecyclePort } from "../lifecycle-port.ts";
 import { accepted, invalidResponseMode, payloadTooLarge, refusalAnswer, truncated } from "./answers.ts";
-import { headerOf, textPayload, type AgentRequest, type AgentResponse, type Payload } from "./exchange.ts";
+import { headerOf, type AgentRequest, type AgentResponse } from "./exchange.ts";
 import { readPayload } from "./read-payload.ts";
-import type { RuntimeAnswer, RuntimeSession } from "./runtime-session.ts";
+import { forwardStream } from "./forward-stream.ts";
+import { trailerFailure, wholeAnswer } from "./stream-trailers.ts";
 
-const emptyPayload: Payload = { chunks: [], bytes: 0 };
-
-/** The answer cannot be used, and `rejectAnswer` says why. */
-export const truncatedError: PlatformError = {
-  errorType: "Runtime.TruncatedResponse",
-  message: "Response was cut off before its end",
-};
-const responseModeError: PlatformError = {
-  errorType: "Runtime.InvalidResponseModeHeader",
-  message: "Response mode is not streaming",
-};
-
-export const tooLargeAnswer: RuntimeAnswer = {
-  kind: "answered",
-  payload: textPayload(responseTooLargePayload),
-  contentType: "application/json",
-  isFunctionError: true,
-};
-
-/** POST /runtime/invocation/{id}/response: the body in whatever form it comes is the payload; a stream is collected whole. */
+/** POST /runtime/invocation/{id}/response: forwarded as it comes to a caller who takes a stream, else collected whole. */
 export async function postResponse(
-  session: RuntimeSession,
+  lifecycle: LifecyclePort,
   request: AgentRequest,
   requestId: string,
 ): Promise<AgentResponse> {
-  const refusal = session.beginAnswer("response", requestId);
-  if (refusal !== undefined) return refusalAnswer(refusal);
+  const { start } = lifecycle;
   const mode = headerOf(request, "lambda-runtime-function-response-mode");
-  if (mode !== undefined && mode !== "streaming") {
-    session.rejectAnswer(failedAnswer(responseModeError, emptyPayload));
-    return invalidResponseMode;
-  }
+  const hasInvalidMode = mode !== undefined && mode !== "streaming";
+  const verdict = lifecycle.tell({ type: "responseBegun", call: "response", requestId, hasInvalidMode });
+  if (!verdict.ok) return refusalAnswer(verdict.refusal);
+  if (hasInvalidMode) return invalidResponseMode;
+  if (lifecycle.isStreamed) return await forwardStream(lifecycle, request, start);
+  return await collect(request, (end) => void lifecycle.tell({ type: "responseDone", start, end }));
+}
+
+async function collect(request: AgentRequest, done: (end: ResponseEnd) => void): Promise<AgentResponse> {
   const read = await readPayload(request, MAX_PAYLOAD_BYTES);
   switch (read.kind) {
     case "whole":
-      session.completeAnswer(wholeAnswer(request, read.payload));
+      done({ kind: "whole", answer: wholeAnswer(request, read.payload, trailerFailure(request.trailers())) });
       return accepted;
     case "tooLarge":
-      session.completeAnswer(tooLargeAnswer);
+      done({ kind: "tooLarge" });
       await read.drained;
       return payloadTooLarge;
     case "truncated":
-      session.completeAnswer(failedAnswer(truncatedError));
+      done({ kind: "truncated" });
       return truncated;
   }
-}
-
-/** An answer that stands for a failure; without a payload the platform's own is built later, when the request id is at hand. */
-export function failedAnswer(error: PlatformError, payload: Payload = emptyPayload): RuntimeAnswer {
-  return { kind: "answered", payload, isFunctionError: true, error };
-}
-
-function wholeAnswer(request: AgentRequest, payload: Payload): RuntimeAnswer {
-  const failure = trailerError(request.trailers());
-  if (failure !== undefined) return failure;
-  const contentType = headerOf(request, "content-type");
-  return { kind: "answered", payload, isFunctionError: false, ...(contentType !== undefined && { contentType }) };
-}
-
-/** Announced but empty trailers (Go, Rust) mean success. */
-function trailerError(trailers: Readonly<Record<string, string | undefined>>): RuntimeAnswer | undefined {
-  const errorType = trailers["lambda-runtime-function-error-type"] ?? "";
-  const body = Buffer.from(trailers["lambda-runtime-function-error-body"] ?? "", "base64").toString();
-  if (errorType === "" && body === "") return undefined;
-  const payload = textPayload(body === "" ? JSON.stringify({ errorType, errorMessage: "" }) : body);
-  return { kind: "answered", payload, contentType: "application/json", isFunctionError: true };
 }

@@ -1,12 +1,12 @@
+import type { LifecyclePort } from "../lifecycle-port.ts";
 import { internalError, methodNotAllowed, notFound } from "./answers.ts";
 import { postError } from "./error.ts";
 import type { AgentHandler, AgentRequest, AgentResponse } from "./exchange.ts";
 import { postInitError } from "./init-error.ts";
 import { next } from "./next.ts";
 import { postResponse } from "./response.ts";
-import type { RuntimeSession } from "./runtime-session.ts";
 
-type Endpoint = (session: RuntimeSession, request: AgentRequest, requestId: string) => Promise<AgentResponse>;
+type Endpoint = (lifecycle: LifecyclePort, request: AgentRequest, requestId: string) => Promise<AgentResponse>;
 
 const root = "/2018-06-01";
 const invocationPath = /^\/2018-06-01\/runtime\/invocation\/([^/]+)\/(response|error)$/;
@@ -21,12 +21,12 @@ const byPath: Readonly<Record<string, { readonly method: string; readonly endpoi
  * Runtime API 2018-06-01. Paths match exactly; what a runtime calls that the environment is just resetting gets a 500.
  * Source: developer guide, runtimes-api; emulator rapi/router.go.
  */
-export function runtimeApi(session: () => RuntimeSession | undefined): AgentHandler {
+export function runtimeApi(lifecycle: () => LifecyclePort | undefined): AgentHandler {
   return async (request) => {
     const route = findRoute(request.path);
     if (route === undefined) return notFound;
     if (route.method !== request.method) return methodNotAllowed;
-    const current = session();
+    const current = lifecycle();
     return current === undefined ? internalError : await route.endpoint(current, request, route.requestId);
   };
 }

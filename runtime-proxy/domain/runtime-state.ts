@@ -1,4 +1,4 @@
-/** What one execution environment and its runtime may do next: closed tables over plain data. Source: lambda runtime API, emulator core/states.go. */
+/** What a runtime may call next: a closed table. Source: lambda runtime API, emulator core/states.go. */
 
 /** State of one start of the runtime process, as the Runtime API sees it and names it in its refusals. */
 export type RuntimeState =
@@ -42,38 +42,4 @@ export function moveRuntime(state: RuntimeState, move: RuntimeMove): RuntimeMove
   if (next !== undefined) return { ok: true, state: next };
   const message = `State transition from ${state} to ${refusedTarget[move]} failed for runtime. Error: State transition is not allowed`;
   return { ok: false, message };
-}
-
-/**
- * Phase of the environment. `Down`: no process runs, the next invocation repeats the init within its own time.
- * `Finishing`: the caller has its answer, the runtime has not asked for the next event. `Ended` is final: whatever was under way changes nothing.
- */
-export type EnvironmentPhase =
-  "Initializing" | "Idle" | "Reinitializing" | "Invoking" | "Finishing" | "Resetting" | "Down" | "Ended";
-
-export type EnvironmentMove = "initialized" | "invoke" | "answered" | "next" | "failed" | "reset" | "end";
-
-export const environmentMoves = {
-  Initializing: { initialized: "Idle", failed: "Resetting", end: "Ended" },
-  Idle: { invoke: "Invoking", failed: "Resetting", end: "Ended" },
-  Reinitializing: { initialized: "Invoking", failed: "Resetting", end: "Ended" },
-  Invoking: { answered: "Finishing", failed: "Resetting", end: "Ended" },
-  Finishing: { next: "Idle", failed: "Resetting", end: "Ended" },
-  Resetting: { reset: "Down", end: "Ended" },
-  Down: { invoke: "Reinitializing", end: "Ended" },
-  Ended: {
-    initialized: "Ended",
-    invoke: "Ended",
-    answered: "Ended",
-    next: "Ended",
-    failed: "Ended",
-    reset: "Ended",
-    end: "Ended",
-  },
-} as const satisfies Record<EnvironmentPhase, Partial<Record<EnvironmentMove, EnvironmentPhase>>>;
-
-/** The phase after a move; undefined when the table does not have it. */
-export function moveEnvironment(phase: EnvironmentPhase, move: EnvironmentMove): EnvironmentPhase | undefined {
-  const moves: Partial<Record<EnvironmentMove, EnvironmentPhase>> = environmentMoves[phase];
-  return moves[move];
 }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { runtimeMoves } from "./lifecycle.ts";
-import { environmentMoves, moveEnvironment, moveRuntime, type RuntimeMove } from "./lifecycle.ts";
+import { moveRuntime, type runtimeMoves, type RuntimeMove } from "./runtime-state.ts";
 
 /** Rows of runtime-api.md 4 for one invocation at a time: state, call, the state after it or 403. */
 const table: readonly (readonly [keyof typeof runtimeMoves, RuntimeMove, string])[] = [
@@ -39,25 +38,5 @@ describe("moveRuntime", () => {
       message:
         "State transition from RuntimeResponseSentState to InvocationErrorResponse failed for runtime. Error: State transition is not allowed",
     });
-  });
-});
-
-describe("moveEnvironment", () => {
-  it("invokes only where no invocation is and no process dies", () => {
-    const phases = Object.keys(environmentMoves) as (keyof typeof environmentMoves)[];
-    const taking = phases.filter((phase) => phase !== "Ended" && moveEnvironment(phase, "invoke") !== undefined);
-    assert.deepEqual(taking, ["Idle", "Down"]);
-  });
-
-  it("repeats the init where no process runs", () => {
-    assert.equal(moveEnvironment("Down", "invoke"), "Reinitializing");
-    assert.equal(moveEnvironment("Reinitializing", "initialized"), "Invoking");
-  });
-
-  it("ends from every phase, for good", () => {
-    for (const phase of Object.keys(environmentMoves) as (keyof typeof environmentMoves)[]) {
-      assert.equal(moveEnvironment(phase, "end"), "Ended");
-    }
-    assert.equal(moveEnvironment("Ended", "initialized"), "Ended");
   });
 });

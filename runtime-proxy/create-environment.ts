@@ -1,0 +1,36 @@
+import type { Clock } from "../lib/clock.ts";
+import type { AgentConfig } from "./agent-config.ts";
+import { describeExtensionProcess, describeRuntimeProcess, logStreamName } from "./domain/environment-variables.ts";
+import { EnvironmentRecords } from "./environment-records.ts";
+import { ExecutionEnvironment, type EnvironmentParts } from "./execution-environment.ts";
+import type { Supervisors } from "./supervisors.ts";
+
+export interface EnvironmentSurroundings extends Pick<EnvironmentParts, "log" | "connections" | "newId" | "onChange"> {
+  readonly supervisors: Supervisors;
+  /** `host:port` for the environment's processes. */
+  readonly runtimeApi: string;
+  readonly clock: Clock;
+  readonly randomHex: (bytes: number) => string;
+}
+
+/** The environment that an agent's configuration describes; nothing is started yet. */
+export function createEnvironment(config: AgentConfig, surroundings: EnvironmentSurroundings): ExecutionEnvironment {
+  const { supervisors, runtimeApi, clock, randomHex, log, connections, newId, onChange } = surroundings;
+  const { document, taskRoot, layersRoot, runtimeRoot, variables: agentVariables } = config;
+  const logStream = logStreamName(document.version, clock.nowMs(), randomHex(16));
+  const place = { taskRoot, layersRoot, runtimeRoot, runtimeApi, logStream, agentVariables };
+  const flushOutput = (): Promise<void> => supervisors.flush();
+  const readMemory: ConstructorParameters<typeof EnvironmentRecords>[0]["readMemory"] = () => supervisors.memory();
+  return new ExecutionEnvironment({
+    document,
+    runtimeProcess: describeRuntimeProcess(document, place),
+    extensionProcess: (file) => describeExtensionProcess(document, place, file),
+    supervisors,
+    log,
+    records: new EnvironmentRecords({ document, log, clock, logStream, flushOutput, readMemory }),
+    connections,
+    clock,
+    newId,
+    onChange,
+  });
+}

@@ -1,0 +1,34 @@
+import type { Clock } from "../lib/clock.ts";
+import type { TimerName } from "./domain/lifecycle-state.ts";
+
+/** The lifecycle's timers, one of a name. */
+export class LifecycleTimers {
+  readonly #clock: Clock;
+  readonly #onDue: (name: TimerName) => void;
+  readonly #set = new Map<TimerName, { readonly cancel: () => void; readonly dueMs: number }>();
+
+  constructor(clock: Clock, onDue: (name: TimerName) => void) {
+    this.#clock = clock;
+    this.#onDue = onDue;
+  }
+
+  /** Replaces the one of this name. */
+  set(name: TimerName, ms: number): void {
+    this.cancel(name);
+    const cancel = this.#clock.schedule(ms, () => {
+      this.#set.delete(name);
+      this.#onDue(name);
+    });
+    this.#set.set(name, { cancel, dueMs: this.#clock.nowMs() + ms });
+  }
+
+  cancel(name: TimerName): void {
+    this.#set.get(name)?.cancel();
+    this.#set.delete(name);
+  }
+
+  /** When it will be due, ms since 1970; now when it is not set. */
+  dueMs(name: TimerName): number {
+    return this.#set.get(name)?.dueMs ?? this.#clock.nowMs();
+  }
+}
