@@ -16,6 +16,7 @@ export function beginShutdown(life: Life, reason: ShutdownReason, letsRuntimeEnd
   goOn(life);
   state.phase = "ShuttingDown";
   state.ended = undefined;
+  for (const extension of state.extensions) extension.pending = undefined;
   state.shutdown = { reason, stage: "exit" };
   if (letsRuntimeEnd && state.runtime.hasProcess) setTimer(life, "exit", ownExitLimitMs);
   else stopRuntime(life);
