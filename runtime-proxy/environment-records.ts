@@ -149,6 +149,11 @@ export class EnvironmentRecords {
     await this.#told;
   }
 
+  /** Settles when the log has everything that was told until now. */
+  async whenTold(): Promise<void> {
+    await this.#told;
+  }
+
   async #readOutput(): Promise<void> {
     const [memory] = await Promise.all([this.#parts.readMemory(), this.#parts.flushOutput()]);
     this.#memory = memory;

@@ -121,7 +121,6 @@ export class ExecutionEnvironment implements LifecyclePort {
   }
 
   onExit(exit: ProcessExit): void {
-    this.#parts.log.outputEnded(this.#sourceOf(exit.process));
     this.tell({ type: "exited", exit });
   }
 
@@ -213,7 +212,7 @@ export class ExecutionEnvironment implements LifecyclePort {
     closeTelemetry: () => this.#parts.log.close(),
     flushTelemetry: () => {
       const { start } = this.#state;
-      this.#after(this.#parts.log.flush(telemetryFlushMs), { type: "telemetryFlushed", start });
+      this.#after(this.#flushTelemetry(), { type: "telemetryFlushed", start });
     },
     announce: () => this.#parts.onChange(),
     ended: () => this.#ended.resolve(undefined),
@@ -242,12 +241,20 @@ export class ExecutionEnvironment implements LifecyclePort {
 
   /** Whoever cannot reset is lost, which is told apart. */
   async #killAll(): Promise<void> {
-    const { supervisors, connections, log } = this.#parts;
+    const { supervisors, connections, log, records } = this.#parts;
     await supervisors.reset().catch(() => undefined);
     await connections.cutConnections();
     this.#polls.clear();
     this.#sources.clear();
+    await records.whenTold(); // of the life that ends here
     log.reset();
+  }
+
+  /** With what the log is still to be told: END and REPORT wait for the output before them. */
+  async #flushTelemetry(): Promise<void> {
+    const { log, records } = this.#parts;
+    await records.whenTold();
+    await log.flush(telemetryFlushMs);
   }
 
   #begin(): void {
