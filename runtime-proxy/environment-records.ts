@@ -58,6 +58,7 @@ export class EnvironmentRecords {
       functionVersion: document.version,
       instanceId: logStream,
       instanceMaxMemory: document.memorySize,
+      ...(document.runtime !== undefined && { runtimeVersion: document.runtime }),
     });
   }
 

@@ -189,7 +189,7 @@ describe("the agent and hostile clients", function () {
   it("serves on after 400 mutated requests to the port of routers, and runs none of them", async () => {
     await start(runtimeProgram(echo));
     await survive(environment.agent.address, invocationRequests, 400, 3);
-    assert.equal(environment.output.includes("START"), false);
+    assert.equal(environment.output.includes("START RequestId"), false);
     await requireServing();
   });
 

@@ -50,7 +50,7 @@ describe("agent", () => {
     assert.equal(health.status, 200);
     assert.equal(health.body.length, 0);
     assert.equal((await environment.invoke('"ok"')).body.toString(), '"ok"');
-    assert.equal(environment.output.split("START").length, 2);
+    assert.equal(environment.output.split("\nSTART").length, 2);
   });
 
   it("refuses what is no invocation and what is too large, and goes on", async () => {

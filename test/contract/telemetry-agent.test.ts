@@ -7,7 +7,7 @@ import type { PlatformRecords } from "../../runtime-proxy/domain/platform-event.
 import { buildSupervisor } from "../kit/build-supervisor.ts";
 import type { EnvironmentOptions } from "../kit/agent-environment.ts";
 import type { Exchange } from "../kit/exchange.ts";
-import { ScriptedExtension } from "../kit/scripted-extension.ts";
+import { TelemetryExtension } from "../kit/telemetry-extension.ts";
 import {
   requestIdOf,
   runtimeProgram,
@@ -77,9 +77,9 @@ describe("telemetry of an environment", () => {
   /** An idle environment with an extension of the test's that has subscribed. */
   async function idle(
     options: EnvironmentOptions = {},
-  ): Promise<{ first: Promise<Exchange>; extension: ScriptedExtension }> {
+  ): Promise<{ first: Promise<Exchange>; extension: TelemetryExtension }> {
     played = await startPlayed(options);
-    const extension = new ScriptedExtension(played.environment.agent.runtimeApi, "inner");
+    const extension = new TelemetryExtension(played.environment.agent.runtimeApi, "inner");
     await extension.register();
     assert.equal((await extension.subscribe(listener)).status, 200);
     const first = played.runtime.next();
@@ -157,7 +157,7 @@ describe("telemetry of an environment", () => {
 
   it("telemetry-api 9: the identifier is checked first", async () => {
     await idle();
-    const stranger = new ScriptedExtension(played.environment.agent.runtimeApi, "stranger");
+    const stranger = new TelemetryExtension(played.environment.agent.runtimeApi, "stranger");
     const answer = await stranger.subscribe(listener);
     assert.equal(answer.status, 403);
     const { errorType } = JSON.parse(answer.body.toString()) as { errorType: string };

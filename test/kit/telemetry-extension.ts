@@ -4,7 +4,7 @@ import { exchange, type Exchange } from "./exchange.ts";
 import { subscriptionTo, telemetryPath } from "./telemetry-world.ts";
 import type { TelemetryListener } from "./telemetry-listener.ts";
 
-export class ScriptedExtension {
+export class TelemetryExtension {
   readonly #address: string;
   readonly #connections = new Agent({ keepAlive: true });
   readonly #name: string;
