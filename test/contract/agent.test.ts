@@ -160,7 +160,7 @@ describe("agent", () => {
       runtimeProgram(
         `for (;;) { const { id } = await next(); process.stdout.write("x".repeat(100_000) + "\\n"); await respond(id, "1"); }`,
       ),
-      { document: { logFormat: "JSON" } },
+      { document: { logFormat: "JSON", systemLogLevel: "DEBUG" } },
     );
     const { headers } = await environment.invoke("1", { headers: { "x-amz-log-type": "Tail" } });
     const log = Buffer.from(String(headers["x-amz-log-result"]), "base64");

@@ -310,7 +310,7 @@ describe("Runtime API", () => {
     assert.equal((await runtime.call("/runtime/invocation/next/")).status, 404);
     assert.equal((await runtime.call("/runtime/invocation/next", { method: "POST", body: "" })).status, 405);
     assert.equal((await runtime.call("/runtime/invocation/1/response")).status, 405);
-    assert.equal((await exchange(environment.agent.runtimeApi, "/2020-08-15/logs")).status, 404);
+    assert.equal((await exchange(environment.agent.runtimeApi, "/2020-08-15/nothing")).status, 404);
     const ping = await runtime.call("/ping");
     assert.equal(ping.status, 200);
     assert.equal(ping.body.toString(), "pong");
