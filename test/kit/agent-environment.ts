@@ -19,6 +19,10 @@ export interface EnvironmentOptions {
   readonly document?: Partial<EnvironmentDocument>;
   /** File in the task directory → text; executable where it begins with `#!`. Without any, the test itself plays the runtime. */
   readonly files?: Readonly<Record<string, string | { readonly bytes: Uint8Array | string; readonly mode: number }>>;
+  /** File in the layers directory → text, as above. */
+  readonly layerFiles?: EnvironmentOptions["files"];
+  /** Extension files that have a container, and so a supervisor, of their own. */
+  readonly ownContainers?: readonly string[];
   /** Further variables of the agent. */
   readonly variables?: Readonly<Record<string, string>>;
   /** Does not wait until the environment is ready. */
@@ -50,6 +54,8 @@ export class AgentEnvironment {
   #output = "";
   #agent: RunningAgent | undefined;
   #supervisor: ChildProcess | undefined;
+  /** Of the extensions that have one of their own, by file. */
+  readonly extensionSupervisors = new Map<string, ChildProcess>();
   #folder = "";
 
   /** Starts everything and waits until the environment says that it is ready. */
@@ -73,7 +79,7 @@ export class AgentEnvironment {
     return this.#folder;
   }
 
-  /** What `kubectl logs` would show. */
+  /** What `kubectl logs` would show of all containers. */
   get output(): string {
     return this.#output;
   }
@@ -121,29 +127,24 @@ export class AgentEnvironment {
   /** Ends everything, whatever state it is in. */
   async stop(): Promise<void> {
     this.#connections.destroy();
-    const { supervisor } = this;
-    if (supervisor.exitCode === null && supervisor.signalCode === null) {
-      const closed = once(supervisor, "close");
-      const started = descendantsIfAlive(supervisor.pid ?? 0);
-      supervisor.kill("SIGKILL");
-      // Killed like this it cannot take its processes with it.
-      for (const pid of started) killIfAlive(pid);
-      await closed;
-    }
+    await Promise.all([this.supervisor, ...this.extensionSupervisors.values()].map(endSupervisor));
     await this.agent.stop();
     await this.agent.ended;
     await this.router.close();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #start({ document, files = {}, variables, isUnwatched, routerUrls = [] }: EnvironmentOptions): Promise<void> {
+  async #start(options: EnvironmentOptions): Promise<void> {
+    const { document, files = {}, layerFiles = {}, ownContainers = [], variables, routerUrls = [] } = options;
     this.#folder = await mkdtemp(join(tmpdir(), "environment-"));
     const place = (name: string): string => join(this.#folder, name);
     const task = Object.keys(files).length === 0 ? { bootstrap: silentRuntime } : files;
     for (const name of ["task", "layers", "runtime"]) await mkdir(place(name));
     for (const [name, file] of Object.entries(task)) await writeTaskFile(join(place("task"), name), file);
+    for (const [name, file] of Object.entries(layerFiles)) await writeTaskFile(join(place("layers"), name), file);
     await writeFile(place("token"), "token-of-this-pod\n");
     const url = await this.router.listen();
+    const extensionSockets = Object.fromEntries(ownContainers.map((file, n) => [file, place(`extension-${n + 1}`)]));
     const config = parseAgentConfig({
       KUBELAMBDA_ENVIRONMENT: JSON.stringify({ ...defaultDocument, ...document }),
       KUBELAMBDA_POD_UID: this.podUid,
@@ -154,26 +155,40 @@ export class AgentEnvironment {
       KUBELAMBDA_ROUTER_KEYS: formatPublicKey(privateKey),
       KUBELAMBDA_TOKEN_FILE: place("token"),
       KUBELAMBDA_RUNTIME_SOCKET: place("socket"),
+      KUBELAMBDA_EXTENSION_SOCKETS: JSON.stringify(extensionSockets),
       KUBELAMBDA_TASK_ROOT: place("task"),
       KUBELAMBDA_LAYERS_ROOT: place("layers"),
       KUBELAMBDA_RUNTIME_ROOT: place("runtime"),
       ...variables,
     });
     this.#agent = await startAgent(config, { ...systemAgentDeps, writeLog: (line) => this.agentLog.push(line) });
-    await this.#startSupervisor(place("socket"));
-    if (isUnwatched !== true) await this.router.announced(({ init }) => init !== undefined);
+    for (const [file, socket] of Object.entries(extensionSockets)) {
+      this.extensionSupervisors.set(file, await this.#startSupervisor(socket));
+    }
+    this.#supervisor = await this.#startSupervisor(place("socket"));
+    if (options.isUnwatched !== true) await this.router.announced(({ init }) => init !== undefined);
   }
 
-  async #startSupervisor(socket: string): Promise<void> {
+  async #startSupervisor(socket: string): Promise<ChildProcess> {
     const env = { PATH: process.env["PATH"] ?? "", KUBELAMBDA_SOCKET: socket };
     const supervisor = spawn(await buildSupervisor(), [], { env, stdio: ["ignore", "pipe", "inherit"] });
     supervisor.stdout.on("data", (chunk: Buffer) => {
       this.#output += chunk.toString();
       for (const look of this.#outputWaiting) look();
     });
-    this.#supervisor = supervisor;
     await once(supervisor, "spawn");
+    return supervisor;
   }
+}
+
+/** Killed like this it cannot take its processes with it. */
+async function endSupervisor(supervisor: ChildProcess): Promise<void> {
+  if (supervisor.exitCode !== null || supervisor.signalCode !== null) return;
+  const closed = once(supervisor, "close");
+  const started = descendantsIfAlive(supervisor.pid ?? 0);
+  supervisor.kill("SIGKILL");
+  for (const pid of started) killIfAlive(pid);
+  await closed;
 }
 
 const defaultDocument: EnvironmentDocument = {
