@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "mocha";
 import fc from "fast-check";
-import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { KubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import type { KubernetesObject } from "../lib/kubernetes/object.ts";
 import { ObjectStore } from "../local/object-store.ts";
+import { changedClient } from "../test/kit/changed-client.ts";
 import { LEDGER_NAME, takeNumber } from "./ledger.ts";
 
 const ref = { kind: kinds.configMap, namespace: "team", name: LEDGER_NAME };
@@ -59,7 +59,7 @@ describe("ledger of numbers", () => {
   it("gives up after many lost races with the last one's error", async () => {
     await takeNumber(store, wanted);
     const conflict = new KubernetesError({ code: "Conflict", action: "patch", serverMessage: "changed" });
-    const client = changed(store, "patch", () => Promise.reject(conflict));
+    const client = changedClient(store, "patch", () => Promise.reject(conflict));
     await assert.rejects(takeNumber(client, wanted), conflict);
   });
 
@@ -75,7 +75,7 @@ describe("ledger of numbers", () => {
             if (fate === "dies after writing") await call();
             throw death;
           };
-          const client = fate === "takes" ? own : changed(changed(own, "patch", write), "create", write);
+          const client = fate === "takes" ? own : changedClient(changedClient(own, "patch", write), "create", write);
           const number = await takeNumber(client, wanted).catch((error: unknown) => {
             assert.equal(error, death);
           });
@@ -90,20 +90,3 @@ describe("ledger of numbers", () => {
     );
   });
 });
-
-/** The client with one method that does something else instead, or around it. */
-function changed(
-  client: KubernetesClient,
-  method: "patch" | "create",
-  act: (call: () => Promise<unknown>) => Promise<never>,
-): KubernetesClient {
-  return new Proxy(client, {
-    get: (target, name) => {
-      const value: unknown = Reflect.get(target, name);
-      if (typeof value !== "function") return value;
-      const call = (...args: readonly unknown[]): Promise<unknown> =>
-        Reflect.apply(value, target, args) as Promise<unknown>;
-      return name === method ? (...args: readonly unknown[]) => act(() => call(...args)) : call;
-    },
-  });
-}
