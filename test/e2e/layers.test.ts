@@ -3,6 +3,7 @@ import { API_VERSION } from "../../crds/names.ts";
 import type { LayerObject, LayerSpecInput } from "../../crds/v1alpha1/layer.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { zipBytes, type ZipEntryDraft } from "../kit/zip-bytes.ts";
+import { shellExtension } from "../kit/shell-extension.ts";
 import { nodeFunction, Space } from "./space.ts";
 
 const executable = 0o100755;
@@ -140,8 +141,6 @@ describe("functions with layers", () => {
   });
 
   describe("that bring extensions", () => {
-    const extension = "#!/bin/sh\nexec sleep 1000000\n";
-
     async function podOf(name: string): Promise<{ readonly name: string; readonly pod: PodWithSpec }> {
       const pods = JSON.parse(
         await space.kubectl("get", "pods", "-l", "kubelambda.dev/component=environment", "-o", "json"),
@@ -151,24 +150,24 @@ describe("functions with layers", () => {
       return { name: pod.metadata.name, pod };
     }
 
-    it("each has a container of its own, into which assemble put the supervisor, and sees nothing of the others", async () => {
+    it("each runs in a container of its own, and sees nothing of the others' processes (extensions-api 1, 2)", async () => {
       await applyLayer("agents", {
-        content: { files: { "extensions/zeta": extension, "extensions/alpha.sh": extension } },
+        content: {
+          files: { "extensions/zeta": shellExtension("zeta"), "extensions/alpha.sh": shellExtension("alpha.sh") },
+        },
       });
-      await space.applyFunction("extended", nodeFunction(obeying, { layers: ["agents"], timeout: 20 }));
-      await space.waitReady("extended");
-      const called = space.invoke("extended", { source: "return 1" });
-      const { name } = await waitUntil({ what: "its containers to run", timeoutMs: 60_000, everyMs: 200 }, async () => {
-        const found = await podOf("extended");
-        const running = found.pod.status.containerStatuses?.filter(({ state }) => state.running !== undefined) ?? [];
-        assert.deepEqual(
-          running.map((status) => status.name).sort(),
-          ["agent", "extension-1", "extension-2", "runtime"],
-          JSON.stringify(found.pod.status.containerStatuses),
-        );
-        return found;
-      });
-      const { pod } = await podOf("extended");
+      await space.serve("extended", nodeFunction(obeying, { layers: ["agents"], timeout: 20 }));
+      const seen = `const { readFileSync, readdirSync } = require("node:fs");
+        const read = (name) => { try { return readFileSync("/tmp/" + name + ".seen", "utf8"); } catch { return ""; } };
+        for (let i = 0; i < 500 && !input.every((name) => read(name).endsWith("INVOKE\\n")); i++)
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        return input.map((name) => read(name).replace(/^[0-9]+ /, ""));`;
+      const names = ["alpha.sh", "zeta"];
+      assert.deepEqual(
+        await inside("extended", seen, names),
+        names.map(() => "registered\nINVOKE\n"),
+      );
+      const { name, pod } = await podOf("extended");
       assert.deepEqual(JSON.parse(pod.metadata.annotations["kubelambda.dev/extensions"] ?? ""), {
         "alpha.sh": "/run/kubelambda/extension-1/agent.sock",
         zeta: "/run/kubelambda/extension-2/agent.sock",
@@ -176,30 +175,24 @@ describe("functions with layers", () => {
       assert.ok(pod.spec.resources?.limits?.["memory"] !== undefined, "one limit over all containers");
       const exec = async (container: string, ...command: readonly string[]): Promise<string> =>
         (await space.kubectl("exec", name, "-c", container, "--", ...command)).trim();
-      for (const n of [1, 2]) {
-        const container = `extension-${n}`;
-        assert.equal(
-          await exec(container, "sh", "-c", "echo /run/kubelambda/*/supervisor"),
-          `/run/kubelambda/${container}/supervisor`,
+      const list = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done";
+      for (const [index, file] of names.entries()) {
+        const container = `extension-${index + 1}`;
+        const [supervisor, ...programs] = (await exec(container, "sh", "-c", list)).split("\n");
+        assert.equal(supervisor?.trim(), `/run/kubelambda/${container}/supervisor`);
+        assert.ok(
+          programs.some((program) => program.includes(`/opt/extensions/${file}`)),
+          programs.join("; "),
         );
-        assert.equal(
-          await exec(container, "sh", "-c", "ls /opt/extensions; cat /var/task/index.mjs | head -1 | cut -c1-6"),
-          "alpha.sh\nzeta\nimport",
-        );
-        const programs = await exec(
-          container,
-          "sh",
-          "-c",
-          "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done",
-        );
-        assert.match(programs, new RegExp(`^/run/kubelambda/${container}/supervisor `));
-        assert.doesNotMatch(programs, new RegExp(`bootstrap|index\\.handler|extension-[^${n}]`));
+        const others = [...names.filter((other) => other !== file), "index.handler"];
+        assert.ok(!programs.some((program) => others.some((other) => program.includes(other))), programs.join("; "));
+        assert.equal(await exec(container, "sh", "-c", "echo /run/kubelambda/*"), `/run/kubelambda/${container}`);
         assert.equal(await exec(container, "id", "-u"), "10002");
         await assert.rejects(exec(container, "sh", "-c", "echo x > /opt/x"), /Read-only file system/);
+        assert.match(await space.kubectl("logs", name, "-c", container), new RegExp(`^${file} saw an event$`, "m"));
       }
-      await exec("extension-1", "sh", "-c", "echo shared > /tmp/of-extension");
-      assert.equal(await exec("runtime", "cat", "/tmp/of-extension"), "shared");
-      await called;
+      const own = await exec("runtime", "sh", "-c", list);
+      assert.doesNotMatch(own, /opt\/extensions/);
     });
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { API_VERSION } from "../../crds/names.ts";
-import { waitUntil } from "../cluster/wait-until.ts";
+import { shellExtension } from "../kit/shell-extension.ts";
 import { nodeFunction, Space } from "./space.ts";
 
 /** Counts its calls, writes so many MB into /tmp in files of 8 MB, and says how far it came. */
@@ -56,20 +56,14 @@ describe("memory and /tmp of an environment", () => {
       apiVersion: API_VERSION,
       kind: "Layer",
       metadata: { name: "agent" },
-      spec: { content: { files: { "extensions/agent": "#!/bin/sh\nexec sleep 1000000\n" } } },
+      spec: { content: { files: { "extensions/agent": shellExtension("agent") } } },
     });
-    await space.applyFunction("together", nodeFunction(writing, { layers: ["agent"], timeout: 20 }));
-    await space.waitReady("together");
-    const called = space.invoke("together", { megabytes: 0 });
-    const name = await waitUntil({ what: "the extension's container", timeoutMs: 60_000, everyMs: 200 }, async () => {
-      const { metadata, spec } = await podOf("together");
-      assert.equal(spec.resources?.limits?.["memory"], "224Mi");
-      assert.ok(
-        spec.containers.every(({ resources }) => resources === undefined || Object.keys(resources).length === 0),
-      );
-      await space.kubectl("exec", metadata.name, "-c", "extension-1", "--", "true");
-      return metadata.name;
-    });
+    await space.serve("together", nodeFunction(writing, { layers: ["agent"], timeout: 20 }));
+    assert.deepEqual(await space.call("together", { megabytes: 0 }), { calls: 1, written: 0 });
+    const { metadata, spec } = await podOf("together");
+    assert.equal(spec.resources?.limits?.["memory"], "224Mi");
+    assert.ok(spec.containers.every(({ resources }) => resources === undefined || Object.keys(resources).length === 0));
+    const { name } = metadata;
     const take = async (megabytes: number): Promise<string> =>
       await space.kubectl(
         "exec",
@@ -84,8 +78,7 @@ describe("memory and /tmp of an environment", () => {
     assert.equal((await take(16)).trim(), String(16 * 1024 * 1024));
     // tail is killed, and wc counts what it has not written.
     assert.equal((await take(400)).trim(), "0");
-    assert.equal((await space.kubectl("exec", name, "-c", "runtime", "--", "echo", "lives")).trim(), "lives");
-    await called;
+    assert.deepEqual(await space.call("together", { megabytes: 0 }), { calls: 2, written: 0 });
   });
 
   it("packages 33: in memory, /tmp is full at its size, and the environment survives with its memory", async function () {
