@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../../lib/clock.ts";
+import { sleep, type Clock } from "../../lib/clock.ts";
 import type { AgentHandler, AgentResponse, ChunkSink, StreamedBody } from "./exchange.ts";
 import { truncated } from "./answers.ts";
 
@@ -19,12 +19,16 @@ export interface NodeServerOptions {
   readonly clock: Clock;
 }
 
+const lookAgainMs = 10;
+
 /** Serves a handler; knows its connections, since the end of a process shows there too. */
 export class NodeServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #options: NodeServerOptions;
-  #onEmpty: () => void = () => undefined;
+  readonly #requests = new Set<IncomingMessage>();
+  /** Of connections that have ended. */
+  #endedBytes = 0;
   #isClosing = false;
 
   constructor(options: NodeServerOptions) {
@@ -58,15 +62,16 @@ export class NodeServer {
     await turnLoop();
   }
 
-  /** Settles when all that connected has been read to its end, at the latest after `limitMs`. */
+  /** Settles when what had been sent before has been read, bodies to their end, at the latest after `limitMs`. */
   async whenQuiet(limitMs: number): Promise<void> {
+    const { clock } = this.#options;
     await acceptBacklog();
-    if (this.#sockets.size === 0) return;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.#onEmpty = () => resolve(undefined);
-    const cancel = this.#options.clock.schedule(limitMs, () => resolve(undefined));
-    await promise;
-    cancel();
+    const untilMs = clock.monotonicMs() + limitMs;
+    for (let readBytes = -1; this.#sockets.size > 0 && clock.monotonicMs() < untilMs;) {
+      if (readBytes === this.#readBytes && !this.#isReadingBody) return;
+      readBytes = this.#readBytes;
+      await sleep(clock, lookAgainMs);
+    }
   }
 
   /** Cuts all connections, also those that wait to be accepted: nothing of an ended process is heard later. */
@@ -95,13 +100,26 @@ export class NodeServer {
     this.#sockets.add(socket);
     socket.once("close", () => {
       this.#sockets.delete(socket);
-      if (this.#sockets.size === 0) this.#onEmpty();
+      this.#endedBytes += socket.bytesRead;
     });
+  }
+
+  get #readBytes(): number {
+    let bytes = this.#endedBytes;
+    for (const socket of this.#sockets) bytes += socket.bytesRead;
+    return bytes;
+  }
+
+  get #isReadingBody(): boolean {
+    for (const request of this.#requests) if (!request.complete) return true;
+    return false;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
+    this.#requests.add(request);
     response.once("close", () => {
+      this.#requests.delete(request);
       if (!response.writableFinished) gone.abort();
     });
     response.on("error", () => undefined);
