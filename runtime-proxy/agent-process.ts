@@ -58,6 +58,7 @@ export class AgentProcess {
   #runtimeApi = "";
   #sequence = 0;
   #isStopping = false;
+  #isLost = false;
 
   constructor(config: AgentConfig, deps: AgentDeps) {
     const { clock } = deps;
@@ -140,8 +141,9 @@ export class AgentProcess {
     this.#isStopping = true;
     this.#announce();
     await this.#environment?.drain();
+    const status = this.#isLost ? 1 : 0;
     this.#supervisors?.end();
-    await this.#end(0);
+    await this.#end(status);
   }
 
   async #runEnvironment({ runtime, extensions }: ContainerConnections): Promise<void> {
@@ -239,12 +241,13 @@ export class AgentProcess {
 
   /** The environment cannot serve again: who waits is answered, routers are told, the pod is to be replaced. */
   #giveUp(reason: string): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#environment?.onLost();
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#log("error", reason);
     this.#announce();
-    this.#environment?.onLost();
-    void this.#environment?.drain();
     void this.#end(1);
   }
 

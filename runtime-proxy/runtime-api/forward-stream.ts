@@ -1,3 +1,4 @@
+import { finished } from "node:stream/promises";
 import { MAX_STREAM_BYTES } from "../domain/stream-budget.ts";
 import type { LifecyclePort } from "../lifecycle-port.ts";
 import { accepted, streamTooLarge, truncated } from "./answers.ts";
@@ -19,7 +20,7 @@ export async function forwardStream(
     for await (const chunk of chunks) {
       if (bytes === 0) tellBegin(lifecycle, request, start);
       bytes += chunk.length;
-      if (bytes > MAX_STREAM_BYTES) return await refuseRest(lifecycle, request, start);
+      if (bytes > MAX_STREAM_BYTES) break;
       // What is left of an answer that nobody waits for is read to its end.
       if (lifecycle.start === start) await lifecycle.writeStream(chunk);
     }
@@ -27,6 +28,7 @@ export async function forwardStream(
     lifecycle.tell({ type: "responseDone", start, end: { kind: "truncated" } });
     return truncated;
   }
+  if (bytes > MAX_STREAM_BYTES) return await refuseRest(lifecycle, request, start);
   tellEnd(lifecycle, request, { start, isEmpty: bytes === 0 });
   return accepted;
 }
@@ -51,6 +53,6 @@ function tellEnd(
 /** The client is told once it has sent the rest: before, it might not listen. */
 async function refuseRest(lifecycle: LifecyclePort, request: AgentRequest, start: number): Promise<AgentResponse> {
   lifecycle.tell({ type: "responseDone", start, end: { kind: "tooLarge" } });
-  await new Promise((resolve) => request.body.once("close", resolve).once("end", resolve).resume());
+  await finished(request.body.resume()).catch(() => undefined);
   return streamTooLarge;
 }
