@@ -40,6 +40,7 @@ describe("runtimeVariables", () => {
       _HANDLER: "index.handler",
       _AWS_XRAY_DAEMON_ADDRESS: "169.254.100.1",
       _AWS_XRAY_DAEMON_PORT: "2000",
+      _LAMBDA_TELEMETRY_LOG_FD: "62",
       AWS_DEFAULT_REGION: "eu-central-1",
       AWS_EXECUTION_ENV: "AWS_Lambda_nodejs24.x",
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "256",

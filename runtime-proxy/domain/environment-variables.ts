@@ -16,6 +16,8 @@ export interface RuntimePlace {
 }
 
 const openFiles = 1024;
+/** Where runtime clients write records of several lines. Source: as AWS sets it. */
+const telemetryFd = 62;
 
 /** What to start, the process number apart. */
 export function describeRuntimeProcess(
@@ -32,6 +34,7 @@ export function describeRuntimeProcess(
     env: runtimeVariables(document, place),
     workingDirectory: document.workingDirectory ?? taskRoot,
     openFiles,
+    telemetryFd,
   };
 }
 
@@ -133,6 +136,7 @@ function reservedVariables(document: EnvironmentDocument, place: RuntimePlace): 
     LAMBDA_RUNTIME_DIR: place.runtimeRoot,
     _AWS_XRAY_DAEMON_ADDRESS: "169.254.100.1",
     _AWS_XRAY_DAEMON_PORT: "2000",
+    _LAMBDA_TELEMETRY_LOG_FD: String(telemetryFd),
   };
 }
 

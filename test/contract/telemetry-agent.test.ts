@@ -256,6 +256,29 @@ describe("telemetry of an environment", () => {
     assert.ok(!played.environment.output.includes("REPORT"));
   });
 
+  it("a runtime client's record of several lines is one event, and lines of the log and its tail", async () => {
+    const script = `const write = (text) => {
+      const head = Buffer.alloc(16);
+      head.writeUInt32BE(0xa55a0003, 0);
+      head.writeUInt32BE(Buffer.byteLength(text), 4);
+      head.writeBigUInt64BE(BigInt(Date.now()) * 1000n, 8);
+      fs.writeSync(Number(process.env._LAMBDA_TELEMETRY_LOG_FD), Buffer.concat([head, Buffer.from(text)]));
+    };
+    console.log("the runtime runs");
+    for (;;) { const { id } = await next(); write("two\\nlines"); await respond(id, "1"); }`;
+    await startWithEar({ files: { bootstrap: runtimeProgram(script) } });
+    await whenReady(played);
+    const { environment } = played;
+    const { headers } = await environment.invoke("{}", { headers: { "x-amz-log-type": "Tail" } });
+    const tail = Buffer.from(String(headers["x-amz-log-result"]), "base64").toString();
+    assert.match(tail, /^START RequestId: [^]*\ntwo\nlines\n[^]*\nREPORT RequestId: /);
+    await environment.printed("REPORT RequestId");
+    assert.match(environment.output, /\nSTART RequestId: [^]*\ntwo\nlines\n[^]*\nREPORT RequestId: /);
+    await environment.agent.stop();
+    await environment.printed("event SHUTDOWN");
+    assert.deepEqual(printedRecords("function"), ["the runtime runs\n", "two\nlines\n"]);
+  });
+
   it("telemetry-api 35, 36: an external extension's line comes before START; it hears the end before it is shut down", async () => {
     const script = `for (;;) { const { id } = await next(); console.log("last words"); await respond(id, "1"); }`;
     await startWithEar({ files: { bootstrap: runtimeProgram(`console.log("the runtime runs");${script}`) } });
