@@ -47,7 +47,7 @@ export function createRouterMetrics(readings: RouterReadings): RouterMetrics {
     }),
     invocationSeconds: new Histogram({
       name: "kubelambda_router_invocation_seconds",
-      help: "Time from a request's headers to its answer",
+      help: "Time from a request's headers to its answer, a streamed one's end",
       buckets: secondsBuckets,
       registers,
     }),

@@ -13,8 +13,9 @@ import { EnvironmentAsker } from "./environments/environment-asker.ts";
 import { EnvironmentPool } from "./environments/environment-pool.ts";
 import { BodyMemory } from "./invoke-api/body-memory.ts";
 import { createFindFunction } from "./invoke-api/find-function.ts";
+import { createInvokeWithResponseStream } from "./invoke-api/invoke-with-response-stream.ts";
 import { createInvoke } from "./invoke-api/invoke.ts";
-import { createRunInvocation } from "./invoke-api/run-invocation.ts";
+import { createInvocationRunner } from "./invoke-api/run-invocation.ts";
 import { createInvokeApi } from "./invoke-api/server.ts";
 import { LoadReporter } from "./load-reporter.ts";
 import type { RouterConfig } from "./router-config.ts";
@@ -97,7 +98,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       agents.forget(podUid);
     } else pool.putPod(pod);
   });
-  const run = createRunInvocation({
+  const runner = createInvocationRunner({
     pool,
     agents,
     functions,
@@ -113,9 +114,13 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     domain: config.KUBELAMBDA_DOMAIN,
   });
   const bodyTimeoutMs = config.KUBELAMBDA_BODY_TIMEOUT_MS;
-  const invoke = createInvoke({ findFunction, run, ledger, bodyMemory, clock, log, metrics, bodyTimeoutMs });
+  const invokeParts = { findFunction, runner, ledger, bodyMemory, clock, log, metrics, bodyTimeoutMs };
   return {
-    invokeApi: createInvokeApi({ invoke, clock }),
+    invokeApi: createInvokeApi({
+      invoke: createInvoke(invokeParts),
+      invokeWithResponseStream: createInvokeWithResponseStream(invokeParts),
+      clock,
+    }),
     announcements: createAnnouncementServer({
       pool,
       verifyToken: options.verifyAgentToken,

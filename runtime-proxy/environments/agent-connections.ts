@@ -1,8 +1,13 @@
 import { Client, type Dispatcher } from "undici";
-import { environmentAnnouncementSchema, type EnvironmentAnnouncement } from "../../crds/wire/environment.ts";
+import {
+  environmentAnnouncementSchema,
+  invocationHeaders,
+  type EnvironmentAnnouncement,
+} from "../../crds/wire/environment.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { AnswerCollector, type AgentOutcome } from "./answer-collector.ts";
+import { AnswerStreamer, type StreamedAnswer } from "./streamed-answer.ts";
 
 export interface AgentConnectionsOptions {
   /** The value of `authorization` for an environment: a claim for its pod's uid. */
@@ -20,15 +25,24 @@ export interface AgentCall {
   readonly timeoutMs: number;
 }
 
+interface Dispatch {
+  readonly call: AgentCall;
+  /** Longest silence within the answer. */
+  readonly bodyMs: number;
+  readonly handler: Dispatcher.DispatchHandler;
+}
+
 interface Connection {
   readonly address: string;
   readonly client: Client;
 }
 
-/** Longest that an answer may take from its first byte to its last. */
+/** Longest silence within an answer that is whole. */
 const answerBodyMs = 30_000;
 /** How long an answer may still arrive after its pod is gone. */
 const lastAnswerMs = 5000;
+/** Headers, and trailers with the error of a stream that failed. */
+const longestHeaderBytes = 512 * 1024;
 const askMs = 2000;
 const longestAnnouncementBytes = 64 * 1024;
 
@@ -43,21 +57,22 @@ export class AgentConnections {
 
   /** Sends one call, once; never rejects. */
   invoke(podUid: string, address: string, call: AgentCall): Promise<AgentOutcome> {
-    const client = this.#client(podUid, address);
-    return new Promise((resolve) => {
-      const collector = new AnswerCollector(resolve);
-      client.dispatch(
-        {
-          method: "POST",
-          path: routes.invocation(call.requestId),
-          headers: { ...call.headers, authorization: this.#options.authorize(podUid) },
-          body: call.event,
-          headersTimeout: call.timeoutMs,
-          bodyTimeout: answerBodyMs,
-        },
-        collector,
-      );
-    });
+    return new Promise((resolve) =>
+      this.#dispatch(podUid, address, { call, bodyMs: answerBodyMs, handler: new AnswerCollector(resolve) }),
+    );
+  }
+
+  /** Sends one call, once, and settles as soon as its payload begins to come, or with a whole one; never rejects. */
+  stream(podUid: string, address: string, call: AgentCall): Promise<AgentOutcome | StreamedAnswer> {
+    const headers = { ...call.headers, [invocationHeaders.responseMode]: "streaming" };
+    return new Promise((resolve) =>
+      // A function may be silent between two chunks for as long as it may run.
+      this.#dispatch(podUid, address, {
+        call: { ...call, headers },
+        bodyMs: call.timeoutMs,
+        handler: new AnswerStreamer(resolve),
+      }),
+    );
   }
 
   /** How an environment says that it is, on a connection of its own; undefined when it cannot be asked. */
@@ -92,6 +107,20 @@ export class AgentConnections {
     await Promise.all(clients.map((client) => client.destroy()));
   }
 
+  #dispatch(podUid: string, address: string, { call, bodyMs, handler }: Dispatch): void {
+    this.#client(podUid, address).dispatch(
+      {
+        method: "POST",
+        path: routes.invocation(call.requestId),
+        headers: { ...call.headers, authorization: this.#options.authorize(podUid) },
+        body: call.event,
+        headersTimeout: call.timeoutMs,
+        bodyTimeout: bodyMs,
+      },
+      handler,
+    );
+  }
+
   #client(podUid: string, address: string): Client {
     const known = this.#connectionByPodUid.get(podUid);
     if (known?.address === address) return known.client;
@@ -112,6 +141,7 @@ function newClient(address: string, limits: { dialMs: number; timeoutMs: number 
     connect: { timeout: limits.dialMs, keepAlive: true },
     headersTimeout: limits.timeoutMs,
     bodyTimeout: limits.timeoutMs,
+    maxHeaderSize: longestHeaderBytes,
     allowH2: false,
   });
 }

@@ -15,7 +15,7 @@ export type AgentOutcome =
   /** No answer in the time that the longest run could take. */
   | { readonly kind: "overdue"; readonly error: Error };
 
-type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>;
+export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Longest answer taken in: Lambda's limit and room for an agent that counts otherwise. Source: Lambda quotas, 6 MB. */
 const longestAnswerBytes = 6_291_556 + 64 * 1024;

@@ -10,13 +10,15 @@ export interface InvokeHeaders {
   readonly clientContext?: string;
 }
 
-const invocationTypes = ["Event", "RequestResponse", "DryRun"];
+/** What an operation allows. */
+export type InvocationTypes = readonly string[];
+
 const logTypes = ["None", "Tail"];
 /** Longest X-Amz-Client-Context, in bytes of base64. Source: Lambda API model, ClientContext. */
 const longestClientContext = 3583;
 
 /** Takes the headers apart; throws an InvokeError that names every value the API's model does not allow. */
-export function parseInvokeHeaders({ headers }: HttpRequest): InvokeHeaders {
+export function parseInvokeHeaders({ headers }: HttpRequest, invocationTypes: InvocationTypes): InvokeHeaders {
   const invocationType = headers["x-amz-invocation-type"] ?? "RequestResponse";
   const logType = headers["x-amz-log-type"] ?? "None";
   const broken = [

@@ -5,7 +5,8 @@ import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.
 import type { UseEnd } from "../domain/environment.ts";
 import type { AgentConnections } from "../environments/agent-connections.ts";
 import type { AgentOutcome } from "../environments/answer-collector.ts";
-import type { EnvironmentPool } from "../environments/environment-pool.ts";
+import type { AcquireRefusal, EnvironmentPool } from "../environments/environment-pool.ts";
+import type { StreamedAnswer } from "../environments/streamed-answer.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 import { InvokeError } from "./errors.ts";
 import { waitRefusal } from "./function-refusal.ts";
@@ -24,7 +25,7 @@ export interface AdmittedInvocation {
 
 export interface RunInvocationParts {
   readonly pool: EnvironmentPool;
-  readonly agents: Pick<AgentConnections, "invoke">;
+  readonly agents: Pick<AgentConnections, "invoke" | "stream">;
   readonly functions: FunctionDirectory;
   readonly clock: Clock;
   readonly log: Logger;
@@ -41,50 +42,87 @@ const mostTries = 50;
 const initLimitMs = 10_000;
 const agentMarginMs = 10_000;
 
-/** Finds an environment and runs the call in it; returns its answer or throws the InvokeError that the caller is told. */
-export function createRunInvocation(parts: RunInvocationParts): (call: AdmittedInvocation) => Promise<AgentAnswer> {
-  const { pool, agents, clock, log, metrics } = parts;
-  let arrivals = 0;
+/** Finds an environment and runs a call in it; each rejects with the InvokeError that the caller is told. */
+export interface InvocationRunner {
+  /** The whole answer. */
+  run(call: AdmittedInvocation): Promise<AgentAnswer>;
+  /** The answer as soon as it begins; it is whole where the agent has nothing to stream. */
+  stream(call: AdmittedInvocation): Promise<AgentAnswer | StreamedAnswer>;
+}
 
-  return async (call) => {
-    const startedMs = clock.monotonicMs();
-    const request = {
-      functionUid: call.facts.uid,
-      arrival: (arrivals += 1),
-      deadlineMs: startedMs + parts.waitMs,
-    };
-    const agentCall = toAgentCall(call);
-    let lastError: unknown;
-    for (let tries = 1; tries <= mostTries; tries += 1) {
-      const acquiring = pool.acquire(request);
-      const acquired = acquiring instanceof Promise ? await acquiring : acquiring;
-      if (!acquired.ok) {
-        const current = parts.functions.findByUid(call.facts.uid);
-        const failure = current === undefined ? undefined : pool.failure(current);
-        const { facts, requestId } = call;
-        throw waitRefusal(acquired.refusal, { facts, current, failure, waitMs: parts.waitMs, requestId });
-      }
-      const { pod, address } = acquired.environment;
-      metrics.environmentWaitSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
-      const outcome = await agents.invoke(pod.podUid, address, agentCall);
-      pool.free(pod.podUid, useEndOf(outcome));
-      if (outcome.kind === "answered") return outcome;
-      lastError = outcome.kind === "refused" ? new Error(outcome.refusal.message) : outcome.error;
-      const context = { requestId: call.requestId, podUid: pod.podUid, outcome: outcome.kind };
-      log.debug("Environment did not take the call", { ...context, error: lastError });
-      metrics.environmentRefusals.inc({ outcome: outcome.kind });
-      const error = finalError(outcome, call, address);
-      if (error !== undefined) throw error;
-    }
-    throw new InvokeError(
-      "ServiceException",
-      `RequestId: ${call.requestId} Error: Cannot invoke "${call.facts.arn}": ${mostTries} execution environments in a row refused the call`,
-      { cause: lastError },
-    );
+export function createInvocationRunner(parts: RunInvocationParts): InvocationRunner {
+  let arrivals = 0;
+  return {
+    async run(call) {
+      const send: Send<AgentOutcome> = (podUid, address, agentCall) => parts.agents.invoke(podUid, address, agentCall);
+      return await tryEnvironments(parts, { call, arrival: (arrivals += 1), send });
+    },
+    async stream(call) {
+      const send: Send<AgentOutcome | StreamedAnswer> = (podUid, address, agentCall) =>
+        parts.agents.stream(podUid, address, agentCall);
+      return await tryEnvironments(parts, { call, arrival: (arrivals += 1), send });
+    },
   };
 }
 
-function toAgentCall(call: AdmittedInvocation): Parameters<AgentConnections["invoke"]>[2] {
+type AgentCall = Parameters<AgentConnections["invoke"]>[2];
+type Send<Outcome> = (podUid: string, address: string, call: AgentCall) => Promise<Outcome>;
+
+interface Trial<Outcome> {
+  readonly call: AdmittedInvocation;
+  readonly arrival: number;
+  readonly send: Send<Outcome>;
+}
+
+async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
+  parts: RunInvocationParts,
+  { call, arrival, send }: Trial<Outcome>,
+): Promise<Extract<Outcome, { kind: "answered" | "streaming" }>> {
+  const { pool, clock, log, metrics } = parts;
+  const startedMs = clock.monotonicMs();
+  const request = { functionUid: call.facts.uid, arrival, deadlineMs: startedMs + parts.waitMs };
+  const agentCall = toAgentCall(call);
+  let lastError: unknown;
+  for (let tries = 1; tries <= mostTries; tries += 1) {
+    const acquiring = pool.acquire(request);
+    const acquired = acquiring instanceof Promise ? await acquiring : acquiring;
+    if (!acquired.ok) throw refusedWait(parts, call, acquired.refusal);
+    const { pod, address } = acquired.environment;
+    metrics.environmentWaitSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
+    const outcome: AgentOutcome | StreamedAnswer = await send(pod.podUid, address, agentCall);
+    giveBack(pool, pod.podUid, outcome);
+    if (outcome.kind === "answered" || outcome.kind === "streaming") return outcome as never;
+    lastError = outcome.kind === "refused" ? new Error(outcome.refusal.message) : outcome.error;
+    const context = { requestId: call.requestId, podUid: pod.podUid, outcome: outcome.kind };
+    log.debug("Environment did not take the call", { ...context, error: lastError });
+    metrics.environmentRefusals.inc({ outcome: outcome.kind });
+    const error = finalError(outcome, call, address);
+    if (error !== undefined) throw error;
+  }
+  throw new InvokeError(
+    "ServiceException",
+    `RequestId: ${call.requestId} Error: Cannot invoke "${call.facts.arn}": ${mostTries} execution environments in a row refused the call`,
+    { cause: lastError },
+  );
+}
+
+function refusedWait(
+  parts: RunInvocationParts,
+  { facts, requestId }: AdmittedInvocation,
+  refusal: AcquireRefusal,
+): InvokeError {
+  const current = parts.functions.findByUid(facts.uid);
+  const failure = current === undefined ? undefined : parts.pool.failure(current);
+  return waitRefusal(refusal, { facts, current, failure, waitMs: parts.waitMs, requestId });
+}
+
+/** An environment that streams is in use until its stream has ended. */
+function giveBack(pool: EnvironmentPool, podUid: string, outcome: AgentOutcome | StreamedAnswer): void {
+  if (outcome.kind !== "streaming") pool.free(podUid, useEndOf(outcome));
+  else void outcome.ended.then(({ kind }) => pool.free(podUid, kind === "ended" ? "answered" : "lost"));
+}
+
+function toAgentCall(call: AdmittedInvocation): AgentCall {
   return {
     requestId: call.requestId,
     headers: {
@@ -95,9 +133,13 @@ function toAgentCall(call: AdmittedInvocation): Parameters<AgentConnections["inv
       ...(call.clientContext !== undefined && { [invocationHeaders.clientContext]: call.clientContext }),
     },
     event: call.event,
-    // Twice the function's time: an answered runtime may use up the rest of its own before it asks for this event.
-    timeoutMs: 2 * call.facts.timeoutSeconds * 1000 + initLimitMs + agentMarginMs,
+    timeoutMs: longestRunMs(call.facts),
   };
+}
+
+/** Twice the function's time: an answered runtime may use up the rest of its own before it asks for this event. */
+export function longestRunMs({ timeoutSeconds }: FunctionFacts): number {
+  return 2 * timeoutSeconds * 1000 + initLimitMs + agentMarginMs;
 }
 
 function useEndOf(outcome: AgentOutcome): UseEnd {
@@ -124,14 +166,17 @@ function useEndOf(outcome: AgentOutcome): UseEnd {
   }
 }
 
+/** What the caller is told when its environment went away in the middle. */
+export function lostMessage({ requestId, facts }: Pick<AdmittedInvocation, "requestId" | "facts">): string {
+  return `RequestId: ${requestId} Error: Cannot invoke "${facts.arn}": the connection to its execution environment broke during the call`;
+}
+
 /** The error that ends the call; undefined when nothing was started, so that it may be tried elsewhere. */
 function finalError(outcome: AgentOutcome, call: AdmittedInvocation, address: string): InvokeError | undefined {
   const start = `RequestId: ${call.requestId} Error: Cannot invoke "${call.facts.arn}"`;
   switch (outcome.kind) {
-    case "cut": {
-      const message = `${start}: the connection to its execution environment broke during the call`;
-      return new InvokeError("ServiceException", message, { cause: withAddress(outcome.error, address) });
-    }
+    case "cut":
+      return new InvokeError("ServiceException", lostMessage(call), { cause: withAddress(outcome.error, address) });
     case "overdue": {
       const message = `${start}: its execution environment did not answer in time`;
       return new InvokeError("ServiceException", message, { cause: withAddress(outcome.error, address) });

@@ -4,21 +4,26 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "../../lib/http/hand
 import { errorResponse, InvokeError } from "./errors.ts";
 import { discardRest } from "./read-event.ts";
 
+type ServeOperation = (encodedName: string, request: HttpRequest) => Promise<HttpResponse>;
+
 export interface InvokeApiParts {
-  readonly invoke: (encodedName: string, request: HttpRequest) => Promise<HttpResponse>;
+  readonly invoke: ServeOperation;
+  readonly invokeWithResponseStream: ServeOperation;
   readonly clock: Clock;
 }
 
 const invokePath = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
 const invokeAsyncPath = /^\/2014-11-13\/functions\/[^/]+\/invoke-async\/?$/;
-const streamingPath = /^\/2021-11-15\/functions\/[^/]+\/response-streaming-invocations$/;
+const streamingPath = /^\/2021-11-15\/functions\/([^/]+)\/response-streaming-invocations$/;
 
 /** The Invoke API's table of contents. */
-export function createInvokeApi({ invoke, clock }: InvokeApiParts): HttpHandler {
+export function createInvokeApi({ invoke, invokeWithResponseStream, clock }: InvokeApiParts): HttpHandler {
   return async (request) => {
     const { method, path } = request;
-    const encodedName = invokePath.exec(path)?.[1];
-    if (encodedName !== undefined && method === "POST") return await invoke(encodedName, request);
+    const invoked = method === "POST" ? invokePath.exec(path)?.[1] : undefined;
+    if (invoked !== undefined) return await invoke(invoked, request);
+    const streamed = method === "POST" ? streamingPath.exec(path)?.[1] : undefined;
+    if (streamed !== undefined) return await invokeWithResponseStream(streamed, request);
     await discardRest(request.body, clock);
     return errorResponse(refusal(method, path), randomUUID());
   };
@@ -26,13 +31,13 @@ export function createInvokeApi({ invoke, clock }: InvokeApiParts): HttpHandler 
 
 /** What the other paths are answered. */
 function refusal(method: string, path: string): InvokeError {
-  if (method === "POST" && invokeAsyncPath.test(path)) return notServed("InvokeAsync");
-  if (method === "POST" && streamingPath.test(path)) return notServed("InvokeWithResponseStream");
+  if (method === "POST" && invokeAsyncPath.test(path)) return notServed();
   const shown = path.length > 300 ? `${path.slice(0, 300)}…` : path;
   return new InvokeError("UnknownOperationException", `Cannot serve ${method} "${shown}": no such operation`);
 }
 
-function notServed(operation: string): InvokeError {
-  const message = `Cannot serve ${operation}: this release serves Invoke with InvocationType 'RequestResponse' and 'DryRun'`;
+function notServed(): InvokeError {
+  const message =
+    "Cannot serve InvokeAsync: this release serves Invoke and InvokeWithResponseStream with InvocationType 'RequestResponse' and 'DryRun'";
   return new InvokeError("InvalidParameterValueException", message);
 }

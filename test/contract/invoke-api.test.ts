@@ -270,14 +270,9 @@ describe("Invoke API", () => {
   });
 
   it("what this release does not serve is told by name", async () => {
-    for (const [path, name] of [
-      ["/2014-11-13/functions/hello/invoke-async/", "InvokeAsync"],
-      ["/2021-11-15/functions/hello/response-streaming-invocations", "InvokeWithResponseStream"],
-    ] as const) {
-      const answer = await world.call(path);
-      assert.equal(answer.status, 400);
-      assert.match(answer.body, new RegExp(`Cannot serve ${name}: this release serves Invoke`));
-    }
+    const answer = await world.call("/2014-11-13/functions/hello/invoke-async/");
+    assert.equal(answer.status, 400);
+    assert.match(answer.body, /Cannot serve InvokeAsync: this release serves Invoke and InvokeWithResponseStream/);
     assert.equal((await world.call("/", { method: "GET" })).status, 404);
   });
 });

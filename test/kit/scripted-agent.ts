@@ -1,7 +1,14 @@
 /** Stands for the agent of one execution environment: real sockets, answers as scripted. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { AgentRefusal, EnvironmentAnnouncement, EnvironmentState } from "../../crds/wire/environment.ts";
+import {
+  invocationAnswerHeaders,
+  invocationHeaders,
+  streamTrailers,
+  type AgentRefusal,
+  type EnvironmentAnnouncement,
+  type EnvironmentState,
+} from "../../crds/wire/environment.ts";
 import { routes } from "../../crds/wire/routes.ts";
 
 /** One call as the agent got it. */
@@ -16,10 +23,18 @@ export interface ScriptedAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A payload in pieces, each written when the one before has been taken. A call that asks for no stream gets it whole. */
+export interface ScriptedStream {
+  readonly chunks: AsyncIterable<Buffer | string> | Iterable<Buffer | string>;
+  /** By their keys in `streamTrailers`; absent: `Complete`. "none": the answer ends without, "cut": the connection does. */
+  readonly end?: Readonly<Partial<Record<keyof typeof streamTrailers, string>>> | "none" | "cut";
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type Scripted = ScriptedAnswer | ScriptedStream | AgentRefusal | "cut";
+
 /** What the agent does with a call: an answer, a refusal (nothing started), or cutting the connection. */
-export type Script = (
-  call: SeenCall,
-) => Promise<ScriptedAnswer | AgentRefusal | "cut"> | ScriptedAnswer | AgentRefusal | "cut";
+export type Script = (call: SeenCall) => Promise<Scripted> | Scripted;
 
 const refusalStatus = { Unauthorized: 401, Busy: 409, Draining: 503, BadRequest: 400 } as const;
 const invocationPrefix = routes.invocation("");
@@ -73,9 +88,43 @@ export class ScriptedAgent {
     this.#running += 1;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#running);
     const answer = await this.script(call);
+    if (typeof answer === "object" && "chunks" in answer) {
+      await sendStream(answer, request, response);
+      this.#running -= 1;
+      return;
+    }
     this.#running -= 1;
     if (answer === "cut") request.socket.destroy();
     else if ("code" in answer) response.writeHead(refusalStatus[answer.code]).end(JSON.stringify(answer));
     else response.writeHead(200, { "x-amz-executed-version": "$LATEST", ...answer.headers }).end(answer.body);
   }
+}
+
+async function sendStream(stream: ScriptedStream, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { chunks, end = { endOfResponse: "Complete" }, headers } = stream;
+  const isWanted = request.headers[invocationHeaders.responseMode] === "streaming";
+  response.writeHead(200, {
+    "x-amz-executed-version": "$LATEST",
+    ...headers,
+    ...(isWanted && {
+      [invocationAnswerHeaders.responseMode]: "streaming",
+      trailer: Object.values(streamTrailers).join(", "),
+    }),
+  });
+  if (isWanted) response.flushHeaders();
+  const whole: Buffer[] = [];
+  for await (const chunk of chunks) {
+    if (!isWanted) whole.push(Buffer.from(chunk));
+    // Settles also when nobody is there any more to take it.
+    else await new Promise((resolve) => response.write(chunk, resolve));
+  }
+  if (end === "cut") {
+    request.socket.destroy();
+    return;
+  }
+  if (isWanted && end !== "none") {
+    const told = Object.entries(end).map(([key, value]) => [streamTrailers[key as keyof typeof streamTrailers], value]);
+    response.addTrailers(Object.fromEntries(told) as Record<string, string>);
+  }
+  response.end(Buffer.concat(whole));
 }

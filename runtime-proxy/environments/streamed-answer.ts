@@ -1,0 +1,113 @@
+import { Readable } from "node:stream";
+import type { Dispatcher } from "undici";
+import { invocationAnswerHeaders, streamTrailers } from "../../crds/wire/environment.ts";
+import { AnswerCollector, type AgentOutcome, type AnswerHeaders } from "./answer-collector.ts";
+
+/** How a streamed payload came to its end. */
+export type StreamEnd =
+  | { readonly kind: "ended"; readonly trailers: StreamTrailers }
+  /** The connection broke, or its bytes made no sense: what has run is unknown. */
+  | { readonly kind: "lost"; readonly error: Error };
+
+/** As in `streamTrailers`, each as it came. */
+export type StreamTrailers = Readonly<Partial<Record<keyof typeof streamTrailers, string>>>;
+
+/** A payload that comes while the function runs. */
+export interface StreamedAnswer {
+  readonly kind: "streaming";
+  readonly headers: AnswerHeaders;
+  /** The payload's bytes. Who does not read on holds up the function. Ends, and never fails, when the agent's answer does. */
+  readonly body: Readable;
+  /** Settles when the agent's answer has come to its end, read or discarded; the environment is in use until then. */
+  readonly ended: Promise<StreamEnd>;
+  /** Lets the function run to its end without anybody who listens. */
+  discard(): void;
+}
+
+/** Takes in one answer, whole or as it comes, as the agent decides, and says, exactly once, how the call went until then. */
+export class AnswerStreamer implements Dispatcher.DispatchHandler {
+  readonly #collector: AnswerCollector;
+  readonly #resolve: (outcome: AgentOutcome | StreamedAnswer) => void;
+  #stream: PayloadStream | undefined;
+
+  constructor(resolve: (outcome: AgentOutcome | StreamedAnswer) => void) {
+    this.#resolve = resolve;
+    this.#collector = new AnswerCollector(resolve);
+  }
+
+  onRequestStart(): void {
+    this.#collector.onRequestStart();
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
+    if (status !== 200 || headers[invocationAnswerHeaders.responseMode] !== "streaming") {
+      this.#collector.onResponseStart(controller, status, headers);
+      return;
+    }
+    this.#stream = new PayloadStream(controller, headers);
+    this.#resolve(this.#stream);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#stream === undefined) this.#collector.onResponseData(controller, chunk);
+    else this.#stream.take(chunk);
+  }
+
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: AnswerHeaders): void {
+    if (this.#stream === undefined) this.#collector.onResponseEnd();
+    else this.#stream.end(toStreamEnd(trailers));
+  }
+
+  onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#stream === undefined) this.#collector.onResponseError(controller, error);
+    else this.#stream.end({ kind: "lost", error });
+  }
+}
+
+class PayloadStream implements StreamedAnswer {
+  readonly kind = "streaming";
+  readonly headers: AnswerHeaders;
+  readonly body: Readable;
+  readonly ended: Promise<StreamEnd>;
+  readonly #controller: Dispatcher.DispatchController;
+  readonly #settle: (end: StreamEnd) => void;
+  #isDiscarded = false;
+
+  constructor(controller: Dispatcher.DispatchController, headers: AnswerHeaders) {
+    this.headers = headers;
+    this.#controller = controller;
+    const { promise, resolve } = Promise.withResolvers<StreamEnd>();
+    this.ended = promise;
+    this.#settle = resolve;
+    this.body = new Readable({ read: () => controller.resume() });
+  }
+
+  take(chunk: Buffer): void {
+    if (!this.#isDiscarded && !this.body.push(chunk)) this.#controller.pause();
+  }
+
+  end(end: StreamEnd): void {
+    if (!this.#isDiscarded) this.body.push(null);
+    this.#settle(end);
+  }
+
+  discard(): void {
+    this.#isDiscarded = true;
+    this.body.destroy();
+    this.#controller.resume();
+  }
+}
+
+/** An answer that ends without saying how is one that was cut. */
+function toStreamEnd(trailers: AnswerHeaders): StreamEnd {
+  const told = Object.entries(streamTrailers).flatMap(([key, name]) => {
+    const value = trailers[name];
+    return typeof value === "string" ? [[key, value] as const] : [];
+  });
+  const known: StreamTrailers = Object.fromEntries(told);
+  if (known.endOfResponse !== undefined) return { kind: "ended", trailers: known };
+  return {
+    kind: "lost",
+    error: new Error(`Cannot read the answer: it ends without "${streamTrailers.endOfResponse}"`),
+  };
+}

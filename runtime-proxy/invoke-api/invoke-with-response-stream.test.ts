@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { HttpRequest } from "../../lib/http/handler.ts";
+import { silentLogger } from "../../lib/logger.ts";
+import { ManualClock } from "../../test/kit/manual-clock.ts";
+import { ConcurrencyLedger } from "../domain/concurrency.ts";
+import type { FunctionFacts } from "../domain/function-facts.ts";
+import type { StreamedAnswer, StreamEnd } from "../environments/streamed-answer.ts";
+import { createRouterMetrics } from "../router-metrics.ts";
+import { BodyMemory } from "./body-memory.ts";
+import { createInvokeWithResponseStream } from "./invoke-with-response-stream.ts";
+
+/** A stream whose agent writes whenever it may, and an operation that answers with it. */
+function world(): {
+  clock: ManualClock;
+  ledger: ConcurrencyLedger;
+  end: (end: StreamEnd) => void;
+  readonly isDiscarded: boolean;
+  call: () => Promise<Readable>;
+} {
+  const clock = new ManualClock();
+  const ledger = new ConcurrencyLedger(10);
+  const facts = { uid: "u", namespace: "default", arn: "arn:f", timeoutSeconds: 3, state: "Active", revisionID: "r1" };
+  ledger.setFunction("u", "default", undefined);
+  const ended = Promise.withResolvers<StreamEnd>();
+  let isDiscarded = false;
+  const answer: StreamedAnswer = {
+    kind: "streaming",
+    headers: {},
+    body: new Readable({
+      read() {
+        setImmediate(() => this.push(Buffer.alloc(65_536)));
+      },
+    }),
+    ended: ended.promise,
+    discard: () => void (isDiscarded = true),
+  };
+  const bodyMemory = new BodyMemory({ limitBytes: 1000, maxWaiting: 1, waitMs: 1000, clock });
+  const serve = createInvokeWithResponseStream({
+    runner: { stream: () => Promise.resolve(answer) },
+    findFunction: () => ({ facts: facts as FunctionFacts, invokedArn: "arn:f" }),
+    metrics: createRouterMetrics({ running: () => 0, bodyBytes: () => 0, waitingBodies: () => 0 }),
+    log: silentLogger,
+    bodyTimeoutMs: 1000,
+    ...{ ledger, bodyMemory, clock },
+  });
+  const request: HttpRequest = {
+    method: "POST",
+    path: "/",
+    query: new URLSearchParams(),
+    headers: {},
+    body: Readable.from([]),
+    signal: new AbortController().signal,
+  };
+  return {
+    clock,
+    ledger,
+    end: ended.resolve,
+    get isDiscarded() {
+      return isDiscarded;
+    },
+    call: async () => (await serve("f", request)).body as Readable,
+  };
+}
+
+async function turn(): Promise<void> {
+  for (let n = 0; n < 5; n += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Time in which the function must have ended, and how long a client may then take nothing, ms. */
+const [runMs, stallMs] = [26_000, 30_000];
+
+describe("InvokeWithResponseStream's client", () => {
+  it("is cut off when it takes nothing after the function's time, and the function runs on without it", async () => {
+    const seen = world();
+    const { clock, ledger, end, call } = seen;
+    const body = await call();
+    assert.equal(ledger.total, 1);
+    body.on("error", () => undefined);
+    await turn();
+    clock.advance(runMs + stallMs - 1);
+    assert.equal(body.destroyed, false);
+    clock.advance(1);
+    assert.equal(body.destroyed, true);
+    await turn();
+    assert.equal(seen.isDiscarded, true);
+    assert.match(String(body.errored), /has taken nothing for 30000 ms/);
+    assert.equal(ledger.total, 1);
+    end({ kind: "ended", trailers: { endOfResponse: "Complete" } });
+    await turn();
+    assert.equal(ledger.total, 0);
+    assert.equal(clock.timers, 0);
+  });
+
+  it("is left alone as long as it takes something, however little", async () => {
+    const { clock, call, end } = world();
+    const body = await call();
+    clock.advance(runMs);
+    body.read();
+    await turn();
+    for (let n = 0; n < 20; n += 1) {
+      assert.notEqual(body.read(), null);
+      await turn();
+      clock.advance(stallMs);
+    }
+    assert.equal(body.destroyed, false);
+    end({ kind: "ended", trailers: { endOfResponse: "Complete" } });
+    await turn();
+    clock.advance(10 * stallMs);
+    assert.equal(body.destroyed, false);
+  });
+
+  it("that goes away has the stream discarded, read or not", async () => {
+    for (const hasRead of [false, true]) {
+      const seen = world();
+      const body = await seen.call();
+      const gone = new Writable({ write: (_chunk, _encoding, done) => done(hasRead ? null : new Error("gone")) });
+      const reading = pipeline(body, gone);
+      if (hasRead) setImmediate(() => gone.destroy());
+      await assert.rejects(reading);
+      assert.equal(seen.isDiscarded, true);
+    }
+  });
+});

@@ -1,0 +1,149 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "../../lib/logger.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
+import type { ConcurrencyLedger } from "../domain/concurrency.ts";
+import type { RouterMetrics } from "../router-metrics.ts";
+import type { BodyMemory, BodyRoom } from "./body-memory.ts";
+import { errorResponse, InvokeError, throttled } from "./errors.ts";
+import type { FoundFunction } from "./find-function.ts";
+import { stateRefusal } from "./function-refusal.ts";
+import { parseInvokeHeaders, type InvokeHeaders, type InvocationTypes } from "./invoke-headers.ts";
+import { announcedBytes, ClientGoneError, discardRest, EVENT_LIMIT_BYTES, readEvent, tooLarge } from "./read-event.ts";
+import type { AdmittedInvocation } from "./run-invocation.ts";
+import { traceHeader } from "./trace-header.ts";
+
+/** What every operation that runs a function needs. */
+export interface ServeCallParts {
+  readonly findFunction: (encodedName: string, request: HttpRequest) => FoundFunction;
+  readonly ledger: ConcurrencyLedger;
+  readonly bodyMemory: BodyMemory;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: RouterMetrics;
+  /** Longest time for a request's body to arrive. */
+  readonly bodyTimeoutMs: number;
+}
+
+/** What one operation does with an admitted call. */
+export interface Operation {
+  readonly invocationTypes: InvocationTypes;
+  run(call: AdmittedInvocation): Promise<Served>;
+}
+
+export interface Served {
+  readonly response: HttpResponse;
+  /** For the metrics: at once, or when the run has come to its end; the call counts as running until then. */
+  readonly result: string | Promise<string>;
+}
+
+interface Call {
+  readonly requestId: string;
+  readonly request: HttpRequest;
+  readonly headers: InvokeHeaders;
+  readonly found: FoundFunction;
+  /** Counts the call, once, when it has come to its end. */
+  readonly finish: (result: string) => void;
+}
+
+/** Serves one operation: finds the function, takes in the event, admits and runs the call, and answers what goes wrong. */
+export function createServeCall(
+  parts: ServeCallParts,
+  operation: Operation,
+): (encodedName: string, request: HttpRequest) => Promise<HttpResponse> {
+  const { metrics, clock } = parts;
+  return async (encodedName, request) => {
+    const requestId = randomUUID();
+    const startedMs = clock.monotonicMs();
+    const finish = (result: string): void => {
+      metrics.invocations.inc({ result });
+      metrics.invocationSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
+    };
+    try {
+      const found = parts.findFunction(encodedName, request);
+      const headers = parseInvokeHeaders(request, operation.invocationTypes);
+      return await serve(parts, operation, { requestId, request, headers, found, finish });
+    } catch (error) {
+      return await refuse(parts, { requestId, request, error, finish });
+    }
+  };
+}
+
+async function serve(parts: ServeCallParts, operation: Operation, call: Call): Promise<HttpResponse> {
+  const room = await takeRoom(parts, announcedBytes(call.request));
+  try {
+    const event = await readEvent(call.request.body, parts.bodyTimeoutMs, parts.clock);
+    room.shrinkTo(event.length);
+    if (call.headers.invocationType === "DryRun") {
+      call.finish("dry_run");
+      return { status: 204, headers: { "x-amzn-requestid": call.requestId } };
+    }
+    return await admitAndRun(parts, operation, { ...call, event });
+  } finally {
+    room.release();
+  }
+}
+
+async function takeRoom({ bodyMemory }: ServeCallParts, bytes = EVENT_LIMIT_BYTES): Promise<BodyRoom> {
+  if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
+  const room = bodyMemory.take(bytes);
+  const taken = room instanceof Promise ? await room : room;
+  if (taken !== undefined) return taken;
+  const cause = new Error(`Cannot hold another ${bytes} bytes: ${bodyMemory.usedBytes} are held and others wait`);
+  throw throttled("ConcurrentInvocationLimitExceeded", cause);
+}
+
+async function admitAndRun(
+  { ledger, clock }: ServeCallParts,
+  operation: Operation,
+  call: Call & { readonly event: Buffer },
+): Promise<HttpResponse> {
+  const { facts, invokedArn } = call.found;
+  const refusal = stateRefusal(facts);
+  if (refusal !== undefined) throw refusal;
+  const admission = ledger.admit(facts.uid);
+  if (!admission.ok) throw throttled(admission.reason);
+  const end = (result: string): void => {
+    ledger.leave(facts.uid);
+    call.finish(result);
+  };
+  const { requestId, event } = call;
+  const { wantsLogTail, clientContext } = call.headers;
+  const traceId = traceHeader(call.request.headers["x-amzn-trace-id"], clock.nowMs());
+  const optional = clientContext !== undefined && { clientContext };
+  let served: Served;
+  try {
+    served = await operation.run({ requestId, facts, invokedArn, event, traceId, wantsLogTail, ...optional });
+  } catch (error) {
+    ledger.leave(facts.uid);
+    throw error;
+  }
+  if (typeof served.result === "string") end(served.result);
+  else void served.result.then(end);
+  return served.response;
+}
+
+interface Refused {
+  readonly requestId: string;
+  readonly request: HttpRequest;
+  readonly error: unknown;
+  readonly finish: (result: string) => void;
+}
+
+async function refuse(parts: ServeCallParts, { requestId, request, error, finish }: Refused): Promise<HttpResponse> {
+  if (error instanceof ClientGoneError) {
+    finish("client_gone");
+    throw error;
+  }
+  const known = error instanceof InvokeError ? error : internalError(requestId, error);
+  finish(known.code);
+  const write = known.code === "ServiceException" ? parts.log.error : parts.log.debug;
+  write("Invocation refused", { requestId, code: known.code, error: known.message, cause: known.cause });
+  // Who did not send in time gets no more of it.
+  if (known.code !== "RequestTimeoutException") await discardRest(request.body, parts.clock);
+  return errorResponse(known, requestId);
+}
+
+function internalError(requestId: string, cause: unknown): InvokeError {
+  return new InvokeError("ServiceException", `RequestId: ${requestId} Error: The service failed`, { cause });
+}
