@@ -480,9 +480,13 @@ async function reaches(isSo: () => boolean): Promise<void> {
 /** The number at which a count has stayed for a while. */
 async function comesToRest(count: () => number): Promise<number> {
   const end = performance.now() + deadlineMs;
-  for (let last = count(), since = performance.now(); performance.now() < end; await pause(5)) {
-    if (count() !== last) [last, since] = [count(), performance.now()];
-    else if (performance.now() - since > restMs && last > 0) return last;
+  let [last, since] = [count(), performance.now()];
+  while (performance.now() < end) {
+    await pause(5);
+    const now = count();
+    if (now !== last) since = performance.now();
+    last = now;
+    if (performance.now() - since > restMs && last > 0) return last;
   }
   throw new Error(`Cannot see a count at rest: it is ${count()} and moves`);
 }
