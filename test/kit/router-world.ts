@@ -144,7 +144,11 @@ export class RouterWorld {
   }
 
   /** Announces as the agent stands; returns the router's status. */
-  async announce(agent: ScriptedAgent, router = this.router, token = agent.podUid): Promise<number> {
+  async announce(
+    agent: Pick<ScriptedAgent, "podUid" | "announcement">,
+    router = this.router,
+    token = agent.podUid,
+  ): Promise<number> {
     const { statusCode, body } = await request(
       `http://127.0.0.1:${router.internalPort}${routes.environment(agent.podUid)}`,
       {
