@@ -1,4 +1,4 @@
-/** Builds the runtime clients that the cache does not have: .cache/clients/<client>-<hash of sources>/{runtime,lang,task}. */
+/** Builds what the cache does not have of the runtime clients: a folder .cache/clients/<part>-<hash of its sources> for each part. */
 import { existsSync, mkdirSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { withFileLock } from "../cluster/file-lock.ts";
@@ -6,13 +6,14 @@ import type { Progress } from "../cluster/go-program.ts";
 import { cacheDir, repositoryRoot } from "../cluster/paths.ts";
 import { run } from "../cluster/run.ts";
 import { sourceHash } from "../cluster/source-hash.ts";
-import { clientNames, clients, type ClientName } from "./clients.ts";
+import { clientNames, clients, type Client, type ClientName, type Part } from "./clients.ts";
 
-/** A built client: in its folder `runtime`, `lang` and `task` stand for /var/runtime, /var/lang and /var/task. */
+/** A built client, as folders. */
 export interface BuiltClient {
-  readonly folder: string;
-  readonly runtime: string;
+  /** Stands for /var/task. */
   readonly task: string;
+  /** Has `runtime` and `lang`, which stand for /var/runtime and /var/lang; absent for clients that a function brings itself. */
+  readonly managed?: string;
 }
 
 const sources = import.meta.dirname;
@@ -20,17 +21,18 @@ const cache = join(cacheDir, "clients");
 const nodeBinary = join(repositoryRoot, "node_modules", "node", "bin", "node");
 const buildMs = 20 * 60_000;
 
-export async function buildClients(progress: Progress): Promise<Readonly<Record<ClientName, BuiltClient>>> {
-  const built: Partial<Record<ClientName, BuiltClient>> = {};
-  for (const name of clientNames) built[name] = await buildClient(name, progress);
-  return built as Record<ClientName, BuiltClient>;
-}
-
 /** Builds one client unless the cache has it. Needs what scripts/setup.sh installs. */
 export async function buildClient(name: ClientName, progress: Progress): Promise<BuiltClient> {
-  const folder = clientFolder(name);
-  const built = { folder, runtime: join(folder, "runtime"), task: join(folder, "task") };
-  if (existsSync(folder)) return built;
+  const { runtimePart, taskPart }: Client = clients[name];
+  const managed = runtimePart && (await buildPart(runtimePart, progress));
+  const task = await buildPart(taskPart, progress);
+  return { task, ...(managed !== undefined && { managed }) };
+}
+
+async function buildPart(part: Part, progress: Progress): Promise<string> {
+  const name = part.at(-1) ?? "";
+  const folder = join(cache, `${name}-${sourceHash(part.map((source) => join(sources, source)))}`);
+  if (existsSync(folder)) return folder;
   mkdirSync(cache, { recursive: true });
   await withFileLock(join(cache, `${name}.lock`), 2 * buildMs, async () => {
     if (existsSync(folder)) return;
@@ -39,20 +41,15 @@ export async function buildClient(name: ClientName, progress: Progress): Promise
     await buildInto(folder, name);
     progress(`built client ${name} in ${((performance.now() - started) / 1000).toFixed(0)} s`);
   });
-  return built;
+  return folder;
 }
 
-/** Where the client is once it has been built from the sources as they are. */
-export function clientFolder(name: ClientName): string {
-  const folders = clients[name].sources.map((folder) => join(sources, folder));
-  return join(cache, `${name}-${sourceHash(folders)}`);
-}
-
-async function buildInto(folder: string, name: ClientName): Promise<void> {
+async function buildInto(folder: string, name: string): Promise<void> {
   const [unfinished, scratch] = [`${folder}.unfinished`, join(cache, `${name}.work`)];
-  for (const old of [unfinished, scratch]) rmSync(old, { recursive: true, force: true });
-  for (const part of ["runtime", "lang", "task"]) mkdirSync(join(unfinished, part), { recursive: true });
-  mkdirSync(scratch);
+  for (const fresh of [unfinished, scratch]) {
+    rmSync(fresh, { recursive: true, force: true });
+    mkdirSync(fresh);
+  }
   await run("nice", ["sh", join(sources, name, "build.sh")], {
     cwd: scratch,
     env: { OUT: unfinished, WORK: scratch, NODE: realpathSync(nodeBinary) },
@@ -62,4 +59,6 @@ async function buildInto(folder: string, name: ClientName): Promise<void> {
   rmSync(scratch, { recursive: true });
 }
 
-if (import.meta.main) await buildClients((line) => process.stderr.write(`${line}\n`));
+if (import.meta.main) {
+  for (const name of clientNames) await buildClient(name, (line) => process.stderr.write(`${line}\n`));
+}

@@ -6,44 +6,53 @@ export interface Client {
   /** Runtime identifier of its functions: `provided.*` has its bootstrap in the task, the others in the runtime's folder. */
   readonly runtime: string;
   readonly handler: string;
-  /** Folders below test/clients that it is built from. */
-  readonly sources: readonly string[];
+  /** What a managed runtime has in /var/runtime and /var/lang. */
+  readonly runtimePart?: Part;
+  readonly taskPart: Part;
 }
+
+/** Folders of its sources below test/clients: `build.sh` is in the last. */
+export type Part = readonly string[];
+
+const node = { handler: "index.handler", taskPart: ["node"] } as const;
+const python = { handler: "main.handler", taskPart: ["python"] } as const;
+const osOnly = { runtime: "provided.al2023", handler: "any" } as const;
 
 export const clients = {
   "nodejs24.x": {
+    ...node,
     title: "aws-lambda-ric 4 on Node.js 24",
     runtime: "nodejs24.x",
-    handler: "index.handler",
-    sources: ["common", "node", "nodejs24.x"],
+    runtimePart: ["common", "node-addon", "nodejs24.x"],
   },
   "nodejs22.x": {
+    ...node,
     title: "aws-lambda-ric 3 on Node.js 22",
     runtime: "nodejs22.x",
-    handler: "index.handler",
-    sources: ["common", "node", "nodejs22.x"],
+    runtimePart: ["common", "node-addon", "nodejs22.x"],
   },
   "python3.11": {
+    ...python,
     title: "awslambdaric on Python 3.11",
     runtime: "python3.11",
-    handler: "main.handler",
-    sources: ["common", "python", "python3.11"],
+    runtimePart: ["common", "awslambdaric", "python3.11"],
   },
   "python3.13": {
+    ...python,
     title: "awslambdaric on Python 3.13",
     runtime: "python3.13",
-    handler: "main.handler",
-    sources: ["common", "python", "python3.13"],
+    runtimePart: ["common", "awslambdaric", "python3.13"],
   },
   java17: {
     title: "aws-lambda-java-runtime-interface-client on Java 17",
     runtime: "java17",
     handler: "test.Handler",
-    sources: ["common", "java17"],
+    runtimePart: ["common", "java17"],
+    taskPart: ["java"],
   },
-  go: { title: "aws-lambda-go", runtime: "provided.al2023", handler: "any", sources: ["go"] },
-  rust: { title: "lambda_runtime", runtime: "provided.al2023", handler: "any", sources: ["rust"] },
-  shell: { title: "a shell with curl", runtime: "provided.al2023", handler: "any", sources: ["shell"] },
+  go: { ...osOnly, title: "aws-lambda-go", taskPart: ["go"] },
+  rust: { ...osOnly, title: "lambda_runtime", taskPart: ["rust"] },
+  shell: { ...osOnly, title: "a shell with curl", taskPart: ["shell"] },
 } as const satisfies Record<string, Client>;
 
 export type ClientName = keyof typeof clients;

@@ -82,7 +82,7 @@ export async function buildImages(
 /** Builds one image unless the cache has it; answers with its OCI archive. Needs root. */
 export async function buildImage(image: TestImage, progress: Progress): Promise<string> {
   const { folder, config, client } = recipes[image];
-  const runtime = client === undefined ? "" : (await buildClient(client, progress)).folder;
+  const runtime = client === undefined ? "" : ((await buildClient(client, progress)).managed ?? "");
   const node = [statSync(nodeBinary).size, statSync(nodeBinary).mtimeMs].join();
   const folders = [...osSources, join(sources, folder)];
   const words = [JSON.stringify(config), node, basename(runtime)];

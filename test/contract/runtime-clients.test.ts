@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { stimuli, type Behaviour, type Expected, type Stimulus } from "../clients/behaviours.ts";
 import { buildClient } from "../clients/build.ts";
 import { clientNames, clients, type ClientName } from "../clients/clients.ts";
+import { invocationAnswerHeaders, invocationHeaders, streamTrailers } from "../../crds/wire/environment.ts";
 import { expectations } from "../clients/expectations.ts";
+import { streams, type Streamed } from "../clients/streams.ts";
 import { arn, type AgentEnvironment } from "../kit/agent-environment.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
 import { openConnections, startClient } from "../kit/client-environment.ts";
@@ -39,6 +41,22 @@ function describeClient(name: ClientName): void {
         assertExpected(await invoke(stimulus), expected);
         if (before === undefined) assertExpected(await invoke(stimulus), expected);
         else assert.equal((await pid()) === before, staysAlive(expected));
+      });
+    }
+
+    for (const { title, event, streamed, whole, timeoutSeconds = 20 } of streams[name]?.cases ?? []) {
+      const { handler = clients[name].handler } = streams[name] ?? {};
+
+      it(`${title}; the caller takes it as it comes`, async () => {
+        environment = await startClient(name, { handler, timeoutSeconds });
+        const answer = await invoke({ event, headers: { [invocationHeaders.responseMode]: "streaming" } });
+        if ("body" in streamed) assertStreamed(answer, streamed);
+        else assertExpected(answer, streamed);
+      });
+
+      it(`${title}; the caller takes the whole`, async () => {
+        environment = await startClient(name, { handler, timeoutSeconds });
+        assertExpected(await invoke({ event }), whole);
       });
     }
 
@@ -143,6 +161,23 @@ function describeClient(name: ClientName): void {
 
 const tooLarge =
   '{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}';
+
+function assertStreamed(answer: Answered, { body, contentType, end, error }: Streamed): void {
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers["content-type"], contentType);
+  assert.equal(answer.headers[invocationAnswerHeaders.functionError], undefined);
+  if (typeof body === "string") assert.equal(answer.body.toString(), body);
+  else assert.ok(answer.body.equals(Buffer.from(body.after + "x".repeat(body.letters))));
+  assert.equal(answer.trailers[streamTrailers.endOfResponse], end);
+  assert.equal(answer.trailers[streamTrailers.errorType], error?.type);
+  const told = Buffer.from(answer.trailers[streamTrailers.errorBody] ?? "", "base64").toString();
+  if (error === undefined) assert.equal(told, "");
+  else {
+    const { errorType, errorMessage } = JSON.parse(told) as Readonly<Record<string, unknown>>;
+    const message = end === "Complete" ? error.message : `RequestId: ${answer.requestId} Error: ${error.message}`;
+    assert.deepEqual({ errorType, errorMessage }, { errorType: error.bodyType, errorMessage: message });
+  }
+}
 
 function assertPayload(body: Buffer, wanted: unknown): void {
   if (Buffer.isBuffer(wanted)) assert.ok(body.equals(wanted), body.subarray(0, 500).toString());

@@ -58,6 +58,8 @@ describe("runtime clients on the cluster", () => {
         errorType: "Sandbox.Timedout",
         errorMessage: `RequestId: ${requestId} Error: Task timed out after 3.00 seconds`,
       });
+      // Its environment would idle on, and a small node has not room for those of all.
+      await space.kubectl("delete", "fn", functionName(name));
     });
   }
 });

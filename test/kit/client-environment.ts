@@ -14,10 +14,10 @@ export async function startClient(
   document: EnvironmentOptions["document"] = {},
 ): Promise<AgentEnvironment> {
   const { runtime, handler } = clients[name];
-  const { task, runtime: runtimeRoot } = await buildClient(name, (line) => process.stderr.write(`    ${line}\n`));
+  const { task, managed } = await buildClient(name, (line) => process.stderr.write(`    ${line}\n`));
   return await AgentEnvironment.start({
     document: { runtime, handler, memorySize, timeoutSeconds, ...document },
-    variables: { KUBELAMBDA_TASK_ROOT: task, KUBELAMBDA_RUNTIME_ROOT: runtimeRoot },
+    variables: { KUBELAMBDA_TASK_ROOT: task, ...(managed !== undefined && { KUBELAMBDA_RUNTIME_ROOT: `${managed}/runtime` }) },
   });
 }
 

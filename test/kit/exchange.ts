@@ -5,6 +5,8 @@ export interface Exchange {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
+  /** In lower case, as they came after a chunked body. */
+  readonly trailers: Readonly<NodeJS.Dict<string>>;
   /** Local port of the connection: two calls with the same one shared it. */
   readonly localPort: number;
 }
@@ -40,6 +42,7 @@ export async function exchange(address: string, path: string, options: ExchangeO
           status: response.statusCode ?? 0,
           headers: response.headers,
           body: Buffer.concat(chunks),
+          trailers: response.trailers,
           localPort,
         }),
       );

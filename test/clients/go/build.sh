@@ -2,4 +2,4 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here"
-CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -tags lambda.norpc -o "$OUT/task/bootstrap" .
+CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -tags lambda.norpc -o "$OUT/bootstrap" .

@@ -81,7 +81,8 @@ func handle(ctx context.Context, e event) (any, error) {
 	case "parts":
 		return parts("one ", "two ", "three"), nil
 	case "repeat in parts":
-		return io.LimitReader(letters{}, int64(e.Count)), nil
+		// Alone it would go as JSON, since it has members that do.
+		return io.MultiReader(io.LimitReader(letters{}, int64(e.Count))), nil
 	case "prelude":
 		return &events.APIGatewayProxyStreamingResponse{
 			StatusCode: 201,
@@ -91,6 +92,8 @@ func handle(ctx context.Context, e event) (any, error) {
 		}, nil
 	case "throw within":
 		return io.MultiReader(strings.NewReader("one "), broken{}), nil
+	case "exit within":
+		return io.MultiReader(strings.NewReader("one "), leaving{}), nil
 	case "sleep within":
 		return io.MultiReader(strings.NewReader("one "), sleeping{}), nil
 	}
@@ -145,6 +148,15 @@ func (letters) Read(p []byte) (int, error) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, &customError{"no good"} }
+
+// leaving gives the reader of what was sent before the time to take it.
+type leaving struct{}
+
+func (leaving) Read([]byte) (int, error) {
+	time.Sleep(100 * time.Millisecond)
+	os.Exit(3)
+	return 0, io.EOF
+}
 
 type sleeping struct{}
 

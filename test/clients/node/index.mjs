@@ -71,7 +71,7 @@ export const stream = awslambda.streamifyResponse(async ({ act, count }, respons
       response.setContentType("text/plain");
       for (const part of ["one ", "two ", "three"]) if (!response.write(part)) await once(response, "drain");
       break;
-    case "repeat":
+    case "repeat in parts":
       for (let left = count; left > 0; left -= 65_536) {
         if (!response.write("x".repeat(Math.min(left, 65_536)))) await once(response, "drain");
       }
@@ -100,7 +100,8 @@ export const stream = awslambda.streamifyResponse(async ({ act, count }, respons
       break;
     case "exit within":
       response.write("one ");
-      await sleep(20);
+      // What was sent before has the time to be taken.
+      await sleep(100);
       process.exit(3);
   }
   response.end();

@@ -6,7 +6,7 @@ cp "$here/package.json" "$here/package-lock.json" .
 npm ci --ignore-scripts --no-audit --loglevel=error
 ric=$WORK/node_modules/aws-lambda-ric
 node=$(ls -d node_modules/node-linux-*/bin/node)
-NODE=$WORK/$node sh "$here/../node/build-addon.sh" "$ric" "$ric/src/rapid-client.cc"
+NODE=$WORK/$node sh "$here/../node-addon/build-addon.sh" "$ric" "$ric/src/rapid-client.cc"
 package=$OUT/runtime/node_modules/aws-lambda-ric
 mkdir -p "$package" "$OUT/lang/bin"
 cp -r "$ric/bin" "$ric/dist" "$ric/package.json" "$package/"
@@ -14,4 +14,3 @@ install -m 644 rapid-client.node "$package/dist/"
 install -m 644 "$here/../common/exec-wrapper.sh" "$OUT/runtime/"
 install -m 755 "$here/bootstrap" "$OUT/runtime/"
 install -m 755 "$node" "$OUT/lang/bin/node"
-sh "$here/../node/install-task.sh" "$OUT/task"

@@ -1,3 +1,3 @@
 #!/bin/sh
 set -eu
-install -m 755 "$(dirname "$0")/bootstrap" "$OUT/task/bootstrap"
+install -m 755 "$(dirname "$0")/bootstrap" "$OUT/bootstrap"

@@ -125,7 +125,11 @@ async fn fill(act: String, count: usize, mut sender: Sender) {
     match act.as_str() {
         "throw within" => sender.abort(),
         "sleep within" => pending().await,
-        "exit within" => process::exit(3),
+        "exit within" => {
+            // What was sent before has the time to be taken.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            process::exit(3)
+        }
         _ => {}
     }
 }
