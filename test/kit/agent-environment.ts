@@ -25,6 +25,8 @@ export interface EnvironmentOptions {
   readonly ownContainers?: readonly string[];
   /** Further variables of the agent. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** A folder that lies over /opt for all that the supervisor starts, in a mount namespace of its own with a pod's host names. Needs root. */
+  readonly opt?: string;
   /** Does not wait until the environment is ready. */
   readonly isUnwatched?: boolean;
   /** Further routers to announce to. */
@@ -135,7 +137,7 @@ export class AgentEnvironment {
   }
 
   async #start(options: EnvironmentOptions): Promise<void> {
-    const { document, files = {}, layerFiles = {}, ownContainers = [], variables, routerUrls = [] } = options;
+    const { document, files = {}, layerFiles = {}, ownContainers = [], variables, routerUrls = [], opt } = options;
     this.#folder = await mkdtemp(join(tmpdir(), "environment-"));
     const place = (name: string): string => join(this.#folder, name);
     const task = Object.keys(files).length === 0 ? { bootstrap: silentRuntime } : files;
@@ -157,27 +159,37 @@ export class AgentEnvironment {
       KUBELAMBDA_RUNTIME_SOCKET: place("socket"),
       KUBELAMBDA_EXTENSION_SOCKETS: JSON.stringify(extensionSockets),
       KUBELAMBDA_TASK_ROOT: place("task"),
-      KUBELAMBDA_LAYERS_ROOT: place("layers"),
+      KUBELAMBDA_LAYERS_ROOT: opt === undefined ? place("layers") : "/opt",
       KUBELAMBDA_RUNTIME_ROOT: place("runtime"),
       ...variables,
     });
     this.#agent = await startAgent(config, { ...systemAgentDeps, writeLog: (line) => this.agentLog.push(line) });
     for (const [file, socket] of Object.entries(extensionSockets)) {
-      this.extensionSupervisors.set(file, await this.#startSupervisor(socket));
+      this.extensionSupervisors.set(file, await this.#startSupervisor(socket, opt));
     }
-    this.#supervisor = await this.#startSupervisor(place("socket"));
+    this.#supervisor = await this.#startSupervisor(place("socket"), opt);
     if (options.isUnwatched !== true) await this.router.announced(({ init }) => init !== undefined);
   }
 
-  async #startSupervisor(socket: string): Promise<ChildProcess> {
+  async #startSupervisor(socket: string, opt: string | undefined): Promise<ChildProcess> {
     const env = { PATH: process.env["PATH"] ?? "", KUBELAMBDA_SOCKET: socket };
-    const supervisor = spawn(await buildSupervisor(), [], { env, stdio: ["ignore", "pipe", "inherit"] });
+    const argv = await this.#supervisorArgv(opt);
+    const supervisor = spawn(argv[0] ?? "", argv.slice(1), { env, stdio: ["ignore", "pipe", "inherit"] });
     supervisor.stdout.on("data", (chunk: Buffer) => {
       this.#output += chunk.toString();
       for (const look of this.#outputWaiting) look();
     });
     await once(supervisor, "spawn");
     return supervisor;
+  }
+
+  async #supervisorArgv(opt: string | undefined): Promise<readonly string[]> {
+    const binary = await buildSupervisor();
+    if (opt === undefined) return [binary];
+    const hosts = join(this.#folder, "hosts");
+    await writeFile(hosts, "127.0.0.1 localhost sandbox.localdomain sandbox\n");
+    const mount = 'mount --bind "$1" /opt && mount --bind "$2" /etc/hosts && exec "$3"';
+    return ["unshare", "--mount", "sh", "-c", mount, "sh", opt, hosts, binary];
   }
 }
 
