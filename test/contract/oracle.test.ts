@@ -7,11 +7,20 @@ import { differences, explains, type Explained } from "../oracle/differences.ts"
 import { startEmulatorWorld } from "../oracle/emulator-world.ts";
 import { play, type World } from "../oracle/play.ts";
 import type { Script } from "../oracle/script.ts";
+import { extensionRegisterScripts } from "../oracle/scripts/extensions-register.ts";
+import { extensionStateScripts, variableScripts } from "../oracle/scripts/extensions-states.ts";
 import { runtimeBodyScripts } from "../oracle/scripts/runtime-bodies.ts";
 import { runtimeEndScripts, runtimeStateScripts } from "../oracle/scripts/runtime-states.ts";
 import { compare, type Outcome } from "../oracle/transcript.ts";
 
-const scripts = [...runtimeStateScripts, ...runtimeEndScripts, ...runtimeBodyScripts];
+const scripts = [
+  ...runtimeStateScripts,
+  ...runtimeEndScripts,
+  ...runtimeBodyScripts,
+  ...extensionRegisterScripts,
+  ...extensionStateScripts,
+  ...variableScripts,
+];
 /** A whole script in both worlds, none of whose steps takes more than 4 s. */
 const scriptLimitMs = 60_000;
 

@@ -78,6 +78,7 @@ async function startEmulator(script: Script, folder: string, args: readonly stri
     LAMBDA_TASK_ROOT: join(folder, "task"),
     AWS_REGION: facts.region,
     AWS_LAMBDA_FUNCTION_NAME: facts.functionName,
+    AWS_LAMBDA_FUNCTION_HANDLER: facts.handler,
     AWS_LAMBDA_FUNCTION_VERSION: facts.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(facts.memorySize),
     AWS_LAMBDA_FUNCTION_TIMEOUT: String(script.timeoutSeconds ?? facts.timeoutSeconds),

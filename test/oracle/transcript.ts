@@ -22,6 +22,9 @@ const mostCharacters = 2_000;
 /** Of the connection and not of the answer. */
 const connectionHeaders = new Set(["date", "connection", "keep-alive"]);
 
+/** Names an event that nothing else refers to. */
+const eventHeader = "header lambda-extension-event-identifier";
+
 /** Makes the texts of one transcript comparable; one id has one name throughout. */
 export class Normaliser {
   readonly #names = new Map<string, string>();
@@ -33,7 +36,11 @@ export class Normaliser {
   }
 
   fields(fields: Fields): Fields {
-    return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, this.#text(value)]));
+    const known = Object.entries(fields).map(([name, value]) => [
+      name,
+      name === eventHeader ? "<id>" : this.#text(value),
+    ]);
+    return Object.fromEntries(known) as Fields;
   }
 
   #text(value: string): string {
@@ -54,6 +61,7 @@ export class Normaliser {
 export function answerFields(answer: {
   readonly status: number;
   readonly headers: readonly (readonly [string, string])[];
+  /** One character a byte. */
   readonly body: string;
 }): Fields {
   const headers = answer.headers.map(([name, value]) => [name.toLowerCase(), value] as const);
@@ -61,8 +69,14 @@ export function answerFields(answer: {
   return {
     status: String(answer.status),
     ...Object.fromEntries(kept.map(([name, value]) => [`header ${name}`, value])),
+    ...(lengthOf(kept) === answer.body.length && { "header content-length": "of the body" }),
     body: answer.body,
   };
+}
+
+function lengthOf(headers: readonly (readonly [string, string])[]): number | undefined {
+  const value = headers.find(([name]) => name === "content-length")?.[1];
+  return value === undefined ? undefined : Number(value);
 }
 
 export function compare(script: string, emulator: readonly Outcome[], agent: readonly Outcome[]): Difference[] {
