@@ -51,8 +51,15 @@ describe("real extensions", function () {
     return Number(pids.find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(file)));
   }
 
-  it("extensions-api 1, 5, 6, 16, 17, 22, 35, telemetry-api 35: one in Go hears of all", async () => {
-    await start("go");
+  const layouts = { "in the runtime's container": [], "in a container of its own": ["go-extension"] };
+  for (const [where, ownContainers] of Object.entries(layouts)) {
+    it(`extensions-api 1, 5, 6, 16, 17, 22, 35, telemetry-api 35: one in Go ${where} hears of all`, async () => {
+      await start("go", { ownContainers });
+      await hearsOfAll();
+    });
+  }
+
+  async function hearsOfAll(): Promise<void> {
     const { output } = environment;
     const registered = { functionName: "probe", functionVersion: "$LATEST", handler: "index.handler" };
     assert.deepEqual(jsonAfter(output, "go-extension registered "), [{ ...registered, accountId: "000000000001" }]);
@@ -70,7 +77,7 @@ describe("real extensions", function () {
     const shutdown = jsonAfter(environment.output, "go-extension event ").at(-1) as Record<string, unknown>;
     assert.equal(shutdown["shutdownReason"], "SPINDOWN");
     assert.ok(Math.abs(Number(shutdown["deadlineMs"]) - Date.now()) < 10_000);
-  });
+  }
 
   it("lifecycle 4, 20, extensions-api 28, 32: killed while idle: the next call has new processes", async () => {
     await start("go");
