@@ -154,6 +154,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       routerKeys: [formatPublicKey(publicKey)],
       isReplicaGone: undefined,
       hasPodResources: true,
+      hasContainers: false,
     },
   );
   closing.push(() => operator.stop(stopWithinMs));

@@ -1,5 +1,6 @@
 import { request } from "undici";
 import { z } from "zod";
+import { imageAnswerSchema } from "../crds/wire/images.ts";
 import type { ResolveAnswer } from "../crds/wire/packages.ts";
 import { routes } from "../crds/wire/routes.ts";
 import { readBody } from "../lib/http/read-body.ts";
@@ -69,6 +70,8 @@ export function createHttpPackageStore({ url, readToken }: HttpPackageStoreOptio
   return {
     resolve: async (wanted, signal) =>
       answerSchema.parse(await send("POST", routes.resolve, wanted, signal)) as ResolveAnswer,
+    resolveImage: async (wanted, signal) =>
+      imageAnswerSchema.parse(await send("POST", routes.resolveImage, wanted, signal)),
     putReferences: async (references, signal) => {
       await send("PUT", routes.references, { references }, signal);
     },

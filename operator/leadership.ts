@@ -9,6 +9,7 @@ import type { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { keyOf } from "../lib/kubernetes/object.ts";
 import { FIELD_MANAGER } from "../crds/names.ts";
 import { ConfigMaps } from "./config-maps.ts";
+import { ImageResolver } from "./controllers/function/image-resolver.ts";
 import { functionController } from "./controllers/function/controller.ts";
 import type { FunctionSettings } from "./controllers/function/decide.ts";
 import { layerController } from "./controllers/layer/controller.ts";
@@ -57,6 +58,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     wakeLayer: (key) => layers.wake(key),
     onError: (error) => log.warn("Package store does not answer", { error }),
   });
+  const images = dependencies.hasContainers ? imageResolver(options, (key) => functions.wake(key)) : undefined;
   const numbers = new NumberTaker({
     ...{ client, clock, draw, mayAct },
     onChange: (key) => layers.wake(key),
@@ -101,7 +103,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const healthOf = (uid: string) => autoscaler.healthOf(uid);
   const { code, content, grants } = resolvers;
   const functions = new Controller(
-    functionController({ caches, configMaps, resolver: code, grants, healthOf, settings, clock }),
+    functionController({ caches, configMaps, resolver: code, grants, images, healthOf, settings, clock }),
     shell,
   );
   const layers = new Controller(
@@ -113,6 +115,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     endReferences();
     wakes.stop();
     resolvers.stop();
+    images?.stop();
     numbers.stop();
     const controllers = [functions, layers, ...others];
     await Promise.all([autoscaler.stop(), ...controllers.map((controller) => controller.stop(deadline))]);
@@ -141,6 +144,18 @@ function functionSettings(
     stopsBetweenInvocations: config.KUBELAMBDA_STOP_BETWEEN_INVOCATIONS,
     streamBytesPerSecond: config.KUBELAMBDA_STREAM_BYTES_PER_SECOND,
   };
+}
+
+function imageResolver({ config, dependencies }: LeadershipOptions, onChange: (key: string) => void): ImageResolver {
+  const { packageStore, clock, draw, log } = dependencies;
+  return new ImageResolver({
+    ask: (_object, request, signal) => packageStore.resolveImage(request, signal),
+    clock,
+    draw,
+    recheckMs: config.KUBELAMBDA_IMAGE_RECHECK_SECONDS * 1000,
+    onChange,
+    onError: (error) => log.warn("Package store does not answer for an image", { error }),
+  });
 }
 
 function environmentSettings(

@@ -58,6 +58,8 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_INTERNAL_PORT: portVariable(ports.operatorInternal),
   /** Between two lists of packages that are needed. */
   KUBELAMBDA_REFERENCES_SECONDS: integerVariable({ min: 1, max: 86_400 }).default(60),
+  /** Between two looks at the tag of a function's image. */
+  KUBELAMBDA_IMAGE_RECHECK_SECONDS: integerVariable({ min: 1, max: 604_800 }).default(300),
   KUBELAMBDA_LOG_LEVEL: z.enum(logLevels).default("info"),
 });
 export type OperatorConfig = z.infer<typeof operatorConfigSchema>;

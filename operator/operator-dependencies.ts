@@ -18,6 +18,8 @@ export interface OperatorDependencies {
   readonly isReplicaGone: ((replica: string) => boolean) | undefined;
   /** The cluster takes resources of a whole pod. */
   readonly hasPodResources: boolean;
+  /** Pods are containers, so that functions can bring images of their own. */
+  readonly hasContainers: boolean;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly draw: () => number;

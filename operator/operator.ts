@@ -155,6 +155,7 @@ export async function operatorMain(env: NodeJS.ProcessEnv): Promise<void> {
     runtimes: await readRuntimes(config.KUBELAMBDA_RUNTIMES_FILE),
     isReplicaGone: (replica) => routerPods.isGone(replica),
     hasPodResources: await detectPodResources(client),
+    hasContainers: true,
     clock,
     draw: Math.random,
     log,

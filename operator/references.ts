@@ -57,7 +57,8 @@ export function collectReferences({
   };
   for (const { metadata, status } of functions.list()) add(metadata.namespace, status?.codeDigest);
   for (const { metadata, data } of recipes.list()) {
-    add(metadata.namespace, data.code.digest);
+    // An image is the registry's to keep.
+    add(metadata.namespace, data.resolvedImage === undefined ? data.code.digest : undefined);
     for (const { digest } of data.layers ?? []) add(metadata.namespace, digest);
   }
   for (const { metadata, data } of layerVersions.list()) add(metadata.namespace, data.digest);

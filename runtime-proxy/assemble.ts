@@ -15,7 +15,7 @@ export interface AssembleOptions {
   /** Of the package store: `http(s)://host:port`. */
   readonly packagesUrl: string;
   readonly readToken: () => Promise<string>;
-  /** Code goes here; must be there. Downloads pass through a directory within. */
+  /** Code goes here; must be there if there is code or a layer. Downloads pass through a directory within. */
   readonly taskDirectory: string;
   /** Layers go here, merged in order; must be there. */
   readonly layersDirectory: string;
@@ -78,6 +78,12 @@ export async function assemble(options: AssembleOptions): Promise<AssembleReport
   const deadline = AbortSignal.timeout(options.deadlineMs ?? 120_000);
   const signal = AbortSignal.any([failed.signal, deadline, ...(options.signal === undefined ? [] : [options.signal])]);
   const elapsedMs = (): number => now() - startedAtMs;
+  const { code, layers } = options.environment;
+  if (code === undefined && layers.length === 0) {
+    // An image has both in it; there is no task directory then.
+    await copySupervisor(options.supervisor);
+    return { packages: [], totalMs: elapsedMs() };
+  }
   const scratch = await makeScratch(options.taskDirectory);
   try {
     const budget = new InflateBudget(unzippedLimitBytes);

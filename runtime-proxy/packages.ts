@@ -12,6 +12,7 @@ import { createLogger } from "../lib/logger.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
 import { createUrlFetcher } from "./packages/fetch-url.ts";
+import { ImageLookups } from "./packages/image-lookups.ts";
 import { createPackagesMetrics, type PackagesMetrics } from "./packages/metrics.ts";
 import { Resolver } from "./packages/resolver.ts";
 import { answerUnexpected, createPackagesHandler, type PackagesLog } from "./packages/server.ts";
@@ -43,6 +44,9 @@ export const packagesConfigSchema = z.object({
     .transform((text) => ({ namespace: text.split("/")[0] ?? "", serviceAccount: text.split("/")[1] ?? "" })),
   KUBELAMBDA_URL_ALLOWED_CIDRS: list,
   KUBELAMBDA_URL_DENIED_CIDRS: list,
+  /** Registries of images (`host` or `host:port`) at addresses that are closed otherwise, and those that speak plain HTTP. */
+  KUBELAMBDA_REGISTRY_PRIVATE_HOSTS: list,
+  KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS: list,
   KUBELAMBDA_COLLECT_GRACE_SECONDS: z.coerce.number().min(0).default(3600),
   /** Sources that are fetched and checked at once. */
   KUBELAMBDA_RESOLVE_AT_ONCE: z.coerce.number().int().min(1).max(64).default(4),
@@ -82,9 +86,19 @@ export async function startPackages(
   const store = await openVolumeStore({ directory: config.KUBELAMBDA_PACKAGES_DIRECTORY, onDamaged });
   const fetchUrl = createUrlFetcher({ rules, signal: ending.signal });
   const resolver = new Resolver({ store, fetchUrl, nowMs, atOnce: config.KUBELAMBDA_RESOLVE_AT_ONCE });
+  const images = new ImageLookups({
+    atOnce: config.KUBELAMBDA_RESOLVE_AT_ONCE,
+    registries: {
+      rules,
+      privateHosts: config.KUBELAMBDA_REGISTRY_PRIVATE_HOSTS,
+      plainHttpHosts: config.KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS,
+      signal: ending.signal,
+    },
+  });
   const handler = createPackagesHandler({
     store,
     resolver,
+    images,
     verifyToken,
     operator: config.KUBELAMBDA_OPERATOR_SERVICE_ACCOUNT,
     collectGraceMs: config.KUBELAMBDA_COLLECT_GRACE_SECONDS * 1000,

@@ -223,6 +223,7 @@ export const functionStatusSchema = z.object({
   lastUpdateStatusReasonCode: text(128).optional(),
   codeSHA256: text(64).optional().describe("Base64, as AWS shows it"),
   codeDigest: text(80).optional().describe("sha256:<hex> of the package that environments run"),
+  resolvedImageURI: text(1200).optional().describe("Image by digest that environments run"),
   codeSize: z.int().min(0).optional().describe("Zipped, bytes"),
   revisionID: text(64).optional().describe("Changes exactly when environments must be replaced"),
   version: text(32).optional(),

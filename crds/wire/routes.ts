@@ -28,6 +28,8 @@ export const routes = {
   load: "/v1/load",
   /** POST to the package store, body `ResolveRequest`: `ResolveAnswer`. */
   resolve: "/v1/resolve",
+  /** POST to the package store, body `ResolveImageRequest`: `ImageAnswer`. */
+  resolveImage: "/v1/resolve-image",
   /** GET (Range allowed) or HEAD from the package store: the zip's bytes. */
   object: (digest: string): string => `/v1/objects/${digest.replace(":", "/")}`,
   /** PUT to the package store, body `References`: everything that is still needed. */

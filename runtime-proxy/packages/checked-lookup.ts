@@ -12,11 +12,11 @@ export const resolveHostByDns: ResolveHost = (hostname, options) => lookup(hostn
  * A `lookup` for sockets that judges every address a name stands for. The socket connects to what was judged and asks no second
  * time, so a name that changes between check and use (DNS rebinding) gains nothing.
  */
-export function checkedLookup(rules: AddressRules, resolveHost: ResolveHost): LookupFunction {
+export function checkedLookup(rules: AddressRules, resolveHost: ResolveHost, remedy?: string): LookupFunction {
   return (hostname, options, callback) => {
     resolveHost(hostname, options)
       .then((addresses) => {
-        for (const { address } of addresses) requireReachable(rules, hostname, address);
+        for (const { address } of addresses) requireReachable(rules, hostname, address, remedy);
         const [first] = addresses;
         if (first === undefined)
           throw new PackageError("SourceUnreachable", `Cannot reach ${quote(hostname)}: it has no address`);
@@ -27,11 +27,12 @@ export function checkedLookup(rules: AddressRules, resolveHost: ResolveHost): Lo
   };
 }
 
-/** Throws PackageError (SourceRefused) for an address that is not to be reached. */
-export function requireReachable(rules: AddressRules, hostname: string, address: string): void {
+const urlRemedy = 'the chart value "packages.urls.allowedCIDRs" can allow it';
+
+/** Throws PackageError (SourceRefused) for an address that is not to be reached; `remedy` is how the message ends. */
+export function requireReachable(rules: AddressRules, hostname: string, address: string, remedy = urlRemedy): void {
   const what = rules(address);
   if (what === undefined) return;
   const host = hostname === address ? quote(hostname) : `${quote(hostname)} (${address})`;
-  const remedy = 'the chart value "packages.urls.allowedCIDRs" can allow it';
   throw new PackageError("SourceRefused", `Cannot fetch from ${host}: it is ${what}; ${remedy}`);
 }

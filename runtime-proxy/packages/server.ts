@@ -7,10 +7,12 @@ import {
   type References,
   type ResolveAnswer,
 } from "../../crds/wire/packages.ts";
+import { resolveImageRequestSchema } from "../../crds/wire/images.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { jsonResponse, type HttpHandler, type HttpRequest, type HttpResponse } from "../../lib/http/handler.ts";
 import { BodyTooLargeError, readBody } from "../../lib/http/read-body.ts";
 import type { TokenIdentity, TokenVerifier } from "../../lib/http/service-account-token.ts";
+import type { ImageLookups } from "./image-lookups.ts";
 import { Limiter } from "./limiter.ts";
 import type { PackagesMetrics } from "./metrics.ts";
 import { PackageError } from "./package-error.ts";
@@ -34,6 +36,7 @@ export interface PackagesLog {
 export interface PackagesServerOptions {
   readonly store: PackageStore;
   readonly resolver: Resolver;
+  readonly images: ImageLookups;
   readonly verifyToken: TokenVerifier;
   readonly operator: ServiceAccountName;
   readonly collectGraceMs: number;
@@ -55,6 +58,7 @@ const refusalStatus = {
 
 /** A zip of 50 MB in base64 within a request of Lambda's own bound, and some room for names. */
 const resolveLimitBytes = 70_400_000;
+const imageRequestLimitBytes = 16 * 1024;
 /** 100,000 digests of some 75 bytes are 7.5 MB. */
 const referencesLimitBytes = 32 * 1024 * 1024;
 /** Larger bodies are held in memory one at a time. */
@@ -69,6 +73,10 @@ export function createPackagesHandler(options: PackagesServerOptions): HttpHandl
     if (path === routes.resolve) {
       if (method !== "POST") return refuseMethod(method, path, "POST");
       return await asOperator(options, request, () => inTurn(largeBodies, request, () => resolve(options, request)));
+    }
+    if (path === routes.resolveImage) {
+      if (method !== "POST") return refuseMethod(method, path, "POST");
+      return await asOperator(options, request, () => resolveImage(options, request));
     }
     if (path === routes.references) {
       if (method !== "PUT") return refuseMethod(method, path, "PUT");
@@ -125,6 +133,23 @@ async function resolve({ resolver, metrics, log }: PackagesServerOptions, reques
   );
   timer({ result: answer.ok ? "ok" : answer.error.code });
   if (!answer.ok) log.info("Source not resolved", { namespace, source: source.type, ...answer.error });
+  return jsonResponse(200, answer);
+}
+
+async function resolveImage(
+  { images, metrics, log }: PackagesServerOptions,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const body = await readJson(request, imageRequestLimitBytes);
+  if (!body.ok) return body.refusal;
+  const parsed = resolveImageRequestSchema.safeParse(body.value);
+  if (!parsed.success)
+    return refusal("BadRequest", `Cannot read the request: ${parsed.error.issues[0]?.message ?? "wrong shape"}`);
+  const { namespace, image } = parsed.data;
+  const timer = metrics.resolveSeconds.startTimer({ source: "image" });
+  const answer = await images.lookUp(parsed.data);
+  timer({ result: answer.outcome === "failed" ? answer.code : "ok" });
+  if (answer.outcome === "failed") log.info("Image not resolved", { namespace, image, ...answer });
   return jsonResponse(200, answer);
 }
 

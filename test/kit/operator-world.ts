@@ -97,6 +97,7 @@ export class OperatorWorld {
       },
       isReplicaGone: (replica) => this.goneReplicas.has(replica),
       hasPodResources: true,
+      hasContainers: true,
       clock: systemClock,
       draw: Math.random,
       log:

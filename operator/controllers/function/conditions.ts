@@ -9,6 +9,8 @@ import {
 import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
 import type { EventDraft, Outcome } from "../../../lib/kubernetes/plan.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
+import { imageReasons, retriedImageReasons, tagCondition } from "./image-code.ts";
+import type { ImageSeen } from "./observe-image.ts";
 import type { Recipe } from "./recipe.ts";
 import { layersCondition } from "./layer-condition.ts";
 import { extensionFiles, type LayersSeen } from "./layer-use.ts";
@@ -38,6 +40,7 @@ export interface ConditionsInput {
   readonly recipe: Recipe | undefined;
   readonly health: Health | undefined;
   readonly layers: LayersSeen;
+  readonly image?: ImageSeen | undefined;
   readonly settings: { readonly runtimes: RuntimeTable; readonly hasPodResources: boolean };
   /** ISO 8601. */
   readonly now: string;
@@ -47,7 +50,8 @@ export interface ConditionsInput {
 export function decideConditions(input: ConditionsInput): Condition[] {
   const { object, now } = input;
   const ignored = fieldsIgnored(object.spec, memoryMeaning(input));
-  const drafts = [...progressConditions(input), ...layersCondition(input), ignored, healthCondition(input)];
+  const resolved = [...imageConditions(input), ...layersCondition(input)];
+  const drafts = [...progressConditions(input), ...resolved, ignored, healthCondition(input)];
   const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
   const before = withoutLayers(object) ? removeCondition(told(object), "LayersResolved") : told(object);
   return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), before);
@@ -76,7 +80,7 @@ function progressConditions({ progress, recipe, object, settings }: ConditionsIn
       { type: "Ready", status: "True", reason, message },
       { type: "Reconciling", status: "False", reason: "Available", message: "Nothing is under way" },
       { type: "Stalled", status: "False", reason: "Available", message: "Nothing is in the way" },
-      codeResolved(progress.recipe.code.digest),
+      codeResolved(progress.recipe.resolvedImage?.reference ?? progress.recipe.code.digest),
     ];
   }
   const { reason, message } = progress;
@@ -126,11 +130,17 @@ const codeReasons: ReadonlySet<Reason> = new Set([
   "PackageNotFound",
   "PackageStoreUnavailable",
   "ConfigMapNotFound",
+  ...imageReasons,
 ]);
+
+function imageConditions({ object, image }: ConditionsInput): readonly ConditionDraft[] {
+  return object.spec.packageType === "Image" ? [tagCondition(object, image)] : [];
+}
 
 function availability({ spec }: FunctionObject, runtimes: RuntimeTable): Problem {
   const { runtime = "" } = spec;
-  if (runtimes[runtime]?.state === "supported") return { reason: "Available", message: "The function can be invoked" };
+  if (spec.packageType === "Image" || runtimes[runtime]?.state === "supported")
+    return { reason: "Available", message: "The function can be invoked" };
   const newer = Object.keys(runtimes).filter((name) => runtimes[name]?.state === "supported");
   const message = `The function can be invoked; its runtime "${runtime}" is deprecated: move to one of ${newer.sort().join(", ")}`;
   return { reason: "DeprecatedRuntime", message };
@@ -163,6 +173,8 @@ export function decideEvents({ status }: FunctionObject, next: FunctionStatus): 
     const isBad =
       (type === "Stalled" && condition.status === "True") ||
       (type === "EnvironmentsHealthy" && condition.status === "False");
+    if (type === "ImageCurrent" && condition.status === "False")
+      return [{ type: "Warning", reason, action: "CheckImage", note: message }];
     if (isBad)
       return [
         { type: "Warning", reason, action: type === "Stalled" ? "Reconcile" : "StartEnvironment", note: message },
@@ -175,6 +187,7 @@ export function decideEvents({ status }: FunctionObject, next: FunctionStatus): 
 }
 
 const retriedReasons: ReadonlySet<string> = new Set<Reason>([
+  ...retriedImageReasons,
   "SourceUnreachable",
   "PackageStoreUnavailable",
   "ConfigMapNotFound",

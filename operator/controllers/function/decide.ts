@@ -7,6 +7,8 @@ import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
 import type { PackageSeen } from "../../package-source.ts";
 import { recipeObject, type ControllerRevision, type Recipe } from "./recipe.ts";
 import { arnOf, decideRecipe, lambdaName } from "./revision.ts";
+import { findImageProblem } from "./image-code.ts";
+import type { ImageSeen } from "./observe-image.ts";
 import { findRuntimeProblem, findUnservedField, type RuntimeTable } from "./served-fields.ts";
 import { findSizeProblem, layerTitle, type LayersSeen } from "./layer-use.ts";
 import { decideConditions, decideEvents, type Health, type Progress } from "./conditions.ts";
@@ -16,6 +18,8 @@ export interface FunctionSeen {
   /** `metadata.name` of the older Function that has the same Lambda name. */
   readonly nameHolder?: string | undefined;
   readonly code: PackageSeen;
+  /** Of packageType Image, once `code` is resolved. */
+  readonly image?: ImageSeen | undefined;
   readonly layers: LayersSeen;
   /** Recipes that this Function owns. */
   readonly recipes: readonly Stored<ControllerRevision>[];
@@ -116,7 +120,10 @@ function decideProgress(seen: FunctionSeen, serving: Recipe | undefined): Progre
   if (layers.type === "refused") return { ...layers, type: "failed", codeDigest };
   const sizeProblem = findSizeProblem(code.package, layers.layers);
   if (sizeProblem !== undefined) return { type: "failed", ...sizeProblem, codeDigest };
-  const image = settings.runtimes[spec.runtime ?? ""]?.image ?? "";
+  const resolvedImage = seen.image?.resolved;
+  const imageProblem = resolvedImage === undefined ? undefined : findImageProblem(spec, resolvedImage);
+  if (imageProblem !== undefined) return { type: "failed", ...imageProblem, codeDigest };
+  const image = resolvedImage?.reference ?? settings.runtimes[spec.runtime ?? ""]?.image ?? "";
   const recipe = decideRecipe({
     ...settings,
     object,
@@ -124,6 +131,7 @@ function decideProgress(seen: FunctionSeen, serving: Recipe | undefined): Progre
     layers: layers.layers,
     sourceHash: code.sourceHash,
     image,
+    resolvedImage,
     hash: seen.hash,
   });
   const { revisionID } = recipe.document;
@@ -140,7 +148,9 @@ function decideStatus(seen: FunctionSeen, progress: Progress, recipe: Recipe | u
     ...decideState(progress, recipe),
     ...(recipe !== undefined && {
       codeSHA256: recipe.code.codeSHA256,
-      codeDigest: recipe.code.digest,
+      ...(recipe.resolvedImage === undefined
+        ? { codeDigest: recipe.code.digest }
+        : { resolvedImageURI: recipe.resolvedImage.reference }),
       codeSize: recipe.code.zippedBytes,
       revisionID: recipe.document.revisionID,
       ...((recipe.layers ?? []).length > 0 && { layers: layersStatus(seen, recipe) }),

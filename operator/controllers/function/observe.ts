@@ -12,6 +12,8 @@ import { decideSource, type PackageSeen } from "../../package-source.ts";
 import { environmentState } from "../../scaling/environment-state.ts";
 import type { Health } from "./conditions.ts";
 import type { FunctionSeen, FunctionSettings } from "./decide.ts";
+import type { ImageResolver } from "./image-resolver.ts";
+import { seeImage } from "./observe-image.ts";
 import { forgetGrants, seeLayers } from "./observe-layers.ts";
 import { findUnservedField } from "./served-fields.ts";
 
@@ -21,6 +23,8 @@ export interface FunctionObserverParts {
   readonly resolver: PackageResolver;
   /** Of layers of other namespaces. */
   readonly grants: PackageResolver;
+  /** Absent where there are no containers. */
+  readonly images?: ImageResolver | undefined;
   readonly healthOf: (functionUid: string) => Health | undefined;
   readonly settings: FunctionSettings;
   readonly clock: Clock;
@@ -37,6 +41,7 @@ export async function observeFunction(
   if (object === undefined) {
     resolver.forget(key);
     forgetGrants(grants, key);
+    parts.images?.forget(key);
     return undefined;
   }
   const { uid } = object.metadata;
@@ -44,10 +49,12 @@ export async function observeFunction(
   const recipes = caches.recipes.byIndex("function", uid);
   const serving = recipes.find(({ data }) => data.document.revisionID === object.status?.revisionID)?.data;
   const states = caches.pods.byIndex("function", uid).map(environmentState);
+  const isImage = holder === undefined && object.spec.packageType === "Image";
   return {
     object,
     nameHolder: holder,
-    code: holder === undefined ? await seeCode(parts, object, signal) : { type: "resolving" },
+    code: holder === undefined && !isImage ? await seeCode(parts, object, signal) : { type: "resolving" },
+    ...(isImage && seeImage(parts.images, object, recipes, sha256)),
     layers: seeLayers(parts, object, serving?.layers ?? []),
     recipes,
     environments: {

@@ -48,7 +48,7 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
   const resources = decideResources(recipe, settings);
   const runtime = runtimeContainer(recipe, settings);
   const extensions = extensionPlaces(recipe);
-  const assemble = assembleContainer(settings, extensions);
+  const assemble = assembleContainer(recipe, settings, extensions);
   const agent = agentContainer(recipe, settings, extensions);
   const pod: Pod = {
     apiVersion: "v1",
@@ -102,7 +102,11 @@ export function environmentLabels(functionUid: string, revisionID: string): Reco
   };
 }
 
-function assembleContainer(settings: EnvironmentSettings, extensions: readonly ExtensionPlace[]): Container {
+function assembleContainer(
+  recipe: Recipe,
+  settings: EnvironmentSettings,
+  extensions: readonly ExtensionPlace[],
+): Container {
   const directories = [controlDirectory, ...extensions.map(({ directory }) => directory)];
   return {
     name: "assemble",
@@ -117,8 +121,7 @@ function assembleContainer(settings: EnvironmentSettings, extensions: readonly E
       { name: "KUBELAMBDA_SUPERVISOR_TARGETS", value: directories.join(",") },
     ],
     volumeMounts: [
-      { name: "task", mountPath: "/var/task" },
-      { name: "opt", mountPath: "/opt" },
+      ...packageMounts(recipe),
       controlMount,
       ...extensions.map(({ mount }) => mount),
       { name: "token-packages", mountPath: tokenDirectory, readOnly: true },
@@ -127,7 +130,7 @@ function assembleContainer(settings: EnvironmentSettings, extensions: readonly E
 }
 
 function agentContainer(
-  { valueFrom }: Recipe,
+  recipe: Recipe,
   settings: EnvironmentSettings,
   extensions: readonly ExtensionPlace[],
 ): Container {
@@ -145,7 +148,7 @@ function agentContainer(
       { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/router` },
       { name: "KUBELAMBDA_RUNTIME_SOCKET", value: socketPath },
       ...extensionVariable(extensions),
-      ...valueFrom.map((entry, index) => valueVariable(entry, index)),
+      ...recipe.valueFrom.map((entry, index) => valueVariable(entry, index)),
     ],
     ports: [{ name: "agent", containerPort: ports.agent }],
     // Off the way of a call: it ends an environment whose agent hangs, and says nothing about readiness.
@@ -157,8 +160,7 @@ function agentContainer(
       failureThreshold: 3,
     },
     volumeMounts: [
-      { name: "task", mountPath: "/var/task" },
-      { name: "opt", mountPath: "/opt" },
+      ...packageMounts(recipe),
       controlMount,
       ...extensions.map(({ mount }) => mount),
       { name: "token-router", mountPath: tokenDirectory, readOnly: true },
@@ -166,22 +168,37 @@ function agentContainer(
   };
 }
 
-function runtimeContainer({ image, serviceAccountName }: Recipe, settings: EnvironmentSettings): Container {
+function runtimeContainer(recipe: Recipe, settings: EnvironmentSettings): Container {
+  const { serviceAccountName } = recipe;
   return {
     name: "runtime",
-    image,
-    imagePullPolicy: settings.imagePullPolicy,
+    ...runtimeImage(recipe, settings),
     command: [`${controlDirectory}/supervisor`],
     env: [{ name: "KUBELAMBDA_SOCKET", value: socketPath }],
     securityContext: { ...security, runAsNonRoot: true, runAsUser: functionUserId, runAsGroup: functionUserId },
     volumeMounts: [
-      { name: "task", mountPath: "/var/task", readOnly: true },
-      { name: "opt", mountPath: "/opt", readOnly: true },
+      ...packageMounts(recipe).map((mount) => ({ ...mount, readOnly: true })),
       { name: "tmp", mountPath: "/tmp" },
       { ...controlMount, readOnly: true },
       ...(serviceAccountName === undefined ? [] : [{ name: "account", mountPath: accountDirectory, readOnly: true }]),
     ],
   };
+}
+
+/** An image is named by its digest, so what a node has is what it says; its working directory may be missing or closed, which the supervisor tells. */
+function runtimeImage({ image, resolvedImage }: Recipe, { imagePullPolicy }: EnvironmentSettings) {
+  return resolvedImage === undefined
+    ? { image, imagePullPolicy }
+    : { image, imagePullPolicy: "IfNotPresent", workingDir: "/" };
+}
+
+/** Where code and layers go; an image has its own content there. */
+function packageMounts({ resolvedImage }: Recipe): readonly Mount[] {
+  if (resolvedImage !== undefined) return [];
+  return [
+    { name: "task", mountPath: "/var/task" },
+    { name: "opt", mountPath: "/opt" },
+  ];
 }
 
 function ownImage({ image, imagePullPolicy }: EnvironmentSettings, command: readonly string[]) {
@@ -229,8 +246,7 @@ function volumes(recipe: Recipe, { tmpMedium }: EnvironmentSettings): Volume[] {
   const sizeLimit = `${recipe.ephemeralStorage}Mi`;
   return [
     // The package's own limit is 250 MB; its zip passes through the same volume.
-    { name: "task", emptyDir: { sizeLimit: "1Gi" } },
-    { name: "opt", emptyDir: { sizeLimit: "1Gi" } },
+    ...packageMounts(recipe).map(({ name }) => ({ name, emptyDir: { sizeLimit: "1Gi" } })),
     { name: "tmp", emptyDir: { sizeLimit, ...(tmpMedium !== "" && { medium: tmpMedium }) } },
     { name: "control-runtime", emptyDir: { sizeLimit: "64Mi" } },
     tokenVolume("router"),

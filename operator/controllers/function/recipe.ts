@@ -1,5 +1,6 @@
 /** What a function's revision runs by: kept in a ControllerRevision, so that it can go on while the spec changes or breaks. */
 import type { EnvironmentDocument } from "../../../crds/wire/environment.ts";
+import type { ResolvedImage } from "../../../crds/wire/images.ts";
 import type { PackageFacts } from "../../package-source.ts";
 import type { LayerUse } from "./layer-use.ts";
 import type { KubernetesObject, OwnerReference } from "../../../lib/kubernetes/object.ts";
@@ -31,6 +32,8 @@ export interface Recipe {
   readonly document: EnvironmentDocument;
   /** Of the runtime container. */
   readonly image: string;
+  /** What the function's image was resolved to; absent for zips. */
+  readonly resolvedImage?: ResolvedImage;
   readonly valueFrom: readonly ValueFromEntry[];
   readonly serviceAccountName?: string | undefined;
   readonly podTemplate?: PodTemplate | undefined;

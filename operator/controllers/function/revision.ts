@@ -2,9 +2,11 @@
 import { accountIdOf, functionArn, LATEST } from "../../../crds/names.ts";
 import type { FunctionObject, FunctionSpec } from "../../../crds/v1alpha1/function.ts";
 import type { EnvironmentDocument } from "../../../crds/wire/environment.ts";
+import type { ResolvedImage } from "../../../crds/wire/images.ts";
 import { canonicalJson } from "../../../lib/canonical-json.ts";
 import type { PackageFacts } from "../../package-source.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
+import { imageProcess } from "./image-code.ts";
 import { layerTitle, type LayerUse } from "./layer-use.ts";
 import type { Recipe, ValueFromEntry } from "./recipe.ts";
 
@@ -14,8 +16,10 @@ export interface RecipeInput {
   /** In merge order. */
   readonly layers: readonly LayerUse[];
   readonly sourceHash: string;
-  /** Of the runtime. */
+  /** Of the runtime, or the function's own. */
   readonly image: string;
+  /** Of packageType Image. */
+  readonly resolvedImage?: ResolvedImage | undefined;
   readonly region: string;
   /** Public keys of the routers: an environment obeys no others, so new keys need new environments. */
   readonly routerKeys: readonly string[];
@@ -37,6 +41,7 @@ export function decideRecipe(input: RecipeInput): Recipe {
   const document = environmentDocument(input);
   const recipe: Omit<Recipe, "document"> = {
     image,
+    ...(input.resolvedImage !== undefined && { resolvedImage: input.resolvedImage }),
     valueFrom: valueFromEntries(spec.environment),
     ...(spec.serviceAccountName !== undefined && { serviceAccountName: spec.serviceAccountName }),
     ...(spec.podTemplate !== undefined && { podTemplate: spec.podTemplate }),
@@ -47,7 +52,7 @@ export function decideRecipe(input: RecipeInput): Recipe {
     ...(input.layers.length > 0 && { layers: input.layers }),
   };
   // Where the code came from makes no difference to an environment.
-  const { sourceHash: _, ...relevant } = recipe;
+  const { sourceHash: _, resolvedImage: __, ...relevant } = recipe;
   const revisionID = revisionIDOf({ document, ...relevant, routerKeys: input.routerKeys }, input.hash);
   const unzipped = code.unzippedBytes === undefined ? {} : { unzippedBytes: code.unzippedBytes };
   return { ...recipe, code: { ...recipe.code, ...unzipped }, document: { ...document, revisionID } };
@@ -69,6 +74,7 @@ function environmentDocument({
   code,
   region,
   layers,
+  resolvedImage,
   ...input
 }: RecipeInput): Omit<EnvironmentDocument, "revisionID"> {
   const { spec } = object;
@@ -82,7 +88,7 @@ function environmentDocument({
     functionArn: arnOf(object, region),
     region,
     version: LATEST,
-    packageType: "Zip",
+    packageType: spec.packageType,
     ...(spec.runtime !== undefined && { runtime: spec.runtime }),
     ...(spec.handler !== undefined && { handler: spec.handler }),
     memorySize: spec.memorySize,
@@ -97,7 +103,7 @@ function environmentDocument({
     ...(input.streamBytesPerSecond > 0 && { streamBytesPerSecond: input.streamBytesPerSecond }),
     variables: spec.environment?.variables ?? {},
     variablesFrom: {},
-    code: code.digest,
+    ...(resolvedImage === undefined ? { code: code.digest } : imageProcess(resolvedImage, spec.imageConfig)),
     layers: layers.map((layer) => ({ name: `${layerTitle(layer, own)}:${layer.version}`, digest: layer.digest })),
   };
 }

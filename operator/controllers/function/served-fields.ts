@@ -1,7 +1,7 @@
 /** What of a Function's spec this release runs, ignores or refuses. Pure. */
 import type { ConditionDraft, Reason } from "../../../crds/v1alpha1/condition.ts";
 import type { FunctionSpec } from "../../../crds/v1alpha1/function.ts";
-import { findUnservedSource, servedSources } from "../../package-source.ts";
+import { findUnservedSource } from "../../package-source.ts";
 import { ignoredOfTemplate } from "./pod-template.ts";
 
 /** Why a spec cannot be run; only another spec, chart or object helps. */
@@ -19,11 +19,7 @@ export type RuntimeTable = Readonly<Record<string, RuntimeEntry>>;
 
 /** Fields that would change what runs, so that running without them would be wrong. */
 export function findUnservedField(spec: FunctionSpec): Problem | undefined {
-  const { packageType, code, fileSystemConfigs, tenancyConfig } = spec;
-  if (packageType === "Image") {
-    const message = `Cannot run image "${code.imageURI ?? ""}": this release runs packageType Zip; put the code into a zip and name it in code (${servedSources})`;
-    return { reason: "SourceNotServed", message };
-  }
+  const { code, fileSystemConfigs, tenancyConfig } = spec;
   const source = findUnservedSource("code", code);
   if (source !== undefined) return source;
   if ((fileSystemConfigs ?? []).length > 0) {
@@ -37,8 +33,10 @@ export function findUnservedField(spec: FunctionSpec): Problem | undefined {
   return undefined;
 }
 
-/** Undefined when the runtime can run, also a deprecated one. */
-export function findRuntimeProblem({ runtime = "" }: FunctionSpec, runtimes: RuntimeTable): Problem | undefined {
+/** Undefined when the runtime can run, also a deprecated one; an image brings its own. */
+export function findRuntimeProblem(spec: FunctionSpec, runtimes: RuntimeTable): Problem | undefined {
+  if (spec.packageType === "Image") return undefined;
+  const { runtime = "" } = spec;
   const entry = Object.hasOwn(runtimes, runtime) ? runtimes[runtime] : undefined;
   if (entry === undefined) {
     const known = Object.keys(runtimes).sort().join(", ");

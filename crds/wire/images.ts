@@ -1,0 +1,57 @@
+/**
+ * Operator → package store: an image reference becomes a digest and what the image says of itself, once; everything after uses
+ * the digest. The same answer is what a fetch pod leaves for the operator (`formatFetchMessage` in runtime-proxy/fetch.ts).
+ */
+import { z } from "zod";
+
+export const resolveImageRequestSchema = z.object({
+  /** Whose function it is: for logs. */
+  namespace: z.string(),
+  /** As a user writes it: registry, repository, tag or digest. */
+  image: z.string().min(1).max(1024),
+  architecture: z.enum(["x86_64", "arm64"]),
+  /** What the tag named when it was last looked at: `unchanged` when it names that still. */
+  knownDigest: z.string().optional(),
+});
+export type ResolveImageRequest = z.infer<typeof resolveImageRequestSchema>;
+
+/** The image's ENV is not among this: a container has it from its image. */
+export const resolvedImageSchema = z.object({
+  /** What runs: `registry/repository@sha256:…`, the manifest of the architecture. */
+  reference: z.string(),
+  /** `sha256:…` of that manifest. */
+  digest: z.string(),
+  /** What the reference named: `digest`, or that of the index above it. */
+  namedDigest: z.string(),
+  /** Absent: the reference has a digest, which names the same for ever. */
+  tag: z.string().optional(),
+  entryPoint: z.array(z.string()),
+  command: z.array(z.string()),
+  /** WORKDIR; `/` when the image has none. */
+  workingDirectory: z.string(),
+  /** E.g. `linux/arm64`. */
+  platform: z.string(),
+  /** Of all layers as they travel. */
+  compressedBytes: z.number(),
+});
+export type ResolvedImage = z.infer<typeof resolvedImageSchema>;
+
+/** `RegistryUnreachable` and `StoreUnavailable` may mend themselves; so may `ImageNotFound` and `ImageUnauthorized`, by what others do. */
+export const imageErrorCodes = [
+  "InvalidImageReference",
+  "ImageNotFound",
+  "ImageUnauthorized",
+  "ImageRefused",
+  "InvalidImage",
+  "ImageArchitectureMismatch",
+  "RegistryUnreachable",
+  "StoreUnavailable",
+] as const;
+export type ImageErrorCode = (typeof imageErrorCodes)[number];
+
+export const imageAnswerSchema = z.discriminatedUnion("outcome", [
+  z.object({ outcome: z.literal("resolved"), image: resolvedImageSchema }),
+  z.object({ outcome: z.literal("unchanged") }),
+  z.object({ outcome: z.literal("failed"), code: z.enum(imageErrorCodes), message: z.string() }),
+]);
+export type ImageAnswer = z.infer<typeof imageAnswerSchema>;

@@ -1,0 +1,35 @@
+import type { ImageAnswer, ResolveImageRequest } from "../../crds/wire/images.ts";
+import { lookUpImage, type ImageResolverOptions } from "../registry/image-resolver.ts";
+import { Limiter } from "./limiter.ts";
+
+export interface ImageLookupsOptions {
+  readonly registries: ImageResolverOptions;
+  /** Images that are looked up at once; the others wait. */
+  readonly atOnce: number;
+}
+
+/** Looks images up without credentials: equal questions that meet are asked once. */
+export class ImageLookups {
+  readonly #registries: ImageResolverOptions;
+  readonly #limiter: Limiter;
+  readonly #running = new Map<string, Promise<ImageAnswer>>();
+
+  constructor({ registries, atOnce }: ImageLookupsOptions) {
+    this.#registries = registries;
+    this.#limiter = new Limiter(atOnce);
+  }
+
+  async lookUp({ image, architecture, knownDigest }: ResolveImageRequest): Promise<ImageAnswer> {
+    const key = JSON.stringify([image, architecture, knownDigest]);
+    const running = this.#running.get(key);
+    if (running !== undefined) return await running;
+    const lookup = { image, architecture, ...(knownDigest !== undefined && { knownDigest }) };
+    const started = this.#limiter.run(() => lookUpImage(lookup, this.#registries));
+    this.#running.set(key, started);
+    try {
+      return await started;
+    } finally {
+      this.#running.delete(key);
+    }
+  }
+}
