@@ -68,7 +68,7 @@ async function prepare(): Promise<System> {
   const kubectl = command(cluster.kubectl);
   const helm = command(cluster.helm);
   await loadImages(cluster, kubectl, new Map([...runtimes, [`${image.repository}:${image.tag}`, image.archive]]));
-  const values = chartValues(image, cluster.kind);
+  const values = chartValues(image, cluster);
   await enforceRestricted(kubectl, installNamespace);
   await enforceRestricted(kubectl, "default");
   let routerUrl = "";
@@ -105,21 +105,31 @@ export async function enforceRestricted(kubectl: Command, namespace: string): Pr
   await kubectl(["apply", "--server-side", "--field-manager=e2e", "-f", "-"], { input: JSON.stringify(manifest) });
 }
 
-function chartValues({ repository, tag }: ProductImage, kind: Cluster["kind"]): Readonly<Record<string, unknown>> {
+function chartValues({ repository, tag }: ProductImage, cluster: Cluster): Readonly<Record<string, unknown>> {
   const runtimes: Record<string, unknown> = { [absentRuntime]: { image: "localhost:1/absent/runtime:1" } };
   for (const [runtime, image] of Object.entries(runtimeImages)) runtimes[runtime] = { image };
   return {
     image: { repository, tag, pullPolicy: "IfNotPresent" },
     runtimes,
-    environments: { idleTimeoutSeconds: 120 },
+    environments: { idleTimeoutSeconds: 120, imageRecheckSeconds: 2 },
     router: { replicas: 2, environmentWaitSeconds: 25 },
     operator: { replicas: 2 },
     packages: {
       storage: { ephemeral: true, size: "1Gi" },
       // A test's own server is a pod: its address is one of the cluster's.
-      urls: { allowedCIDRs: [kind === "own" ? "198.18.0.0/15" : "0.0.0.0/0"] },
+      urls: { allowedCIDRs: [cluster.kind === "own" ? "198.18.0.0/15" : "0.0.0.0/0"] },
+      registries: { plainHTTPHosts: registryHosts(cluster) },
     },
   };
+}
+
+/** An existing cluster may have none: then the tests of images say so. */
+function registryHosts(cluster: Cluster): readonly string[] {
+  try {
+    return [cluster.registry.pullHost];
+  } catch {
+    return [];
+  }
 }
 
 async function installChart(helm: Command, values: Readonly<Record<string, unknown>>): Promise<void> {

@@ -1,0 +1,3 @@
+module kubelambda.test/static
+
+go 1.24
