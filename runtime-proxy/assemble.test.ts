@@ -345,7 +345,10 @@ describe("assemble", () => {
       },
       "the document is null": { change: { KUBELAMBDA_ENVIRONMENT: "null" }, want: /no code digest and list of layers/ },
       "the task directory is missing": {
-        change: { KUBELAMBDA_TASK_DIRECTORY: "/none" },
+        change: {
+          KUBELAMBDA_ENVIRONMENT: JSON.stringify({ code: `sha256:${"0".repeat(64)}`, layers: [] }),
+          KUBELAMBDA_TASK_DIRECTORY: "/none",
+        },
         want: /^Cannot prepare task directory "\/none": ENOENT/,
       },
     };
@@ -357,6 +360,16 @@ describe("assemble", () => {
         assert.equal(stderr.split("\n").length, 2);
       });
     }
+  });
+
+  it("brings the supervisor alone for an image, and needs no task directory", async () => {
+    const options = await kit.assembleOptions({ layers: [] });
+    const [source, target] = [join(kit.directory, "supervisor-source"), join(kit.directory, "control")];
+    await writeFile(source, "#!");
+    const supervisor = { source, directories: [target] };
+    const report = await assemble({ ...options, taskDirectory: "/none", layersDirectory: "/none", supervisor });
+    assert.deepEqual(report.packages, []);
+    assert.equal((await stat(join(target, "supervisor"))).mode & 0o777, 0o555);
   });
 
   it("leaves no file behind when it is aborted", async () => {
