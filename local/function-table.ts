@@ -73,7 +73,7 @@ export class FunctionTable {
     const url = `${baseUrl}/2015-03-31/functions/${nameOf(object)}/invocations`;
     this.#add({
       name: nameOf(object),
-      runtime: object.spec.runtime ?? "",
+      runtime: object.spec.packageType === "Image" ? "image" : (object.spec.runtime ?? ""),
       ready: isReady ? took : "no",
       url: isReady ? url : outcome,
     });

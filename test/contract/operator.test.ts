@@ -173,11 +173,6 @@ describe("operator on a real API server", function () {
         message:
           /^Cannot read the code from code.s3Bucket: this release does not take code from there; use files, zipFile, configMapRef, or url with sha256$/,
       },
-      "an image": {
-        spec: { packageType: "Image", code: { imageURI: "registry/x:1" } },
-        reason: "SourceNotServed",
-        message: /^Cannot run image "registry\/x:1": this release runs packageType Zip/,
-      },
       "tenants apart": {
         spec: { tenancyConfig: { tenantIsolationMode: "PER_TENANT" } },
         reason: "FieldNotServed",

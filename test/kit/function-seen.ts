@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { API_VERSION } from "../../crds/names.ts";
 import { parseFunction, type FunctionObject, type FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
+import type { ResolvedImage } from "../../crds/wire/images.ts";
+import { imagePackage } from "../../operator/controllers/function/image-code.ts";
 import type { EnvironmentSettings } from "../../operator/environment-settings.ts";
 import type { FunctionSeen } from "../../operator/controllers/function/decide.ts";
 import type { LayerUse } from "../../operator/controllers/function/layer-use.ts";
@@ -62,6 +64,40 @@ export function functionObject(
   const parsed = parseFunction({ apiVersion: API_VERSION, kind: "Function", metadata, spec: { ...base, ...spec } });
   if (!parsed.ok) throw new Error(parsed.error);
   return { ...parsed.value, metadata, ...(status !== undefined && { status }) };
+}
+
+export const resolvedImage: ResolvedImage = {
+  reference: `registry.test/team/image@sha256:${"a".repeat(64)}`,
+  digest: `sha256:${"a".repeat(64)}`,
+  namedDigest: `sha256:${"b".repeat(64)}`,
+  tag: "1",
+  entryPoint: ["/entry"],
+  command: ["index.handler"],
+  workingDirectory: "/var/task",
+  platform: "linux/amd64",
+  compressedBytes: 1000,
+};
+
+/** A Function that is an image. */
+export function imageFunction(
+  spec: Partial<FunctionSpecInput> = {},
+  status?: FunctionObject["status"],
+): Stored<FunctionObject> {
+  const image = { packageType: "Image", code: { imageURI: "registry.test/team/image:1" } } as const;
+  return functionObject({ ...image, runtime: undefined, handler: undefined, ...spec }, status);
+}
+
+export function imageRecipe(object: Stored<FunctionObject>, image = resolvedImage): Recipe {
+  return decideRecipe({
+    ...functionSettings,
+    object,
+    code: imagePackage(image),
+    layers: [],
+    sourceHash: "source",
+    image: image.reference,
+    resolvedImage: image,
+    hash: sha256,
+  });
 }
 
 export function recipeFor(object: Stored<FunctionObject>, layers: readonly LayerUse[] = []): Recipe {

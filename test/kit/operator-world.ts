@@ -43,7 +43,8 @@ export class OperatorWorld {
     this.store = parts.store;
   }
 
-  static async start(): Promise<OperatorWorld> {
+  /** `storeEnv`: variables of the package store. */
+  static async start(storeEnv: Readonly<Record<string, string>> = {}): Promise<OperatorWorld> {
     const controlPlane = await startControlPlane();
     const client = new ApiServerClient({
       access: await kubeconfigAccess(controlPlane.kubeconfig),
@@ -53,7 +54,7 @@ export class OperatorWorld {
       const text = readFileSync(new URL(`../../crds/${plural}.yaml`, import.meta.url), "utf8");
       await client.create(parse(text) as KubernetesObject);
     }
-    const world = new OperatorWorld({ controlPlane, client, store: await startTestStore() });
+    const world = new OperatorWorld({ controlPlane, client, store: await startTestStore(storeEnv) });
     await world.makeNamespace("kubelambda");
     for (const kind of kindDefinitions) {
       await world.until(`${kind.kind} is served`, () =>
