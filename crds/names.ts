@@ -25,6 +25,8 @@ export const annotations = {
 } as const;
 
 export const ENVIRONMENT_COMPONENT = "environment";
+/** Of short-lived pods that read something with a namespace's own Secrets. */
+export const FETCH_COMPONENT = "fetch";
 export const LATEST = "$LATEST";
 
 /** The 12-digit account id of a namespace: FNV-1a (64 bit) of its name, modulo 10^12. Stable, so ARNs survive a reinstall. */

@@ -16,6 +16,8 @@ import { layerController } from "./controllers/layer/controller.ts";
 import { notServedController } from "./controllers/not-served/controller.ts";
 import type { NotServedObject } from "./controllers/not-served/decide.ts";
 import type { EnvironmentSettings } from "./environment-settings.ts";
+import { createAskForImage } from "./images/ask-for-image.ts";
+import { FetchPods } from "./images/fetch-pods.ts";
 import { NumberTaker } from "./number-taker.ts";
 import type { OperatorConfig } from "./operator-config.ts";
 import { cachesOf, type OperatorCaches } from "./operator-caches.ts";
@@ -146,10 +148,22 @@ function functionSettings(
   };
 }
 
-function imageResolver({ config, dependencies }: LeadershipOptions, onChange: (key: string) => void): ImageResolver {
-  const { packageStore, clock, draw, log } = dependencies;
+function imageResolver(options: LeadershipOptions, onChange: (key: string) => void): ImageResolver {
+  const { config, dependencies, mayAct, signal } = options;
+  const { client, packageStore, clock, draw, log } = dependencies;
+  const onError = (error: unknown): void => void log.warn("Cannot remove a pod that read an image", { error });
+  const pods = new FetchPods({
+    ...{ client, clock, draw, mayAct, onError },
+    namespace: config.KUBELAMBDA_WATCH_NAMESPACE,
+    settings: {
+      image: config.KUBELAMBDA_IMAGE,
+      imagePullPolicy: config.KUBELAMBDA_IMAGE_PULL_POLICY,
+      plainHttpHosts: config.KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS,
+    },
+  });
+  pods.removeLeft(signal).catch(onError);
   return new ImageResolver({
-    ask: (_object, request, signal) => packageStore.resolveImage(request, signal),
+    ask: createAskForImage(packageStore, pods),
     clock,
     draw,
     recheckMs: config.KUBELAMBDA_IMAGE_RECHECK_SECONDS * 1000,

@@ -47,6 +47,7 @@ export const reasons = {
   ImageUnauthorized: "The registry wants credentials, or others than it got; it is tried again",
   ImageRefused: "The registry must not be asked: its address is closed or it speaks plain HTTP; it is tried again",
   RegistryUnreachable: "The registry does not answer; it is tried again",
+  FetchFailed: "The pod that reads an image with the pull secrets of its namespace cannot run; it is tried again",
   ImageCurrent: "The tag names what runs, or the image is named by its digest",
   ImageMoved: "The tag names another digest by now; what was resolved goes on",
   UnknownRuntime: "The chart's table of runtimes has no such identifier",

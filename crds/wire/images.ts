@@ -1,6 +1,7 @@
 /**
  * Operator → package store: an image reference becomes a digest and what the image says of itself, once; everything after uses
- * the digest. The same answer is what a fetch pod leaves for the operator (`formatFetchMessage` in runtime-proxy/fetch.ts).
+ * the digest. A fetch pod, to which the kubelet gives pull secrets, leaves the same answer for the operator, as JSON, in its termination
+ * message, of which the kubelet keeps 4,096 bytes.
  */
 import { z } from "zod";
 
@@ -36,7 +37,18 @@ export const resolvedImageSchema = z.object({
 });
 export type ResolvedImage = z.infer<typeof resolvedImageSchema>;
 
-/** `RegistryUnreachable` and `StoreUnavailable` may mend themselves; so may `ImageNotFound` and `ImageUnauthorized`, by what others do. */
+/** Variables of a fetch pod. */
+export const fetchVariables = {
+  /** JSON of `ResolveImageRequest`. */
+  request: "KUBELAMBDA_FETCH_REQUEST",
+  /** A directory for each pull secret is in it. */
+  secretsDirectory: "KUBELAMBDA_FETCH_SECRETS_DIRECTORY",
+  plainHttpHosts: "KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS",
+} as const;
+/** Source: Kubernetes API, terminationMessagePath. */
+export const FETCH_MESSAGE_BYTES = 4096;
+
+/** `RegistryUnreachable`, `FetchFailed` (the pod that was to read the image could not) and `StoreUnavailable` may mend themselves; so may `ImageNotFound` and `ImageUnauthorized`, by what others do. */
 export const imageErrorCodes = [
   "InvalidImageReference",
   "ImageNotFound",
@@ -45,6 +57,7 @@ export const imageErrorCodes = [
   "InvalidImage",
   "ImageArchitectureMismatch",
   "RegistryUnreachable",
+  "FetchFailed",
   "StoreUnavailable",
 ] as const;
 export type ImageErrorCode = (typeof imageErrorCodes)[number];

@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "packages                    package store (in a cluster)",
     run: async () => (await import("../../runtime-proxy/packages.ts")).packagesMain(process.env),
   },
+  fetch: {
+    summary: "fetch                       read an image with a namespace's pull secrets (in a short-lived pod)",
+    run: async () => (await import("../../runtime-proxy/fetch.ts")).fetchMain(process.env),
+  },
 };
 
 function usage(): string {

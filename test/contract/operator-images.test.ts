@@ -1,8 +1,13 @@
 /** Functions that are images: the operator and the package store with a real API server and a real registry. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "mocha";
+import type { ResolvedImage } from "../../crds/wire/images.ts";
 import type { FunctionObject, FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
+import { kinds } from "../../lib/kubernetes/kinds.ts";
+import type { Pod } from "../../operator/pod.ts";
+import { createAddressRules } from "../../runtime-proxy/packages/address-rules.ts";
+import { lookUpImage } from "../../runtime-proxy/registry/image-resolver.ts";
 import type { RunningOperator } from "../../operator/operator.ts";
 import { RegistryPusher } from "../images/push.ts";
 import { startRegistry, type TestRegistry } from "../images/registry.ts";
@@ -113,6 +118,76 @@ describe("operator and images", function () {
     const arm = await ready("arm", imageSpec("both", { architectures: ["arm64"] }));
     assert.ok(arm.status?.resolvedImageURI?.endsWith(arm64));
   });
+
+  it("reads a private image in a pod with the function's pull secrets, and removes the pod", async () => {
+    await world.createFunction(
+      namespace,
+      "private",
+      imageSpec("hidden", { podTemplate: { spec: { imagePullSecrets: [{ name: "pull" }] } } }),
+    );
+    const pod = await untilFetchPod();
+    assert.deepEqual(
+      pod.spec.volumes?.filter(({ secret }) => secret !== undefined),
+      [{ name: "pull-0", secret: { secretName: "pull", optional: true, defaultMode: 420 } }],
+    );
+    assert.equal(pod.spec.automountServiceAccountToken, false);
+    const digest = await push("found", "private");
+    const image = await lookUp("found");
+    await endFetchPod(pod, JSON.stringify({ outcome: "resolved", image }));
+    const object = await world.untilCondition({ namespace, name: "private" }, { type: "Ready", status: "True" });
+    assert.ok(object.status?.resolvedImageURI?.endsWith(digest));
+    await world.until("the pod is gone", async () => ((await fetchPods()).length === 0 ? true : undefined));
+  });
+
+  it("uses the pull secrets of the service account, and says why their pod did not answer", async () => {
+    const account = {
+      apiVersion: "v1",
+      kind: "ServiceAccount",
+      metadata: { namespace, name: "puller" },
+      imagePullSecrets: [{ name: "of-account" }],
+    };
+    await world.client.create(account);
+    await world.createFunction(namespace, "private", imageSpec("hidden", { serviceAccountName: "puller" }));
+    const pod = await untilFetchPod();
+    assert.equal(pod.spec.volumes?.find(({ secret }) => secret !== undefined)?.secret?.secretName, "of-account");
+    await endFetchPod(pod, "no JSON");
+    const object = await world.untilCondition(
+      { namespace, name: "private" },
+      { type: "CodeResolved", status: "False", reason: "FetchFailed" },
+    );
+    assert.match(messageOf(object, "Ready"), /its pod ended with exit code 0 and no answer/);
+    assert.equal(object.status?.state, "Pending");
+  });
+
+  async function lookUp(tag: string): Promise<ResolvedImage> {
+    const plainHttpHosts = [registry.host];
+    const rules = createAddressRules({ allowedCIDRs: [], deniedCIDRs: [] });
+    const lookup = { image: `${registry.host}/${repository}:${tag}`, architecture: "x86_64" } as const;
+    const answer = await lookUpImage(lookup, { rules, privateHosts: [], plainHttpHosts });
+    assert.ok(answer.outcome === "resolved");
+    return answer.image;
+  }
+
+  async function fetchPods(): Promise<readonly Stored<Pod>[]> {
+    return (await world.client.list<Pod>(kinds.pod, { namespace, labelSelector: "kubelambda.dev/component=fetch" }))
+      .items;
+  }
+
+  async function untilFetchPod(): Promise<Stored<Pod>> {
+    return await world.until("a pod reads the image", async () => (await fetchPods())[0]);
+  }
+
+  /** What a kubelet says of a pod whose container has ended. */
+  async function endFetchPod(pod: Stored<Pod>, message: string): Promise<void> {
+    const terminated = {
+      exitCode: 0,
+      message,
+      startedAt: new Date().toISOString(),
+      finishedAt: new Date().toISOString(),
+    };
+    const container = { name: "fetch", ready: false, restartCount: 0, image: "x", imageID: "", state: { terminated } };
+    await world.setPodStatus(pod, { phase: "Succeeded", containerStatuses: [container] });
+  }
 
   const refusals: Record<string, { imageURI: (host: string) => string; type?: string; reason: string; says: RegExp }> =
     {

@@ -1,7 +1,11 @@
 /** Images looked up in a real registry, with every kind of proof. */
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
-import type { ImageAnswer } from "../../crds/wire/images.ts";
+import { fetchVariables, imageAnswerSchema, type ImageAnswer } from "../../crds/wire/images.ts";
+import { fetchImage, fetchMain } from "../../runtime-proxy/fetch.ts";
 import { createAddressRules } from "../../runtime-proxy/packages/address-rules.ts";
 import type { Credentials } from "../../runtime-proxy/registry/credentials.ts";
 import { lookUpImage, type ImageLookup } from "../../runtime-proxy/registry/image-resolver.ts";
@@ -176,6 +180,69 @@ describe("images of a real registry", function () {
       tokens.requests.every(({ scope }) => /^repository:(open|closed)\/image:pull$/.test(scope)),
       true,
     );
+  });
+
+  it("reads with the pull secrets that a pod has, one after another, and says what is missing", async () => {
+    const request = { namespace: "team", image: `${guarded.host}/closed/image:1`, architecture: "x86_64" } as const;
+    const secret = (name: string, secretWord: string): string => {
+      const auth = Buffer.from(`${name}:${secretWord}`).toString("base64");
+      return JSON.stringify({ auths: { [guarded.host]: { auth } } });
+    };
+    const access = { rules, privateHosts: [], plainHttpHosts: [guarded.host, new URL(tokens.url).host] };
+    const taken = await fetchImage(request, [secret(user, "wrong"), "no JSON", secret(user, password)], access);
+    assert.match(resolvedDigest(taken), /^sha256:/);
+    failed(await fetchImage(request, [secret(user, "wrong")], access), "ImageUnauthorized", /gives no token/);
+    failed(await fetchImage(request, [], access), "ImageUnauthorized", /no pull secret that it names is there/);
+    const other = ['{"auths":{"ghcr.io":{"username":"a","password":"b"}}}'];
+    failed(
+      await fetchImage(request, other, access),
+      "ImageUnauthorized",
+      /no pull secret has credentials for its registry/,
+    );
+  });
+
+  it("leaves as a process what a pod can tell, also when that is too long", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "fetch-"));
+    const log = join(directory, "termination-log");
+    const secrets = join(directory, "secrets");
+    for (const [name, file] of [
+      ["a", ".dockercfg"],
+      ["b", ".dockerconfigjson"],
+    ] as const) {
+      mkdirSync(join(secrets, name), { recursive: true });
+      const entry = { [closed.host]: { username: user, password } };
+      writeFileSync(join(secrets, name, file), JSON.stringify(name === "a" ? {} : { auths: entry }));
+    }
+    const run = async (tag: string): Promise<ImageAnswer> => {
+      await fetchMain({
+        [fetchVariables.request]: JSON.stringify({
+          namespace: "team",
+          image: `${closed.host}/team/image:${tag}`,
+          architecture: "x86_64",
+        }),
+        [fetchVariables.secretsDirectory]: secrets,
+        [fetchVariables.plainHttpHosts]: closed.host,
+        KUBELAMBDA_TERMINATION_LOG: log,
+      });
+      const text = readFileSync(log, "utf8");
+      assert.ok(Buffer.byteLength(text) <= 4096);
+      return imageAnswerSchema.parse(JSON.parse(text));
+    };
+    try {
+      resolvedDigest(await run("1"));
+      const basic = { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` };
+      const config = { Entrypoint: ["/main", "x".repeat(5000)] };
+      await new RegistryPusher(closed.url, basic).pushImage({
+        repository: "team/image",
+        tag: "long",
+        files: file("6"),
+        config,
+      });
+      failed(await run("long"), "InvalidImage", /longer than a pod can tell/);
+      failed(await run("none"), "ImageNotFound", /no manifest "none"/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it("asks no registry at a closed address or without TLS unless it is allowed", async () => {

@@ -21,6 +21,7 @@ export const imageErrors = {
   ImageUnauthorized: { reason: "ImageUnauthorized", isRetried: true },
   ImageRefused: { reason: "ImageRefused", isRetried: true },
   RegistryUnreachable: { reason: "RegistryUnreachable", isRetried: true },
+  FetchFailed: { reason: "FetchFailed", isRetried: true },
   StoreUnavailable: { reason: "PackageStoreUnavailable", isRetried: true },
 } as const satisfies Record<ImageErrorCode, { reason: Reason; isRetried: boolean }>;
 

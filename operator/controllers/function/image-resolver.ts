@@ -13,13 +13,19 @@ export type AskForImage = (
   object: Stored<FunctionObject>,
   request: ResolveImageRequest,
   signal: AbortSignal,
-) => Promise<ImageAnswer>;
+) => Promise<Asking>;
+
+export interface Asking {
+  readonly answer: ImageAnswer;
+  /** It took a pod, which is not made every few minutes for every function. */
+  readonly byPod: boolean;
+}
 
 export interface ImageResolverOptions {
   readonly ask: AskForImage;
   readonly clock: Clock;
   readonly draw: () => number;
-  /** Between two looks at a tag. */
+  /** Between two looks at a tag; twelve times that where a look takes a pod. */
   readonly recheckMs: number;
   /** An answer is there: look at the Function `key`. */
   readonly onChange: (key: string) => void;
@@ -33,13 +39,14 @@ export interface WantedImage {
 }
 
 const requestsAtOnce = 8;
+const podRecheckFactor = 12;
 const backoff: BackoffPolicy = { initialMs: 2000, maxMs: 120_000, factor: 2, jitter: 0.2 };
 
 /** Has every function's image resolved once, and its tag looked at now and then. Never makes its caller wait. */
 export class ImageResolver {
   readonly #options: ImageResolverOptions;
-  readonly #resolutions: Asked<ImageAnswer>;
-  readonly #tags: Asked<ImageAnswer>;
+  readonly #resolutions: Asked<Asking>;
+  readonly #tags: Asked<Asking>;
   readonly #requests = new ConcurrencyLimit(requestsAtOnce);
   readonly #ending = new AbortController();
 
@@ -54,13 +61,14 @@ export class ImageResolver {
 
   /** What is known by now of an image that has not been resolved before; asks where nothing is. */
   look(key: string, wanted: WantedImage): { readonly code: PackageSeen; readonly image?: ResolvedImage } {
-    const { answer, againAfterMs } = this.#resolutions.look(key, {
+    const { answer: known, againAfterMs } = this.#resolutions.look(key, {
       // Another pull secret is another try.
       id: `${wanted.sourceHash} ${JSON.stringify(pullSecretsOf(wanted.object))}`,
       ask: () => this.#ask(wanted, undefined),
       againAfterMs: (given, failures) => this.#retryAfterMs(given, failures),
       isFailure,
     });
+    const answer = known?.answer;
     if (answer === undefined || answer.outcome === "unchanged") return { code: { type: "resolving" } };
     if (answer.outcome === "resolved") {
       const { image } = answer;
@@ -80,12 +88,12 @@ export class ImageResolver {
     const known = this.#tags.look(key, {
       id: `${wanted.sourceHash} ${image.namedDigest}`,
       ask: () => this.#ask(wanted, image.namedDigest),
-      againAfterMs: () => recheckMs,
+      againAfterMs: ({ byPod }) => (byPod ? recheckMs * podRecheckFactor : recheckMs),
       isFailure,
       // After a restart not all at once.
       firstAfterMs: recheckMs * (0.5 + draw() / 2),
     });
-    const tag = known.answer === undefined ? undefined : tagSeen(known.answer, image);
+    const tag = known.answer === undefined ? undefined : tagSeen(known.answer.answer, image);
     const againAfterMs = Math.min(recheckMs, Math.max(1000, known.againAfterMs));
     return { ...(tag !== undefined && { tag }), againAfterMs };
   }
@@ -100,12 +108,12 @@ export class ImageResolver {
     this.#ending.abort(new Error("The operator is stopping"));
   }
 
-  #retryAfterMs(answer: ImageAnswer, failures: number): number {
+  #retryAfterMs({ answer }: Asking, failures: number): number {
     const isRetried = answer.outcome === "failed" && imageErrors[answer.code].isRetried;
     return isRetried ? backoffMs(backoff, failures, this.#options.draw()) : Infinity;
   }
 
-  async #ask({ object }: WantedImage, knownDigest: string | undefined): Promise<ImageAnswer> {
+  async #ask({ object }: WantedImage, knownDigest: string | undefined): Promise<Asking> {
     const { spec, metadata } = object;
     const request: ResolveImageRequest = {
       namespace: metadata.namespace ?? "",
@@ -118,7 +126,7 @@ export class ImageResolver {
     } catch (error) {
       this.#options.onError(error);
       const message = `Cannot resolve image "${request.image}": the package store does not answer; trying again`;
-      return { outcome: "failed", code: "StoreUnavailable", message };
+      return { answer: { outcome: "failed", code: "StoreUnavailable", message }, byPod: false };
     }
   }
 }
@@ -128,8 +136,8 @@ export function pullSecretsOf({ spec }: FunctionObject): readonly string[] {
   return (spec.podTemplate?.spec?.imagePullSecrets ?? []).map(({ name }) => name);
 }
 
-function isFailure({ outcome }: ImageAnswer): boolean {
-  return outcome === "failed";
+function isFailure({ answer }: Asking): boolean {
+  return answer.outcome === "failed";
 }
 
 function tagSeen(answer: ImageAnswer, image: ResolvedImage): TagSeen {
