@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Cluster } from "../cluster/any-cluster.ts";
 import { startCluster } from "../cluster/cluster.ts";
+import { bridge } from "../cluster/node-network.ts";
 import { repositoryRoot } from "../cluster/paths.ts";
 import { run } from "../cluster/run.ts";
 import { buildProductImage, buildRuntimeImages, runtimeImages, type ProductImage } from "./image.ts";
@@ -123,10 +124,13 @@ function chartValues({ repository, tag }: ProductImage, cluster: Cluster): Reado
   };
 }
 
+/** Where a test starts a registry that wants a password, on the node of the cluster that is built here. */
+export const closedRegistryHost = `${bridge.address}:25001`;
+
 /** An existing cluster may have none: then the tests of images say so. */
 function registryHosts(cluster: Cluster): readonly string[] {
   try {
-    return [cluster.registry.pullHost];
+    return [cluster.registry.pullHost, closedRegistryHost];
   } catch {
     return [];
   }

@@ -113,6 +113,10 @@ export class RegistryPusher {
     return digestOf(Buffer.from(body));
   }
 
+  async deleteManifest(repository: string, digest: string): Promise<void> {
+    await this.#send("DELETE", `/v2/${repository}/manifests/${digest}`, {});
+  }
+
   async #pushBase(repository: string, archive: string): Promise<Base> {
     const { host } = new URL(this.#url);
     const target = `docker://${host}/${repository}:base`;

@@ -40,11 +40,10 @@ export interface TokenServer {
   stop(): Promise<void>;
 }
 
-/** `auth` is the registry's own configuration; absent: everybody may do everything. */
-export async function startRegistry(auth?: "basic" | TokenServer): Promise<TestRegistry> {
+/** `auth` absent: everybody may do everything; `address` (`host:port`) absent: a free port of the loopback. */
+export async function startRegistry(auth?: "basic" | TokenServer, address?: string): Promise<TestRegistry> {
   const directory = mkdtempSync(join(tmpdir(), "registry-"));
-  const [port = 0] = await freePorts(1);
-  const host = `127.0.0.1:${port}`;
+  const host = address ?? `127.0.0.1:${(await freePorts(1))[0] ?? 0}`;
   const passwords = join(directory, "htpasswd");
   writeFileSync(passwords, `${user}:${passwordHash}\n`);
   const basic = { htpasswd: { realm: "test", path: passwords } };
