@@ -9,8 +9,7 @@ import {
 import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
 import type { EventDraft, Outcome } from "../../../lib/kubernetes/plan.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
-import { imageReasons, retriedImageReasons, tagCondition } from "./image-code.ts";
-import type { ImageSeen } from "./observe-image.ts";
+import { imageReasons, retriedImageReasons, tagCondition, type ImageSeen } from "./image-code.ts";
 import type { Recipe } from "./recipe.ts";
 import { layersCondition } from "./layer-condition.ts";
 import { extensionFiles, type LayersSeen } from "./layer-use.ts";

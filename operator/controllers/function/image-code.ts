@@ -2,7 +2,6 @@
 import type { ConditionDraft, Reason } from "../../../crds/v1alpha1/condition.ts";
 import type { FunctionObject, FunctionSpec } from "../../../crds/v1alpha1/function.ts";
 import type { ImageErrorCode, ResolvedImage } from "../../../crds/wire/images.ts";
-import type { ImageSeen } from "./observe-image.ts";
 import type { Recipe } from "./recipe.ts";
 import type { Problem } from "./served-fields.ts";
 
@@ -11,6 +10,12 @@ export type TagSeen =
   | { readonly type: "current" }
   | { readonly type: "moved"; readonly digest: string }
   | { readonly type: "unknown"; readonly reason: Reason; readonly message: string };
+
+export interface ImageSeen {
+  readonly resolved: ResolvedImage;
+  /** Absent: it has no tag, or has not been looked at again. */
+  readonly tag?: TagSeen | undefined;
+}
 
 /** A closed map from the store's codes to a condition's reasons; the retried ones may mend themselves, or be mended elsewhere. */
 export const imageErrors = {

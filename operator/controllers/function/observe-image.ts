@@ -1,17 +1,10 @@
 /** What is known of the image that a Function names. */
-import type { ResolvedImage } from "../../../crds/wire/images.ts";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import { keyOf, type Stored } from "../../../lib/kubernetes/object.ts";
 import type { PackageSeen } from "../../package-source.ts";
-import { imagePackage, imageSource, imagesNotServed, type TagSeen } from "./image-code.ts";
+import { imagePackage, imageSource, imagesNotServed, type ImageSeen } from "./image-code.ts";
 import type { ImageResolver } from "./image-resolver.ts";
 import type { ControllerRevision } from "./recipe.ts";
-
-export interface ImageSeen {
-  readonly resolved: ResolvedImage;
-  /** Absent: it has no tag, or has not been looked at again. */
-  readonly tag?: TagSeen | undefined;
-}
 
 export interface ImageLook {
   readonly code: PackageSeen;
