@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import { buildImage } from "../cluster/runtime-images.ts";
+import { waitUntil } from "../cluster/wait-until.ts";
 import { RegistryPusher, type ImageToPush } from "../images/push.ts";
 import { password, startRegistry, user } from "../images/registry.ts";
 import { buildStaticProgram } from "../images/static-program.ts";
@@ -232,7 +233,9 @@ describe("functions that are images", () => {
     }
     const folder = join(stateDir, "containerd", "certs.d", closedRegistryHost);
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "hosts.toml"), `server = "http://${closedRegistryHost}"\n`);
+    const url = `http://${closedRegistryHost}`;
+    const hosts = `server = "${url}"\n[host."${url}"]\n  capabilities = ["pull", "resolve"]\n`;
+    writeFileSync(join(folder, "hosts.toml"), hosts);
     const registry = await startRegistry("basic", closedRegistryHost);
     try {
       const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
@@ -256,8 +259,11 @@ describe("functions that are images", () => {
       const accountUser = `system:serviceaccount:kubelambda:kubelambda-operator`;
       const mayRead = await space.kubectl("auth", "can-i", "get", "secrets", "--as", accountUser).catch(() => "no");
       assert.equal(mayRead.trim(), "no");
-      const left = await space.kubectl("get", "pods", "-l", "kubelambda.dev/component=fetch", "-o", "name");
-      assert.equal(left.trim(), "");
+      // One more may look at the tag.
+      await waitUntil({ what: "the pod that read the image to go", timeoutMs: 30_000, everyMs: 250 }, async () => {
+        const left = await space.kubectl("get", "pods", "-l", "kubelambda.dev/component=fetch", "-o", "name");
+        return left.trim() === "" ? true : undefined;
+      });
     } finally {
       await registry.stop();
     }
