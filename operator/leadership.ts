@@ -151,7 +151,9 @@ function functionSettings(
 function imageResolver(options: LeadershipOptions, onChange: (key: string) => void): ImageResolver {
   const { config, dependencies, mayAct, signal } = options;
   const { client, packageStore, clock, draw, log } = dependencies;
-  const onError = (error: unknown): void => void log.warn("Cannot remove a pod that read an image", { error });
+  const onError = (error: unknown): void => {
+    log.warn("Cannot remove a pod that read an image", { error });
+  };
   const pods = new FetchPods({
     ...{ client, clock, draw, mayAct, onError },
     namespace: config.KUBELAMBDA_WATCH_NAMESPACE,
