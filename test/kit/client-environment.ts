@@ -17,7 +17,10 @@ export async function startClient(
   const { task, managed } = await buildClient(name, (line) => process.stderr.write(`    ${line}\n`));
   return await AgentEnvironment.start({
     document: { runtime, handler, memorySize, timeoutSeconds, ...document },
-    variables: { KUBELAMBDA_TASK_ROOT: task, ...(managed !== undefined && { KUBELAMBDA_RUNTIME_ROOT: `${managed}/runtime` }) },
+    variables: {
+      KUBELAMBDA_TASK_ROOT: task,
+      ...(managed !== undefined && { KUBELAMBDA_RUNTIME_ROOT: `${managed}/runtime` }),
+    },
   });
 }
 

@@ -114,7 +114,7 @@ async function sendStream(stream: ScriptedStream, request: IncomingMessage, resp
   if (isWanted) response.flushHeaders();
   const whole: Buffer[] = [];
   for await (const chunk of chunks) {
-    if (!isWanted) whole.push(Buffer.from(chunk));
+    if (!isWanted) whole.push(Buffer.from(chunk as Uint8Array));
     // Settles also when nobody is there any more to take it.
     else await new Promise((resolve) => response.write(chunk, resolve));
   }

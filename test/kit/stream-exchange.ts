@@ -34,7 +34,7 @@ export async function openStream(address: string, path: string, options: StreamO
   });
   sent.end(body);
   const [message] = (await once(sent, "response")) as [IncomingMessage];
-  const chunks = message[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const chunks = message[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   const chunk = async (): Promise<Buffer | undefined> => {
     const { done, value } = await chunks.next();
     return done === true ? undefined : value;
