@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
-import { describeRuntimeProcess, logStreamName, runtimeVariables, type RuntimePlace } from "./environment-variables.ts";
+import {
+  describeExtensionProcess,
+  describeRuntimeProcess,
+  extensionVariables,
+  logStreamName,
+  runtimeVariables,
+  type RuntimePlace,
+} from "./environment-variables.ts";
 
 const document: EnvironmentDocument = {
   namespace: "default",
@@ -126,5 +133,41 @@ describe("describeRuntimeProcess", () => {
 describe("logStreamName", () => {
   it("has date, version and chance", () => {
     assert.equal(logStreamName("$LATEST", Date.UTC(2026, 0, 31), "ab"), "2026/01/31/[$LATEST]ab");
+  });
+});
+
+describe("extensionVariables", () => {
+  const own = { MINE: "1", AWS_XRAY_CONTEXT_MISSING: "RUNTIME_ERROR", PATH: "/mine" };
+
+  it("extensions-api 33: the runtime's, less what is only its own", () => {
+    const runtime = variables();
+    const extension = extensionVariables(document, place);
+    const gone = Object.keys(runtime).filter((name) => !(name in extension));
+    assert.deepEqual(gone.sort(), [
+      "AWS_EXECUTION_ENV",
+      "AWS_LAMBDA_LOG_GROUP_NAME",
+      "AWS_LAMBDA_LOG_STREAM_NAME",
+      "AWS_XRAY_CONTEXT_MISSING",
+      "AWS_XRAY_DAEMON_ADDRESS",
+      "LAMBDA_RUNTIME_DIR",
+      "LAMBDA_TASK_ROOT",
+      "_AWS_XRAY_DAEMON_ADDRESS",
+      "_AWS_XRAY_DAEMON_PORT",
+      "_HANDLER",
+      "_LAMBDA_TELEMETRY_LOG_FD",
+    ]);
+    for (const [name, value] of Object.entries(extension)) assert.equal(value, runtime[name], name);
+  });
+
+  it("has the customer's variables, also those that the platform would not give it", () => {
+    const extension = extensionVariables({ ...document, variables: own }, place);
+    assert.deepEqual({ ...extension, ...own }, extension);
+    assert.equal(extension["AWS_XRAY_DAEMON_ADDRESS"], undefined);
+  });
+
+  it("starts the file itself, without arguments", () => {
+    const { argv, telemetryFd } = describeExtensionProcess(document, place, "agent.sh");
+    assert.deepEqual(argv, ["/opt/extensions/agent.sh"]);
+    assert.equal(telemetryFd, undefined);
   });
 });

@@ -20,6 +20,8 @@ export interface NodeServerOptions {
 }
 
 const lookAgainMs = 10;
+/** Requests on one connection that wait for the one before them. */
+const maxPipelined = 32;
 
 /** Serves a handler; knows its connections, since the end of a process shows there too. */
 export class NodeServer {
@@ -27,6 +29,9 @@ export class NodeServer {
   readonly #sockets = new Set<Socket>();
   readonly #options: NodeServerOptions;
   readonly #requests = new Set<IncomingMessage>();
+  /** The newest request's answer, and how many wait before it. */
+  readonly #lastOf = new WeakMap<Socket, ServerResponse>();
+  readonly #waitingOf = new WeakMap<Socket, number>();
   /** Of connections that have ended. */
   #endedBytes = 0;
   #isClosing = false;
@@ -43,7 +48,13 @@ export class NodeServer {
     this.#server.maxConnections = options.maxConnections;
     this.#server.on("connection", (socket) => this.#track(socket));
     this.#server.on("request", (request, response) => void this.#serve(request, response));
-    this.#server.on("clientError", refuseBrokenRequest);
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      const last = this.#lastOf.get(socket);
+      // What is broken may be what follows a request that is still being answered.
+      if (last?.req.complete === true && !isAnswered(last))
+        last.once("close", () => refuseBrokenRequest(error, socket));
+      else refuseBrokenRequest(error, socket);
+    });
   }
 
   /** Resolves once connections are taken; port 0 takes any. */
@@ -125,6 +136,7 @@ export class NodeServer {
     response.on("error", () => undefined);
     request.on("error", () => undefined);
     try {
+      if (!(await this.#isTurnOf(request.socket, response))) return;
       const answer = await this.#options.handle({
         method: request.method ?? "",
         path: pathOf(request.url ?? ""),
@@ -138,6 +150,22 @@ export class NodeServer {
       this.#options.onFault(error);
       response.destroy();
     }
+  }
+
+  /** What comes in one piece on one connection is served one after the other, as it was sent. */
+  async #isTurnOf(socket: Socket, response: ServerResponse): Promise<boolean> {
+    const before = this.#lastOf.get(socket);
+    this.#lastOf.set(socket, response);
+    if (before === undefined || isAnswered(before)) return true;
+    const waiting = (this.#waitingOf.get(socket) ?? 0) + 1;
+    if (waiting > maxPipelined) {
+      socket.destroy();
+      return false;
+    }
+    this.#waitingOf.set(socket, waiting);
+    await new Promise((resolve) => before.once("close", resolve));
+    this.#waitingOf.set(socket, (this.#waitingOf.get(socket) ?? 1) - 1);
+    return !response.destroyed;
   }
 
   async #answer(response: ServerResponse, { status, headers, body = "", close }: AgentResponse): Promise<void> {
@@ -172,6 +200,10 @@ export class NodeServer {
 
 /** Of a receiver that has gone: whoever writes is not held up. */
 const nowhere: ChunkSink = { write: () => Promise.resolve() };
+
+function isAnswered(response: ServerResponse): boolean {
+  return response.writableFinished || response.destroyed || response.closed;
+}
 
 async function sendStream(response: ServerResponse, body: StreamedBody): Promise<void> {
   const write = (chunk: Uint8Array): Promise<void> => {

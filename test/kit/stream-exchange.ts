@@ -36,8 +36,8 @@ export async function openStream(address: string, path: string, options: StreamO
   const [message] = (await once(sent, "response")) as [IncomingMessage];
   const chunks = message[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   const chunk = async (): Promise<Buffer | undefined> => {
-    const { done, value } = await chunks.next();
-    return done === true ? undefined : value;
+    const next = await chunks.next();
+    return next.done === true ? undefined : next.value;
   };
   const rest = async (): Promise<Buffer> => {
     const all: Buffer[] = [];
