@@ -291,8 +291,8 @@ describe("Extensions", () => {
     await start({ talkative });
     await invoke();
     const line = "EXTENSION\tName: talkative\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n";
-    await environment.printed("START");
-    assert.ok(environment.output.indexOf(line) < environment.output.indexOf("START"), environment.output);
+    await environment.printed("START RequestId");
+    assert.ok(environment.output.indexOf(line) < environment.output.indexOf("START RequestId"), environment.output);
     assert.ok(environment.output.includes(line));
   });
 });
