@@ -14,6 +14,7 @@ import { agentCall } from "./scenarios/agent-call.ts";
 import { agentMemory } from "./scenarios/agent-memory.ts";
 import { agentRent } from "./scenarios/agent-rent.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
+import { telemetryCall } from "./scenarios/telemetry-call.ts";
 import { warmCall } from "./scenarios/warm-call.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -23,6 +24,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "agent-call": agentCall,
   "agent-rent": agentRent,
   "agent-memory": agentMemory,
+  "telemetry-call": telemetryCall,
 };
 /** Without names: cold-call needs a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
 const usual =
@@ -117,6 +119,6 @@ function within(name: string, text: string, min: number, max: number): number {
 }
 
 function usage(): string {
-  const lines = Object.entries(scenarios).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
+  const lines = Object.entries(scenarios).map(([name, { summary }]) => `  ${name.padEnd(16)}${summary}`);
   return `usage: node bench/main.ts [scenario…] [--rounds 10] [--seconds 2] [--warm-up 15] [--connections 1,10,50] [--seed 1]\n${lines.join("\n")}\n`;
 }

@@ -20,6 +20,8 @@ export interface EnvironmentParts {
   readonly routerKey: string;
   readonly functionUid: string;
   readonly revisionID: string;
+  /** Text of an external extension's file. */
+  readonly extension?: string;
 }
 
 export interface BenchEnvironment {
@@ -42,7 +44,10 @@ export async function startAgentProcess(
   podUid: string,
 ): Promise<{ readonly agent: BenchProcess; readonly socket: string }> {
   const folder = join(parts.folder, podUid);
-  await mkdir(join(folder, "opt"), { recursive: true });
+  await mkdir(join(folder, "opt/extensions"), { recursive: true });
+  if (parts.extension !== undefined) {
+    await writeFile(join(folder, "opt/extensions/ear"), parts.extension, { mode: 0o755 });
+  }
   await writeFile(join(folder, "token"), podUid);
   const socket = join(folder, "socket");
   const env = {

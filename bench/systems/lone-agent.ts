@@ -12,8 +12,8 @@ import type { System } from "./system.ts";
 
 const claimSeconds = 3600;
 
-/** One ready environment that is called as a router calls it: agent, supervisor, Node.js runtime. */
-export async function startLoneAgent(context: BenchContext, name: string): Promise<System> {
+/** One ready environment that is called as a router calls it: agent, supervisor, Node.js runtime, perhaps an extension's file. */
+export async function startLoneAgent(context: BenchContext, name: string, extension?: string): Promise<System> {
   const { processes, folder } = context;
   const [runtimeFolder, agentBundle, supervisor] = await Promise.all([
     prepareNodeRuntime(context),
@@ -30,6 +30,7 @@ export async function startLoneAgent(context: BenchContext, name: string): Promi
       routerKey: formatPublicKey(privateKey),
       functionUid: randomUUID(),
       revisionID: "r1",
+      ...(extension !== undefined && { extension }),
     },
     podUid,
   );
