@@ -6,8 +6,8 @@ import { join } from "node:path";
 import type { PlatformRecords } from "../../runtime-proxy/domain/platform-event.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
 import type { EnvironmentOptions } from "../kit/agent-environment.ts";
-import type { Exchange } from "../kit/exchange.ts";
-import { TelemetryExtension } from "../kit/telemetry-extension.ts";
+import { exchange, type Exchange } from "../kit/exchange.ts";
+import { listeningExtension, TelemetryExtension } from "../kit/telemetry-extension.ts";
 import {
   requestIdOf,
   runtimeProgram,
@@ -15,6 +15,7 @@ import {
   whenReady,
   type PlayedEnvironment,
 } from "../kit/scripted-runtime.ts";
+import { logsPath, telemetryPath } from "../kit/telemetry-world.ts";
 import { listenHttp, type HeardEvent, type TelemetryListener } from "../kit/telemetry-listener.ts";
 
 type Report = PlatformRecords["platform.report"];
@@ -22,39 +23,6 @@ type RuntimeDone = PlatformRecords["platform.runtimeDone"];
 
 /** Says that it runs, and exits with status 1 once the file `exit` is there. */
 const exitingRuntime = "#!/bin/sh\necho the runtime runs\nwhile [ ! -e exit ]; do sleep 0.05; done\nexit 1\n";
-
-/** Subscribes with long batches, prints what it hears, asks for its next event once it has heard of the last one's end. */
-const listeningExtension = `#!${process.execPath}
-const http = require("node:http");
-const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
-const call = (method, path, headers, body) => new Promise((resolve) => {
-  const sent = http.request({ host, port, method, path, headers }, (answer) => {
-    let text = "";
-    answer.on("data", (chunk) => (text += chunk));
-    answer.on("end", () => resolve({ headers: answer.headers, body: text }));
-  });
-  sent.end(body);
-});
-const server = http.createServer((request, response) => {
-  let text = "";
-  request.on("data", (chunk) => (text += chunk));
-  request.on("end", () => {
-    for (const event of JSON.parse(text)) console.log("heard " + JSON.stringify(event));
-    response.end();
-  });
-});
-server.listen(0, "127.0.0.1", async () => {
-  const registered = await call("POST", "/2020-01-01/extension/register", { "Lambda-Extension-Name": "ear.js" }, '{"events":["INVOKE","SHUTDOWN"]}');
-  const headers = { "Lambda-Extension-Identifier": registered.headers["lambda-extension-identifier"] };
-  const destination = { protocol: "HTTP", URI: "http://sandbox.localdomain:" + server.address().port };
-  await call("PUT", "/2022-07-01/telemetry", headers, JSON.stringify({ schemaVersion: "2022-12-13", types: ["platform", "function"], destination, buffering: { timeoutMs: 30000 } }));
-  for (;;) {
-    const event = JSON.parse((await call("GET", "/2020-01-01/extension/event/next", headers)).body);
-    console.log("event " + event.eventType);
-    if (event.eventType === "SHUTDOWN") process.exit(0);
-  }
-});
-`;
 
 describe("telemetry of an environment", () => {
   let played: PlayedEnvironment;
@@ -94,7 +62,7 @@ describe("telemetry of an environment", () => {
   }
   const recordsOf = <T>(type: string): T[] => listener.heard.of(type).map(({ record }) => record as T);
 
-  it("telemetry-api 15, 19, 21, 25, 26, 27: a cold call and a warm one, told in order and measured", async () => {
+  it("telemetry-api 15, 19, 20, 21, 25, 26, 27: a cold call and a warm one, told in order and measured", async () => {
     const { first, extension } = await idle();
     const invoked = played.environment.invoke("{}");
     const event = await first;
@@ -155,13 +123,22 @@ describe("telemetry of an environment", () => {
     );
   });
 
-  it("telemetry-api 9: the identifier is checked first", async () => {
+  it("telemetry-api 9: the identifier is checked first, as by the Extensions API", async () => {
     await idle();
-    const stranger = new TelemetryExtension(played.environment.agent.runtimeApi, "stranger");
-    const answer = await stranger.subscribe(listener);
-    assert.equal(answer.status, 403);
-    const { errorType } = JSON.parse(answer.body.toString()) as { errorType: string };
-    assert.equal(errorType, "Extension.MissingExtensionIdentifier");
+    const { runtimeApi } = played.environment.agent;
+    const types: Record<string, string> = {
+      "": "Extension.MissingExtensionIdentifier",
+      abc: "Extension.InvalidExtensionIdentifier",
+      "00000000-0000-4000-8000-000000000000": "Extension.UnknownExtensionIdentifier",
+    };
+    for (const path of [telemetryPath, logsPath]) {
+      for (const [identifier, want] of Object.entries(types)) {
+        const headers = { "Lambda-Extension-Identifier": identifier };
+        const answer = await exchange(runtimeApi, path, { method: "PUT", headers, body: "no JSON" });
+        assert.equal(answer.status, 403);
+        assert.equal((JSON.parse(answer.body.toString()) as { errorType: string }).errorType, want);
+      }
+    }
   });
 
   it("telemetry-api 22: a handler's error is a success, and REPORT has no status", async () => {

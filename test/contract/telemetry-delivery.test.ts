@@ -1,18 +1,9 @@
-/** The Telemetry and Logs APIs as extensions see them: real requests, real listeners by HTTP and TCP. */
+/** The Telemetry and Logs APIs as listeners see them: real ones, by HTTP and TCP. */
 import assert from "node:assert/strict";
-import type { ServerResponse } from "node:http";
-import fc from "fast-check";
 import type { PlatformRecords } from "../../runtime-proxy/domain/platform-event.ts";
 import { ManualClock } from "../kit/manual-clock.ts";
 import { listenHttp, listenTcp, type TelemetryListener } from "../kit/telemetry-listener.ts";
-import {
-  identifierOf,
-  logsPath,
-  startTelemetry,
-  subscriptionTo,
-  telemetryPath,
-  type TelemetryWorld,
-} from "../kit/telemetry-world.ts";
+import { identifierOf, logsPath, startTelemetry, subscriptionTo, type TelemetryWorld } from "../kit/telemetry-world.ts";
 
 const own = { kind: "function" } as const;
 const extension = { kind: "extension", name: "x" } as const;
@@ -24,14 +15,12 @@ const initStart: PlatformRecords["platform.initStart"] = {
 };
 const metrics = { durationMs: 5.5, billedDurationMs: 6, memorySizeMB: 128, maxMemoryUsedMB: 38 };
 
-type DroppedRecord = PlatformRecords["platform.logsDropped"];
-
 /** Lets what has arrived be read. */
 async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe("Telemetry API", () => {
+describe("Telemetry API, delivering", () => {
   let world: TelemetryWorld;
   const listeners: TelemetryListener[] = [];
 
@@ -53,129 +42,6 @@ describe("Telemetry API", () => {
     world.log.tell("platform.runtimeDone", { requestId, ...outcome, metrics: { durationMs: 5, producedBytes: 2 } });
     world.log.tell("platform.report", { requestId, ...outcome, metrics });
   }
-
-  const parsed = ({ body }: { readonly body: Buffer }): unknown => JSON.parse(body.toString());
-
-  describe("subscribing", () => {
-    beforeEach(async () => {
-      world = await startTelemetry();
-    });
-    const valid = subscriptionTo({ port: 4243 });
-
-    it("telemetry-api 1, 2: is answered OK, with and without a slash at the end", async () => {
-      for (const path of [telemetryPath, `${telemetryPath}/`]) {
-        const answer = await world.put(path, valid);
-        assert.equal(answer.status, 200);
-        assert.equal(answer.body.toString(), '"OK"');
-        assert.equal(answer.headers["content-type"], "application/json");
-      }
-      const answer = await world.put(`${logsPath}/`, { types: ["platform"], destination: valid["destination"] }, y);
-      assert.deepEqual([answer.status, answer.body.toString()], [200, '"OK"']);
-    });
-    const y = { headers: { "Lambda-Extension-Identifier": identifierOf("y") } };
-
-    it("telemetry-api 3, 4, 5, 6, 8: faults have the API's type and name what is wrong", async () => {
-      const noPort = { protocol: "HTTP", URI: "http://sandbox.localdomain" };
-      const answer = await world.put(telemetryPath, { ...valid, types: [], destination: noPort });
-      assert.equal(answer.status, 400);
-      assert.deepEqual(parsed(answer), {
-        errorType: "ValidationError",
-        errorMessage: "URI port is not provided; types should not be empty",
-      });
-      const logs = await world.put(logsPath, { types: ["Platform"], destination: noPort });
-      assert.equal(logs.status, 400);
-      assert.deepEqual(parsed(logs), {
-        errorType: "Logs.ValidationError",
-        errorMessage: "URI port is not provided; types should be a list of platform, function, extension",
-      });
-      assert.deepEqual(world.written, []);
-    });
-
-    it("telemetry-api 9: who is not known is not heard", async () => {
-      const headers = { "Lambda-Extension-Identifier": "nobody" };
-      assert.equal((await world.put(telemetryPath, "{", { headers })).status, 403);
-    });
-
-    it("telemetry-api 10: is closed once init is over, and open again after a reset", async () => {
-      world.log.close();
-      const answer = await world.put(telemetryPath, valid);
-      assert.equal(answer.status, 403);
-      assert.deepEqual(parsed(answer), {
-        errorType: "Telemetry.SubscriptionClosed",
-        errorMessage: "Telemetry API subscription is closed",
-      });
-      const logs = await world.put(logsPath, { types: ["platform"], destination: valid["destination"] });
-      assert.equal((parsed(logs) as { errorType: string }).errorType, "Logs.SubscriptionClosed");
-      world.log.reset();
-      assert.equal((await world.put(telemetryPath, valid)).status, 200);
-    });
-
-    it("telemetry-api 11: an extension uses one of the two APIs", async () => {
-      const logsBody = { types: ["platform"], destination: valid["destination"] };
-      await world.put(telemetryPath, valid);
-      const answer = await world.put(logsPath, logsBody);
-      assert.equal(answer.status, 400);
-      assert.equal((parsed(answer) as { errorType: string }).errorType, "Logs.AccessDenied");
-      assert.equal((await world.put(logsPath, logsBody, y)).status, 200);
-      assert.equal((await world.put(telemetryPath, valid, y)).status, 400);
-    });
-
-    it("the same again changes nothing, another one is a further subscription, of which there are ten", async () => {
-      await world.put(telemetryPath, valid);
-      await world.put(telemetryPath, { ...valid, types: ["function", "extension", "platform"] });
-      assert.equal(world.written.length, 1);
-      for (let port = 1; port < 10; port += 1)
-        await world.put(telemetryPath, { ...valid, ...subscriptionTo({ port }) });
-      assert.equal(world.written.length, 10);
-      const answer = await world.put(telemetryPath, { ...valid, ...subscriptionTo({ port: 10 }) });
-      assert.equal(answer.status, 400);
-      assert.equal(world.written.length, 10);
-    });
-
-    it("a body without end is refused without being kept", async () => {
-      const answer = await world.put(telemetryPath, "x".repeat(1_000_000));
-      assert.deepEqual(
-        [answer.status, parsed(answer)],
-        [400, { errorType: "ValidationError", errorMessage: "request body is too large" }],
-      );
-    });
-
-    it("whatever bytes come, they are answered", async () => {
-      const body = fc.oneof(
-        fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes).toString("latin1")),
-        fc.json(),
-        fc.record(
-          {
-            schemaVersion: fc.constantFrom("2022-12-13", 1, null),
-            types: fc.oneof(fc.array(fc.constantFrom("platform", "function", 7, null)), fc.anything()),
-            destination: fc.oneof(
-              fc.record({ protocol: fc.constant("HTTP"), URI: fc.oneof(fc.webUrl(), fc.string(), fc.anything()) }),
-              fc.record({ protocol: fc.constantFrom("TCP", "UDP"), port: fc.oneof(fc.integer(), fc.double()) }),
-              fc.anything(),
-            ),
-            buffering: fc.anything(),
-          },
-          { requiredKeys: [] },
-        ),
-      );
-      const path = fc.constantFrom(telemetryPath, logsPath);
-      await fc.assert(
-        fc.asyncProperty(path, body, async (path, body) => {
-          const answer = await world.put(path, typeof body === "string" ? body : JSON.stringify(body));
-          assert.ok([200, 400].includes(answer.status));
-          parsed(answer);
-          world.log.reset();
-        }),
-        { numRuns: 300 },
-      );
-    });
-
-    it("other methods and paths have their statuses", async () => {
-      assert.equal((await world.put(telemetryPath, "", { method: "POST" })).status, 405);
-      assert.equal((await world.put("/2022-07-01/telemetry/x", "")).status, 404);
-      assert.equal((await world.put("/constructor", "")).status, 404);
-    });
-  });
 
   it("telemetry-api 12, 13: batches are POSTed as JSON arrays to the URI's path, over one connection", async () => {
     world = await startTelemetry();
@@ -427,42 +293,4 @@ describe("Telemetry API", () => {
     await fresh.heard.until(() => fresh.heard.of("platform.initStart").length === 1);
     assert.equal(old.heard.events.length, 1);
   });
-
-  for (const [protocol, listening] of [
-    ["HTTP", (held: ServerResponse[]) => listenHttp((response) => void held.push(response))],
-    ["TCP", () => listenTcp((socket) => socket.pause())],
-  ] as const) {
-    it(`telemetry-api 18: 100 MB for a ${protocol} listener that takes nothing cost little, and it is told`, async () => {
-      const clock = new ManualClock();
-      world = await startTelemetry({ logFormat: "Text" }, clock);
-      const held: ServerResponse[] = [];
-      const silent = await heardBy(listening(held));
-      const uri = `http://sandbox.localdomain:${silent.port}`;
-      const destination = protocol === "TCP" ? { protocol, port: silent.port } : { protocol, URI: uri };
-      await world.subscribe(silent, { destination });
-      world.log.close();
-      const chunk = Buffer.from(`${"x".repeat(99)}\n`.repeat(655));
-      for (let bytes = 0; bytes < 100_000_000; bytes += chunk.length) {
-        world.log.output(own, 1, chunk);
-        if (bytes % (100 * chunk.length) === 0) await turn();
-        assert.ok(world.log.heldBytes < 3 * 1024 * 1024);
-      }
-      await silent.stop();
-      const listener = await heardBy(
-        protocol === "TCP" ? listenTcp(undefined, silent.port) : listenHttp(undefined, silent.port),
-      );
-      for (let n = 0; n < 1_000 && world.log.heldBytes > 0; n += 1) {
-        clock.advance(100);
-        await turn();
-      }
-      const told = (): DroppedRecord[] =>
-        listener.heard.of("platform.logsDropped").map(({ record }) => record as DroppedRecord);
-      // By TCP, gaps of which the first connection was told are lost with what its kernel kept.
-      await listener.heard.until(() => told().some(({ droppedRecords }) => droppedRecords > 500_000));
-      for (const { reason, droppedRecords, droppedBytes } of told()) {
-        assert.match(reason, /slower than the logs production rate$/);
-        assert.ok(Number.isInteger(droppedRecords) && droppedBytes === droppedRecords * 100, String(droppedRecords));
-      }
-    });
-  }
 });
