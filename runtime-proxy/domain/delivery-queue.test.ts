@@ -6,7 +6,11 @@ const bounds = { maxItems: 3, maxBytes: 1_000, heldBytes: 2_000 };
 const text = (dropped: Dropped): string => `dropped ${dropped.records} ${dropped.bytes}`;
 
 function queueOf(options: { readonly budget?: DeliveryBudget; readonly bounds?: typeof bounds } = {}): DeliveryQueue {
-  return new DeliveryQueue(options.bounds ?? bounds, options.budget ?? { usedBytes: 0, limitBytes: 1e9 }, text);
+  return new DeliveryQueue(
+    options.bounds ?? bounds,
+    options.budget ?? { queues: 0, usedBytes: 0, limitBytes: 1e9 },
+    text,
+  );
 }
 
 /** An event of that many bytes. */
@@ -78,13 +82,16 @@ describe("DeliveryQueue", () => {
     assert.match(drain(queue).at(-1)!, /^dropped \d+ \d+$/);
   });
 
-  it("all queues of an environment share one budget", () => {
-    const budget = { usedBytes: 0, limitBytes: 1_500 };
+  it("all queues of an environment share one budget, of which an equal share is each one's own", () => {
+    const budget = { queues: 0, usedBytes: 0, limitBytes: 1_500 };
     const [one, other] = [queueOf({ budget }), queueOf({ budget })];
-    add(one, "a", 900);
+    add(one, "a", 1_400);
+    add(other, "b", 600);
+    other.addOutput(100, () => assert.fail("encoded"));
+    assert.deepEqual(drain(other), ["b", "dropped 1 100"]);
     other.addOutput(900, () => assert.fail("encoded"));
-    one.clear();
-    assert.equal(budget.usedBytes, 0);
+    one.close();
+    assert.deepEqual([budget.usedBytes, budget.queues], [0, 1]);
     add(other, "b", 900);
     assert.deepEqual(drain(other), ["dropped 1 900", "b"]);
   });
@@ -105,7 +112,7 @@ describe("DeliveryQueue", () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-        const budget = { usedBytes: 0, limitBytes: 1_800 };
+        const budget = { queues: 0, usedBytes: 0, limitBytes: 1_800 };
         const queue = queueOf({ budget });
         const delivered: string[] = [];
         let added = 0;

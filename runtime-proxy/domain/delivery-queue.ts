@@ -8,8 +8,9 @@ export interface DeliveryBounds {
   readonly heldBytes: number;
 }
 
-/** Bytes that all queues of an environment hold together, and may. */
+/** Bytes that all queues of an environment hold together, and may; where others have used it up, an equal share stays each one's own. */
 export interface DeliveryBudget {
+  queues: number;
   usedBytes: number;
   readonly limitBytes: number;
 }
@@ -45,6 +46,7 @@ export class DeliveryQueue {
     this.#bounds = bounds;
     this.#budget = budget;
     this.#encodeDropped = encodeDropped;
+    budget.queues += 1;
   }
 
   get isEmpty(): boolean {
@@ -112,16 +114,18 @@ export class DeliveryQueue {
     this.#markGap();
   }
 
-  /** Forgets everything. */
-  clear(): void {
+  /** Forgets everything; of no more use. */
+  close(): void {
     this.#batchItems = this.#events.length;
     this.#removeBatch();
-    this.#dropped = noneDropped;
+    this.#budget.queues -= 1;
   }
 
   #hasRoom(bytes: number, heldBytes: number, limitBytes: number): boolean {
     const wanted = bytes + eventOverheadBytes;
-    return this.#bytes + wanted <= heldBytes && this.#budget.usedBytes + wanted <= limitBytes;
+    const { usedBytes, queues } = this.#budget;
+    if (this.#bytes + wanted > heldBytes) return false;
+    return usedBytes + wanted <= limitBytes || this.#bytes + wanted <= limitBytes / queues;
   }
 
   #add(encoded: string | undefined): void {

@@ -54,7 +54,7 @@ function world(): {
 } {
   const clock = new ManualClock();
   const destination = new HeldDestination();
-  const budget = { usedBytes: 0, limitBytes: 64 * 1024 * 1024 };
+  const budget = { queues: 0, usedBytes: 0, limitBytes: 64 * 1024 * 1024 };
   const subscriber = new Subscriber({
     destination,
     buffering,
@@ -248,6 +248,6 @@ describe("Subscriber", () => {
     await flushed;
     await settle();
     assert.deepEqual([destination.last.signal.aborted, destination.isClosed], [true, true]);
-    assert.deepEqual([budget.usedBytes, clock.timers], [0, 0]);
+    assert.deepEqual([budget.usedBytes, budget.queues, clock.timers], [0, 0, 0]);
   });
 });

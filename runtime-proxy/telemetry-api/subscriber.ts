@@ -95,7 +95,7 @@ export class Subscriber {
     this.#cancelDeadline();
     this.#attempt?.abort();
     this.#options.destination.close();
-    this.#queue.clear();
+    this.#queue.close();
     for (const { resolve } of this.#flushes) resolve();
   }
 

@@ -45,7 +45,7 @@ interface Entry {
 }
 
 const maxPerExtension = 10;
-/** For all subscriptions of an environment together, bytes. */
+/** For all subscriptions of an environment together, bytes; twice that when some are slow and the others have their shares. */
 const heldLimitBytes = 8 * 1024 * 1024;
 /** Of the platform: before a shutdown nothing is waited for longer. */
 const longestFlushMs = 1_000;
@@ -55,7 +55,7 @@ export const dropReason =
 /** Who gets what: the subscriptions of one life of the extensions, and what those to come are still to hear. */
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
-  readonly #budget: DeliveryBudget = { usedBytes: 0, limitBytes: heldLimitBytes };
+  readonly #budget: DeliveryBudget = { queues: 0, usedBytes: 0, limitBytes: heldLimitBytes };
   readonly #backlog = new Backlog();
   #entries: Entry[] = [];
   #isOpen = true;
