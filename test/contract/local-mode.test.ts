@@ -57,6 +57,10 @@ for (const [name, args] of Object.entries({
       local.write("node.yaml", manifest("node", "nodejs24.x", "index.handler", ["index.mjs", nodeCode]));
       local.write("python.yaml", manifest("python", "python3.11", "app.handler", ["app.py", pythonCode]));
       local.write("shell.yaml", manifest("shell", "provided.al2023", "x", ["bootstrap", shellCode]));
+      local.write(
+        "image.yaml",
+        "apiVersion: kubelambda.dev/v1alpha1\nkind: Function\nmetadata: { name: image }\nspec: { packageType: Image, code: { imageURI: ghcr.io/team/image:1 } }\n",
+      );
       local.write("values.yaml", "just: values\n");
       await local.start();
     });
@@ -140,6 +144,17 @@ for (const [name, args] of Object.entries({
     it("names a runtime that is missing and the way to it", async () => {
       local.write("java.yaml", manifest("java", "java21", "a.B", ["a", ""]));
       await local.until(() => /java .*java21 .*does not run in local mode/.test(local.output));
+    });
+    it("says in the table and to a caller that an image does not run here, and what to do", async () => {
+      const says =
+        /Cannot run image "ghcr.io\/team\/image:1" here: .*run it on a cluster, or give the code as packageType Zip/;
+      await local.until(() => says.test(local.output));
+      const { status, body } = await local.invoke("image", {});
+      assert.equal(status, 502, body);
+      assert.match(
+        (JSON.parse(body) as { readonly Message?: string; readonly message?: string }).message ?? body,
+        says,
+      );
     });
     it("answers 404 for a function that is not there, invoke-api 18", async () => {
       const { status, body } = await local.invoke("nothing", {});
