@@ -118,6 +118,18 @@ describe("agent", () => {
     await environment.router.announced(({ state }) => state === "draining");
   });
 
+  it("answers the running invocation when its container goes while the environment drains", async () => {
+    const hanging = runtimeProgram('await next(); console.log("began"); setInterval(() => undefined, 1000);');
+    await start(hanging, { document: { timeoutSeconds: 900 } });
+    const running = environment.invoke('"lost"');
+    await environment.printed("began");
+    const stopped = environment.agent.stop();
+    environment.supervisor.kill("SIGKILL");
+    const answer = await running;
+    assert.equal((JSON.parse(answer.body.toString()) as { errorType: string }).errorType, "Runtime.ExitError");
+    await stopped;
+  });
+
   it("goes on when the router goes away, and is busy until the run ends", async () => {
     await start(slow);
     const gone = new AbortController();
