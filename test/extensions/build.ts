@@ -1,5 +1,7 @@
 /** Builds the extensions and layers of the tests, as a layer holds them: .cache/extensions/<name>-<hash>/opt and layer.zip beside it. */
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { glob } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { withFileLock } from "../cluster/file-lock.ts";
@@ -44,7 +46,7 @@ const recipes = {
   internal: { sources: [join(here, "internal")], duration: "no time", build: copy },
   "web-adapter": {
     sources: [],
-    version: webAdapterVersion,
+    version: `${webAdapterVersion} with bootstrap`,
     duration: "3 to 5 minutes on two cores",
     build: buildWebAdapter,
   },
@@ -123,6 +125,19 @@ async function buildWebAdapter({ opt, scratch }: Places): Promise<void> {
   const args = ["install", "lambda_web_adapter", "--version", `=${webAdapterVersion}`, "--locked", "--quiet"];
   await cargo([...args, "--target", rustTarget, "--root", root, "--target-dir", join(scratch, "target")], scratch);
   cpSync(join(root, "bin", "lambda-adapter"), extensionFile(opt, "lambda-adapter"));
+  // For managed runtimes: AWS_LAMBDA_EXEC_WRAPPER runs the handler as a program.
+  cpSync(
+    join(await cratePath(`lambda_web_adapter-${webAdapterVersion}`), "layer", "bootstrap"),
+    join(opt, "bootstrap"),
+  );
+  chmodSync(join(opt, "bootstrap"), 0o755);
+}
+
+/** Where cargo has unpacked a crate. */
+async function cratePath(crate: string): Promise<string> {
+  const home = process.env["CARGO_HOME"] ?? join(homedir(), ".cargo");
+  for await (const path of glob(join(home, "registry", "src", "*", crate))) return path;
+  throw new Error(`Cannot find crate "${crate}" below "${home}"`);
 }
 
 /** Linked so that it runs in any image, whatever libc that has. */
