@@ -32,6 +32,7 @@ suite() {
 step "types, lint, format, import rules, generated files" npm run --silent check
 step "supervisor: go vet and go test" bash -c 'cd runtime-proxy/supervisor && go vet ./... && go test ./...'
 step "runtime clients" node test/clients/build.ts
+step "extensions and layers" node test/extensions/build.ts
 suite "unit and contract tests" npx mocha --config test/.mocharc.json --reporter test/kit/counting-reporter.cjs
 step "cluster components and runtime images" node test/cluster/main.ts build
 suite "end to end on a real cluster" npx mocha --config test/e2e/.mocharc.json --reporter test/kit/counting-reporter.cjs
