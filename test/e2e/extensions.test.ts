@@ -9,7 +9,7 @@ import { repositoryRoot } from "../cluster/paths.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { buildLayer, type LayerName } from "../extensions/build.ts";
 import { zipBytes } from "../kit/zip-bytes.ts";
-import { sendFile, startFileServer } from "./file-server.ts";
+import { startFileServer } from "./file-server.ts";
 import { progress } from "./fixture.ts";
 import { jsonOf, type Answer } from "./invoke.ts";
 import { nodeFunction, Space } from "./space.ts";
@@ -63,14 +63,14 @@ describe("real extensions and layers on the cluster", () => {
   let space: Space;
   before(async function () {
     this.timeout(20 * 60_000);
-    const zips = new Map<LayerName, string>();
-    for (const name of layers) zips.set(name, (await buildLayer(name, progress)).zip);
+    const zips = new Map<LayerName, Buffer>();
+    for (const name of layers) zips.set(name, readFileSync((await buildLayer(name, progress)).zip));
     space = await Space.open("e2e-extensions");
     const app = await expressPackage();
-    const server = await startFileServer(space, { "app.zip": app });
+    const files = [...zips].map(([name, zip]) => [`${name}.zip`, zip] as const);
+    const server = await startFileServer(space, { ...Object.fromEntries(files), "app.zip": app });
     for (const [name, zip] of zips) {
-      await sendFile(space, `${name}.zip`, zip);
-      const content = { url: `${server}/${name}.zip`, sha256: sha256(readFileSync(zip)) };
+      const content = { url: `${server}/${name}.zip`, sha256: sha256(zip) };
       await space.apply({ apiVersion: API_VERSION, kind: "Layer", metadata: { name }, spec: { content } });
     }
     const adapter = (mode: string): FunctionSpecInput => ({

@@ -1,8 +1,6 @@
-import { run } from "../cluster/run.ts";
 import { runtimeImages } from "./image.ts";
 import type { Space } from "./space.ts";
 
-const name = "file-server";
 const port = 8000;
 const folder = "/files";
 const source = `
@@ -51,14 +49,4 @@ export async function startFileServer(space: Space, files: Readonly<Record<strin
     });
   }
   return `http://${await space.kubectl("get", "pod", name, "-o", "jsonpath={.status.podIP}")}:${port}`;
-}
-
-/** Gives the namespace's server a file that is too large for a ConfigMap. */
-export async function sendFile(space: Space, file: string, path: string): Promise<void> {
-  const { kubectl, kubeconfig } = space.system.cluster;
-  const command = `"$0" --namespace "$1" exec -i ${name} -- /bin/sh -c 'cat > "/sent/$0"' "$2" < "$3"`;
-  await run("sh", ["-c", command, kubectl, space.name, file, path], {
-    env: { KUBECONFIG: kubeconfig },
-    timeoutMs: 120_000,
-  });
 }
