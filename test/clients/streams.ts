@@ -94,6 +94,12 @@ const node: ClientStreams = {
   handler: "index.stream",
   cases: [
     ...cases(binary, "", "stays"),
+    {
+      title: "answers with a content type of its own",
+      event: { act: "typed" },
+      streamed: { body: "typed", contentType: "text/plain", end: "Complete" },
+      whole: { answers: Buffer.from("typed"), contentType: "text/plain" },
+    },
     prelude({ statusCode: 201, headers: { "x-kind": "prelude" }, cookies: ["a=b"] }),
     {
       title: "fails before its answer begins",

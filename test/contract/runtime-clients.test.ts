@@ -18,9 +18,10 @@ type Answered = Exchange & { readonly requestId: string };
 for (const name of clientNames) describeClient(name);
 
 function describeClient(name: ClientName): void {
-  describe(clients[name].title, () => {
+  describe(clients[name].title, function () {
     const { behaviours, own, contentType, errorMembers, jsonLog, textLog, calls, keepsConnections } =
       expectations[name];
+    this.timeout(60_000);
     let environment: AgentEnvironment;
 
     before(async function () {

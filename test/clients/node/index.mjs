@@ -67,8 +67,11 @@ export const handler = async (event, context) => await acts[event.act](event, co
 
 export const stream = awslambda.streamifyResponse(async ({ act, count }, response) => {
   switch (act) {
-    case "parts":
+    case "typed":
       response.setContentType("text/plain");
+      response.write("typed");
+      break;
+    case "parts":
       for (const part of ["one ", "two ", "three"]) if (!response.write(part)) await once(response, "drain");
       break;
     case "repeat in parts":
