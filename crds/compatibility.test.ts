@@ -86,6 +86,16 @@ const cases: Record<string, { before: OpenApi; after: OpenApi; breaks: readonly 
     after: ruled("self.a"),
     breaks: ['v1: new rule does not spare stored objects, compare with oldSelf: "a"'],
   },
+  "a rule may be new when it is about a new field": {
+    before: object({ name }),
+    after: { ...object({ name, more: name }), ...rules("!has(self.more) || self.name == 'a'") },
+    breaks: [],
+  },
+  "a rule may not be new when it is about a field that was there": {
+    before: object({ name }),
+    after: { ...object({ name }), ...rules("!has(self.name) || self.name == 'a'") },
+    breaks: ['v1: new rule does not spare stored objects, compare with oldSelf: "a"'],
+  },
   "a rule may be new when it is about changes": { before: object({}), after: ruled("self == oldSelf"), breaks: [] },
   "unknown fields may not be dropped": {
     before: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
@@ -139,6 +149,10 @@ function map(additionalProperties: OpenApi): OpenApi {
   return { type: "object", additionalProperties };
 }
 
+function rules(rule: string): OpenApi {
+  return { "x-kubernetes-validations": [{ rule, message: "a" }] };
+}
+
 function ruled(rule: string): OpenApi {
-  return { type: "object", "x-kubernetes-validations": [{ rule, message: "a" }] };
+  return { type: "object", ...rules(rule) };
 }

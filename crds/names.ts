@@ -5,7 +5,7 @@ export const API_VERSION = "kubelambda.dev/v1alpha1";
 export const FIELD_MANAGER = "kubelambda";
 
 export const labels = {
-  /** Value `environment` on every pod that is an execution environment. */
+  /** Value `environment` on every pod that is an execution environment, `fetch` on those that fetch with a tenant's Secret. */
   component: "kubelambda.dev/component",
   /** The Function object's uid: names of functions do not fit into a label. */
   functionUid: "kubelambda.dev/function-uid",

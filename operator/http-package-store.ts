@@ -26,6 +26,7 @@ const answerSchema = z.discriminatedUnion("ok", [
       zippedBytes: z.number(),
       unzippedBytes: z.number(),
       extensions: z.array(z.string()),
+      revision: z.string().optional(),
     }),
   }),
   z.object({
@@ -38,6 +39,10 @@ const answerSchema = z.discriminatedUnion("ok", [
         "InvalidArchive",
         "SourceUnreachable",
         "SourceRefused",
+        "SourceForbidden",
+        "SourceNotFound",
+        "SecretNotFound",
+        "FetchFailed",
         "PackageNotFound",
         "StoreUnavailable",
       ]),

@@ -17,14 +17,18 @@ import { notServedController } from "./controllers/not-served/controller.ts";
 import type { NotServedObject } from "./controllers/not-served/decide.ts";
 import type { EnvironmentSettings } from "./environment-settings.ts";
 import { createAskForImage } from "./images/ask-for-image.ts";
-import { FetchPods } from "./images/fetch-pods.ts";
+import { ImageFetch } from "./images/image-fetch.ts";
 import { NumberTaker } from "./number-taker.ts";
 import type { OperatorConfig } from "./operator-config.ts";
 import { cachesOf, type OperatorCaches } from "./operator-caches.ts";
 import type { OperatorDependencies } from "./operator-dependencies.ts";
+import type { FetchSettings } from "./fetch-pod.ts";
+import { FetchPods } from "./fetch-pods.ts";
 import { createPackageResolvers } from "./package-resolvers.ts";
+import type { S3Defaults } from "./package-source.ts";
 import { startReferences } from "./references.ts";
 import { Autoscaler } from "./scaling/autoscaler.ts";
+import { createSecretFetch, type SecretFetch } from "./secret-fetch.ts";
 import { ensureSigningKey } from "./signing-key.ts";
 
 export interface LeadershipOptions {
@@ -54,13 +58,19 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const routerKeys = dependencies.routerKeys ?? [await ensureSigningKey(client, config.KUBELAMBDA_NAMESPACE, secret)];
   await Promise.all(cachesOf(caches).map((cache) => cache.synced(signal)));
   const wakes = delayedWakes((key) => functions.wake(key), options);
+  const fetchPods = new FetchPods({
+    ...{ client, pods: caches.fetchPods, clock, mayAct, log },
+    settings: fetchSettings(config),
+  });
+  const { hasContainers } = dependencies;
+  const images = hasContainers ? imageResolver(options, fetchPods, (key) => functions.wake(key)) : undefined;
   const resolvers = createPackageResolvers({
     ...{ store: packageStore, caches, clock, draw },
+    secretFetch: hasContainers ? secretFetch(options, fetchPods) : undefined,
     wakeFunction: (key) => functions.wake(key),
     wakeLayer: (key) => layers.wake(key),
     onError: (error) => log.warn("Package store does not answer", { error }),
   });
-  const images = dependencies.hasContainers ? imageResolver(options, (key) => functions.wake(key)) : undefined;
   const numbers = new NumberTaker({
     ...{ client, clock, draw, mayAct },
     onChange: (key) => layers.wake(key),
@@ -109,7 +119,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     shell,
   );
   const layers = new Controller(
-    layerController({ caches, configMaps, resolver: content, numbers, region: settings.region, clock }),
+    layerController({ ...{ caches, configMaps, numbers, clock }, ...settings, resolver: content }),
     shell,
   );
   const others = notServed.map((cache) => new Controller(notServedController(cache), { ...shell, workers: 1 }));
@@ -118,6 +128,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     wakes.stop();
     resolvers.stop();
     images?.stop();
+    fetchPods.stop();
     numbers.stop();
     const controllers = [functions, layers, ...others];
     await Promise.all([autoscaler.stop(), ...controllers.map((controller) => controller.stop(deadline))]);
@@ -143,35 +154,49 @@ function functionSettings(
   return {
     ...{ runtimes, hasPodResources, routerKeys },
     region: config.KUBELAMBDA_REGION,
+    s3: s3Defaults(config),
     stopsBetweenInvocations: config.KUBELAMBDA_STOP_BETWEEN_INVOCATIONS,
     streamBytesPerSecond: config.KUBELAMBDA_STREAM_BYTES_PER_SECOND,
   };
 }
 
-function imageResolver(options: LeadershipOptions, onChange: (key: string) => void): ImageResolver {
-  const { config, dependencies, mayAct, signal } = options;
+function imageResolver(options: LeadershipOptions, pods: FetchPods, onChange: (key: string) => void): ImageResolver {
+  const { config, dependencies } = options;
   const { client, packageStore, clock, draw, log } = dependencies;
-  const onError = (error: unknown): void => {
-    log.warn("Cannot remove a pod that read an image", { error });
-  };
-  const pods = new FetchPods({
-    ...{ client, clock, draw, mayAct, onError },
-    namespace: config.KUBELAMBDA_WATCH_NAMESPACE,
-    settings: {
-      image: config.KUBELAMBDA_IMAGE,
-      imagePullPolicy: config.KUBELAMBDA_IMAGE_PULL_POLICY,
-      plainHttpHosts: config.KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS,
-    },
-  });
-  pods.removeLeft(signal).catch(onError);
+  const plainHttpHosts = config.KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS;
   return new ImageResolver({
-    ask: createAskForImage(packageStore, pods),
+    ask: createAskForImage(packageStore, new ImageFetch({ client, pods, plainHttpHosts })),
     clock,
     draw,
     recheckMs: config.KUBELAMBDA_IMAGE_RECHECK_SECONDS * 1000,
     onChange,
     onError: (error) => log.warn("Package store does not answer for an image", { error }),
   });
+}
+
+function s3Defaults(config: OperatorConfig): S3Defaults {
+  const { KUBELAMBDA_S3_ADDRESSING: addressing, KUBELAMBDA_S3_REGION: region } = config;
+  return {
+    endpoint: config.KUBELAMBDA_S3_ENDPOINT,
+    region: region === "" ? config.KUBELAMBDA_REGION : region,
+    ...(addressing !== "" && { addressing }),
+  };
+}
+
+function fetchSettings(config: OperatorConfig): FetchSettings {
+  return {
+    image: config.KUBELAMBDA_IMAGE,
+    imagePullPolicy: config.KUBELAMBDA_IMAGE_PULL_POLICY,
+    packagesUrl: config.KUBELAMBDA_PACKAGES_URL,
+  };
+}
+
+function secretFetch({ config, dependencies }: LeadershipOptions, pods: FetchPods): SecretFetch {
+  const network = {
+    allowedCIDRs: config.KUBELAMBDA_URL_ALLOWED_CIDRS,
+    deniedCIDRs: config.KUBELAMBDA_URL_DENIED_CIDRS,
+  };
+  return createSecretFetch({ store: dependencies.packageStore, pods, network });
 }
 
 function environmentSettings(

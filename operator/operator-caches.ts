@@ -1,5 +1,12 @@
 /** The objects that the operator follows, as its parts look them up. */
-import { accountIdOf, annotations, ENVIRONMENT_COMPONENT, labels, parseLayerReference } from "../crds/names.ts";
+import {
+  accountIdOf,
+  annotations,
+  ENVIRONMENT_COMPONENT,
+  FETCH_COMPONENT,
+  labels,
+  parseLayerReference,
+} from "../crds/names.ts";
 import { functionKind, type FunctionObject } from "../crds/v1alpha1/function.ts";
 import { layerKind, type LayerObject } from "../crds/v1alpha1/layer.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -18,6 +25,8 @@ export interface OperatorCaches {
   readonly functions: ObjectCache<FunctionObject>;
   /** Execution environments. Index: `function` (the Function's uid). */
   readonly pods: ObjectCache<Pod>;
+  /** Pods that fetch with a tenant's Secret. */
+  readonly fetchPods: ObjectCache<Pod>;
   /** Recipes of functions. Index: `function`. */
   readonly recipes: ObjectCache<ControllerRevision>;
   /** Indexes: `name` (`<namespace>/<Lambda name>`), `account` (`<account id>/<Lambda name>`), `configMap` (`<namespace>/<name>`). */
@@ -53,6 +62,11 @@ export function createOperatorCaches(options: OperatorCachesOptions): OperatorCa
       transform: withoutUnread,
       indexes: { function: ({ metadata }) => [metadata.labels?.[labels.functionUid] ?? ""] },
     }),
+    fetchPods: new ObjectCache<Pod>({
+      ...options,
+      kind: kinds.pod,
+      labelSelector: `${labels.component}=${FETCH_COMPONENT}`,
+    }),
     recipes: new ObjectCache<ControllerRevision>({
       ...options,
       kind: kinds.controllerRevision,
@@ -79,8 +93,8 @@ export function createOperatorCaches(options: OperatorCachesOptions): OperatorCa
 
 /** All of them, as whoever starts, awaits and stops them sees them. */
 export function cachesOf(caches: OperatorCaches): readonly CacheLife[] {
-  const { functions, pods, recipes, layers, layerVersions } = caches;
-  return [functions, pods, recipes, layers, layerVersions];
+  const { functions, pods, fetchPods, recipes, layers, layerVersions } = caches;
+  return [functions, pods, fetchPods, recipes, layers, layerVersions];
 }
 
 type CacheLife = Pick<ObjectCache<KubernetesObject>, "start" | "stop" | "synced">;

@@ -11,6 +11,17 @@ const commandVariable = (preset: string) =>
     .default(preset)
     .transform((text) => text.split(" ").filter((word) => word !== ""));
 
+const listVariable = () =>
+  z
+    .string()
+    .default("")
+    .transform((text) =>
+      text
+        .split(",")
+        .map((part) => part.trim())
+        .filter((part) => part !== ""),
+    );
+
 /** The operator's environment variables; unknown ones are ignored. */
 export const operatorConfigSchema = z.object({
   /** The install namespace: Lease, signing key and the operator's own pod. */
@@ -36,6 +47,17 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_TOKEN_FILE: z.string().default("/var/run/secrets/kubelambda/packages"),
   KUBELAMBDA_SIGNING_KEY_SECRET: z.string().min(1).default("kubelambda-router-signing-key"),
   KUBELAMBDA_REGION: z.string().min(1).default("us-east-1"),
+  /** Where s3Bucket is looked for when s3Access does not say; empty: AWS' own. */
+  KUBELAMBDA_S3_ENDPOINT: z
+    .string()
+    .default("")
+    .transform((text) => text.replace(/\/$/, "")),
+  /** Empty: KUBELAMBDA_REGION. */
+  KUBELAMBDA_S3_REGION: z.string().default(""),
+  KUBELAMBDA_S3_ADDRESSING: z.enum(["", "path", "host"]).default(""),
+  /** As the package store's: pods that fetch go by the same. */
+  KUBELAMBDA_URL_ALLOWED_CIDRS: listVariable(),
+  KUBELAMBDA_URL_DENIED_CIDRS: listVariable(),
   KUBELAMBDA_IDLE_TIMEOUT_SECONDS: integerVariable({ min: 1, max: 86_400 }).default(300),
   /** Most environments of a function without reserved concurrency. */
   KUBELAMBDA_MAX_ENVIRONMENTS: integerVariable({ min: 1, max: 100_000 }).default(1000),

@@ -18,7 +18,7 @@ export interface OperatorDependencies {
   readonly isReplicaGone: ((replica: string) => boolean) | undefined;
   /** The cluster takes resources of a whole pod. */
   readonly hasPodResources: boolean;
-  /** Pods are containers, so that functions can bring images of their own. */
+  /** Pods are containers, so that functions can bring images of their own, and pods can be given Secrets. */
   readonly hasContainers: boolean;
   readonly clock: Clock;
   /** A number in [0, 1). */

@@ -6,9 +6,12 @@ import { forgetGrants, functionKeyOf } from "./controllers/function/observe-laye
 import type { OperatorCaches } from "./operator-caches.ts";
 import { PackageResolver } from "./package-resolver.ts";
 import type { PackageStoreClient } from "./package-store.ts";
+import type { SecretFetch } from "./secret-fetch.ts";
 
 export interface PackageResolversOptions {
   readonly store: PackageStoreClient;
+  /** Absent: no pods can be given Secrets. */
+  readonly secretFetch?: SecretFetch | undefined;
   readonly caches: OperatorCaches;
   readonly clock: Clock;
   readonly draw: () => number;

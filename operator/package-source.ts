@@ -11,7 +11,13 @@ export interface ConfigMap extends KubernetesObject {
 
 /** What is known of the package that a spec names. */
 export type PackageSeen =
-  | { readonly type: "resolved"; readonly sourceHash: string; readonly package: PackageFacts }
+  | {
+      readonly type: "resolved";
+      readonly sourceHash: string;
+      readonly package: PackageFacts;
+      /** Of a source that is looked at again. */
+      readonly recheck?: Recheck;
+    }
   | { readonly type: "resolving" }
   /** Something else has to come first: looked at again and again. */
   | { readonly type: "waiting"; readonly reason: Reason; readonly message: string }
@@ -20,14 +26,40 @@ export type PackageSeen =
   /** Only another spec helps. */
   | { readonly type: "refused"; readonly reason: Reason; readonly message: string };
 
+/** When a source that may change is looked at next, and why the last look was in vain, if it was. */
+export interface Recheck {
+  readonly afterMs: number;
+  readonly problem?: { readonly reason: Reason; readonly message: string };
+}
+
 /** What was kept by an earlier release lacks the last two. */
 export type PackageFacts = Pick<ResolvedPackage, "digest" | "codeSHA256" | "zippedBytes"> &
   Partial<Pick<ResolvedPackage, "unzippedBytes" | "extensions">>;
 
+/** The Secret that it takes to read a source. */
+export type SourceSecret =
+  | { readonly type: "s3"; readonly name: string }
+  /** A url's Authorization header. */
+  | { readonly type: "url"; readonly name: string; readonly key: string };
+
 export type PackageSource =
-  | { readonly type: "source"; readonly source: ResolveRequest["source"] }
+  | {
+      readonly type: "source";
+      readonly source: ResolveRequest["source"];
+      readonly secret?: SourceSecret;
+      /** Other bytes are looked for after so long; absent: never. */
+      readonly recheckMs?: number;
+    }
   | { readonly type: "waiting"; readonly reason: Reason; readonly message: string }
   | { readonly type: "refused"; readonly reason: Reason; readonly message: string };
+
+/** The installation's, for what a spec does not say of its bucket. */
+export interface S3Defaults {
+  /** Empty: AWS' own. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly addressing?: "path" | "host" | undefined;
+}
 
 /** What the user calls it: the member of the spec. */
 export type SourceMember = "code" | "content";
@@ -37,13 +69,14 @@ export function decideSource(
   member: SourceMember,
   code: Code | Content,
   configMap: ConfigMap | undefined,
+  s3: S3Defaults,
 ): PackageSource {
   const unserved = findUnservedSource(member, code);
   if (unserved !== undefined) return { type: "refused", ...unserved };
   if (code.files !== undefined) return { type: "source", source: { type: "files", files: code.files } };
   if (code.zipFile !== undefined) return { type: "source", source: { type: "zip", base64: code.zipFile } };
-  if (code.url !== undefined)
-    return { type: "source", source: { type: "url", url: code.url, sha256: code.sha256 ?? "" } };
+  if (code.url !== undefined) return fromUrl(code.url, code);
+  if (code.s3Bucket !== undefined) return fromS3(code.s3Bucket, code, s3);
   if (code.configMapRef !== undefined) return fromConfigMap(member, code.configMapRef, configMap);
   return {
     type: "refused",
@@ -57,17 +90,52 @@ export function findUnservedSource(
   member: SourceMember,
   code: Code | Content,
 ): { readonly reason: Reason; readonly message: string } | undefined {
-  const source = (["s3Bucket", "s3BucketRef", "oci", "digest"] as const).find((name) => code[name] !== undefined);
+  const source = (["s3BucketRef", "oci", "digest"] as const).find((name) => code[name] !== undefined);
   if (source !== undefined) {
     const message = `Cannot read the ${member} from ${member}.${source}: this release does not take ${member} from there; use ${servedSources}`;
     return { reason: "SourceNotServed", message };
   }
-  if (code.urlSecretRef === undefined) return undefined;
-  const message = `Cannot read the ${member} with ${member}.urlSecretRef: this release fetches public addresses only; use zipFile or configMapRef`;
-  return { reason: "SourceNotServed", message };
+  return undefined;
 }
 
-export const servedSources = "files, zipFile, configMapRef, or url with sha256";
+export const servedSources = "files, zipFile, configMapRef, s3Bucket, or url with sha256";
+
+function fromUrl(url: string, { sha256 = "", urlSecretRef }: Code | Content): PackageSource {
+  const source = { type: "url", url, sha256 } as const;
+  if (urlSecretRef === undefined) return { type: "source", source };
+  return { type: "source", source, secret: { type: "url", name: urlSecretRef.name, key: urlSecretRef.key } };
+}
+
+function fromS3(bucket: string, code: Code | Content, preset: S3Defaults): PackageSource {
+  const { s3Key: key = "", s3ObjectVersion: version, sha256, s3Access = {}, recheckSeconds } = code;
+  const region = s3Access.region ?? preset.region;
+  const own = s3Access.endpoint?.replace(/\/$/, "");
+  const endpoint = own ?? (preset.endpoint === "" ? awsEndpoint(region) : preset.endpoint);
+  const isPreset = own === undefined || own === preset.endpoint;
+  const addressing =
+    s3Access.addressing ?? (isPreset ? preset.addressing : undefined) ?? usualAddressing(endpoint, bucket);
+  const { secretRef } = s3Access;
+  return {
+    type: "source",
+    source: {
+      ...{ type: "s3", endpoint, region, addressing, bucket, key },
+      ...(version !== undefined && { version }),
+      ...(sha256 !== undefined && { sha256 }),
+    },
+    ...(secretRef !== undefined && { secret: { type: "s3", name: secretRef.name } }),
+    ...(recheckSeconds !== undefined && { recheckMs: recheckSeconds * 1000 }),
+  };
+}
+
+/** Source: AWS General Reference, Amazon S3 endpoints. */
+function awsEndpoint(region: string): string {
+  return `https://s3.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}`;
+}
+
+/** A bucket with a dot in its name is no host of the wildcard certificate. */
+function usualAddressing(endpoint: string, bucket: string): "path" | "host" {
+  return /\.amazonaws\.com(\.cn)?$/.test(endpoint) && !bucket.includes(".") ? "host" : "path";
+}
 
 function fromConfigMap(
   member: SourceMember,
@@ -124,5 +192,15 @@ export const packageErrors = {
   SourceRefused: { reason: "SourceRefused", isRetried: false },
   PackageNotFound: { reason: "PackageNotFound", isRetried: false },
   SourceUnreachable: { reason: "SourceUnreachable", isRetried: true },
+  SourceForbidden: { reason: "SourceForbidden", isRetried: true },
+  SourceNotFound: { reason: "SourceNotFound", isRetried: true },
+  SecretNotFound: { reason: "SecretNotFound", isRetried: true },
+  FetchFailed: { reason: "FetchFailed", isRetried: true },
   StoreUnavailable: { reason: "PackageStoreUnavailable", isRetried: true },
 } as const satisfies Record<PackageErrorCode, { reason: Reason; isRetried: boolean }>;
+
+export const packageReasons: readonly Reason[] = Object.values(packageErrors).map(({ reason }) => reason);
+/** Nothing but time, or somebody else, is in the way. */
+export const retriedPackageReasons: readonly Reason[] = Object.values(packageErrors)
+  .filter(({ isRetried }) => isRetried)
+  .map(({ reason }) => reason);

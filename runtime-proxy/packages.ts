@@ -11,11 +11,13 @@ import { readBody } from "../lib/http/read-body.ts";
 import { createLogger } from "../lib/logger.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
+import { createS3Fetcher } from "./packages/fetch-s3.ts";
 import { createUrlFetcher } from "./packages/fetch-url.ts";
 import { ImageLookups } from "./packages/image-lookups.ts";
 import { createPackagesMetrics, type PackagesMetrics } from "./packages/metrics.ts";
 import { Resolver } from "./packages/resolver.ts";
-import { answerUnexpected, createPackagesHandler, type PackagesLog } from "./packages/server.ts";
+import { answerUnexpected, createPackagesHandler } from "./packages/server.ts";
+import type { PackagesLog } from "./packages/server-log.ts";
 import { openVolumeStore } from "./packages/volume-store.ts";
 
 const list = z
@@ -85,7 +87,8 @@ export async function startPackages(
   };
   const store = await openVolumeStore({ directory: config.KUBELAMBDA_PACKAGES_DIRECTORY, onDamaged });
   const fetchUrl = createUrlFetcher({ rules, signal: ending.signal });
-  const resolver = new Resolver({ store, fetchUrl, nowMs, atOnce: config.KUBELAMBDA_RESOLVE_AT_ONCE });
+  const fetchS3 = createS3Fetcher({ rules, signal: ending.signal });
+  const resolver = new Resolver({ store, fetchUrl, fetchS3, nowMs, atOnce: config.KUBELAMBDA_RESOLVE_AT_ONCE });
   const images = new ImageLookups({
     atOnce: config.KUBELAMBDA_RESOLVE_AT_ONCE,
     registries: {

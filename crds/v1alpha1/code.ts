@@ -12,6 +12,35 @@ const ociSchema = z.object({
   pullSecret: nameReferenceSchema.optional(),
 });
 
+/** How to reach the bucket: what is absent is the installation's. */
+const s3AccessSchema = z
+  .object({
+    endpoint: z
+      .string()
+      .min(1)
+      .max(512)
+      .regex(/^https?:\/\/[A-Za-z0-9.:[\]-]+\/?$/)
+      .optional()
+      .describe("Of an S3-compatible service; default: the chart's packages.s3.endpoint, else AWS' own"),
+    region: z
+      .string()
+      .min(1)
+      .max(64)
+      .regex(/^[A-Za-z0-9-]+$/)
+      .optional()
+      .describe("The bucket's; default: the chart's packages.s3.region, else its region"),
+    addressing: z
+      .enum(["path", "host"])
+      .optional()
+      .describe("Where the bucket's name stands; default: host for AWS, path for others"),
+    secretRef: nameReferenceSchema
+      .optional()
+      .describe(
+        "Secret with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and perhaps AWS_SESSION_TOKEN; none: a public bucket",
+      ),
+  })
+  .describe("Way to s3Bucket and the right to read it");
+
 /** Schema bound of inline forms, above what the rules allow: the rules say what to do instead. */
 const longestText = 3145728;
 const inlineBytes = 1048576;
@@ -46,6 +75,13 @@ const sourceShape = {
   s3BucketRef: ackReferenceSchema.optional().describe("As ACK has it; name the bucket in s3Bucket"),
   s3Key: text(1024, 1).optional(),
   s3ObjectVersion: text(1024, 1).optional(),
+  s3Access: s3AccessSchema.optional(),
+  recheckSeconds: z
+    .int()
+    .min(30)
+    .max(604800)
+    .optional()
+    .describe("Other bytes under s3Key are seen and used after so long; absent: only when the spec changes"),
   oci: ociSchema.optional().describe("An artifact or image in a registry"),
   digest: z
     .string()
@@ -94,7 +130,7 @@ function base64Length(bytes: number): number {
   return Math.ceil(bytes / 3) * 4;
 }
 
-const urlRules = [
+const referenceRules = [
   rule<{ url?: string | undefined; sha256?: string | undefined }>(
     "!has(self.url) || has(self.sha256)",
     ({ url, sha256 }) => url === undefined || sha256 !== undefined,
@@ -105,6 +141,23 @@ const urlRules = [
     ({ s3Bucket, s3BucketRef, s3Key }) => (s3Bucket === undefined && s3BucketRef === undefined) || s3Key !== undefined,
     "s3Bucket needs s3Key",
   ),
+  rule<{ s3Access?: unknown; s3Bucket?: string | undefined; s3BucketRef?: unknown }>(
+    "!has(self.s3Access) || has(self.s3Bucket) || has(self.s3BucketRef)",
+    ({ s3Access, s3Bucket, s3BucketRef }) =>
+      s3Access === undefined || s3Bucket !== undefined || s3BucketRef !== undefined,
+    "s3Access needs s3Bucket",
+  ),
+  rule<{
+    recheckSeconds?: number | undefined;
+    s3Bucket?: string | undefined;
+    s3ObjectVersion?: string | undefined;
+    sha256?: string | undefined;
+  }>(
+    "!has(self.recheckSeconds) || (has(self.s3Bucket) && !has(self.s3ObjectVersion) && !has(self.sha256))",
+    ({ recheckSeconds, s3Bucket, s3ObjectVersion, sha256 }) =>
+      recheckSeconds === undefined || (s3Bucket !== undefined && s3ObjectVersion === undefined && sha256 === undefined),
+    "recheckSeconds is for what can change: s3Bucket without s3ObjectVersion and sha256",
+  ),
 ];
 
 /** Of a Function: also an image. */
@@ -113,10 +166,10 @@ export const codeSchema = withRules(
     ...sourceShape,
     imageURI: text(1024, 1).optional().describe("Container image; needs packageType Image"),
   }),
-  [exactlyOne([...sources, "imageURI"]), ...inlineRules, ...urlRules],
+  [exactlyOne([...sources, "imageURI"]), ...inlineRules, ...referenceRules],
 );
 export type Code = z.output<typeof codeSchema>;
 
 /** Of a Layer. */
-export const contentSchema = withRules(z.object(sourceShape), [exactlyOne(sources), ...inlineRules, ...urlRules]);
+export const contentSchema = withRules(z.object(sourceShape), [exactlyOne(sources), ...inlineRules, ...referenceRules]);
 export type Content = z.output<typeof contentSchema>;

@@ -38,7 +38,7 @@ export const resolvedImageSchema = z.object({
 export type ResolvedImage = z.infer<typeof resolvedImageSchema>;
 
 /** Variables of a fetch pod. */
-export const fetchVariables = {
+export const imageFetchVariables = {
   /** JSON of `ResolveImageRequest`. */
   request: "KUBELAMBDA_FETCH_REQUEST",
   /** A directory for each pull secret is in it. */

@@ -1,6 +1,24 @@
 /** Operator → package store: a source becomes a digest once; everything after uses the digest. */
 import { z } from "zod";
 
+/** One object of an S3-compatible service, everything about the way to it said. */
+export const s3SourceSchema = z.object({
+  type: z.literal("s3"),
+  /** `http(s)://host[:port]`, without the bucket. */
+  endpoint: z.string(),
+  region: z.string(),
+  /** Where the bucket's name stands: before the host's, or first in the path. */
+  addressing: z.enum(["path", "host"]),
+  bucket: z.string(),
+  key: z.string(),
+  version: z.string().optional(),
+  /** Absent: whatever is there is taken. */
+  sha256: z.string().optional(),
+});
+export type S3Source = z.infer<typeof s3SourceSchema>;
+
+export const urlSourceSchema = z.object({ type: z.literal("url"), url: z.string(), sha256: z.string() });
+
 export const resolveRequestSchema = z.object({
   /** Namespace that may read the content afterwards. */
   namespace: z.string(),
@@ -12,10 +30,14 @@ export const resolveRequestSchema = z.object({
     /** File name → base64, as a ConfigMap's binaryData; executable where it begins with `#!`. */
     z.object({ type: z.literal("binaryFiles"), files: z.record(z.string(), z.string()) }),
     z.object({ type: z.literal("zip"), base64: z.string() }),
-    z.object({ type: z.literal("url"), url: z.string(), sha256: z.string() }),
+    urlSourceSchema,
+    /** One that everybody may read. */
+    s3SourceSchema,
     /** `of`: the namespace that has it and lets the asking one use it; absent: the asking one has it. */
     z.object({ type: z.literal("digest"), digest: z.string(), of: z.string().optional() }),
   ]),
+  /** What was read before from a source that may change: while that stands nothing is read again. */
+  known: z.object({ digest: z.string(), revision: z.string() }).optional(),
 });
 export type ResolveRequest = z.infer<typeof resolveRequestSchema>;
 
@@ -28,9 +50,16 @@ export interface ResolvedPackage {
   readonly unzippedBytes: number;
   /** Names of the files directly in its `extensions/`, in byte order: what a layer starts beside the runtime. At most 64. */
   readonly extensions: readonly string[];
+  /** What the source calls these bytes (ETag), where it may change. */
+  readonly revision?: string;
 }
 
-/** Stalled ones need a new spec; `SourceUnreachable` and `StoreUnavailable` are worth another try. */
+/** Of Lambda's bound on what is unzipped: no zip that is larger could hold it, bytes. */
+export const uploadLimitBytes = 262_144_000;
+/** Digest of an upload as the sender has computed it, `sha256:<hex>`. */
+export const uploadDigestHeader = "x-kubelambda-digest";
+
+/** Stalled ones need a new spec; those that may mend themselves are worth another try. */
 export type PackageErrorCode =
   | "CodeTooLarge"
   | "UnsafeArchiveEntry"
@@ -38,6 +67,10 @@ export type PackageErrorCode =
   | "InvalidArchive"
   | "SourceUnreachable"
   | "SourceRefused"
+  | "SourceForbidden"
+  | "SourceNotFound"
+  | "SecretNotFound"
+  | "FetchFailed"
   | "PackageNotFound"
   | "StoreUnavailable";
 

@@ -30,6 +30,8 @@ export const routes = {
   resolve: "/v1/resolve",
   /** POST to the package store, body `ResolveImageRequest`: `ImageAnswer`. */
   resolveImage: "/v1/resolve-image",
+  /** POST to the package store, body a zip, from a pod of the namespace that may read it afterwards: `ResolveAnswer`. */
+  packages: "/v1/packages",
   /** GET (Range allowed) or HEAD from the package store: the zip's bytes. */
   object: (digest: string): string => `/v1/objects/${digest.replace(":", "/")}`,
   /** PUT to the package store, body `References`: everything that is still needed. */

@@ -22,7 +22,7 @@ const commands: Readonly<Record<string, Command>> = {
     run: async () => (await import("../../runtime-proxy/packages.ts")).packagesMain(process.env),
   },
   fetch: {
-    summary: "fetch                       read an image with a namespace's pull secrets (in a short-lived pod)",
+    summary: "fetch                       one source that takes a tenant's Secret (in a pod of the tenant's)",
     run: async () => (await import("../../runtime-proxy/fetch.ts")).fetchMain(process.env),
   },
 };

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import type { ResolvedPackage, ResolveRequest } from "../../crds/wire/packages.ts";
+import { uploadLimitBytes, type ResolvedPackage, type ResolveRequest } from "../../crds/wire/packages.ts";
 import { archiveLimits, directUploadLimitBytes, zippedTooLargeText } from "./archive-limits.ts";
 import { checkArchive } from "./archive.ts";
 import { buildZip } from "./build-zip.ts";
 import { codeSha256Of, hexOfDigest, parseSha256 } from "./digest.ts";
+import type { BytesFetched } from "./fetch-bytes.ts";
+import type { S3FetchRequest } from "./fetch-s3.ts";
 import { Limiter } from "./limiter.ts";
 import { PackageError, quote } from "./package-error.ts";
 import type { PackageFacts, PackageStore, StagedContent } from "./store.ts";
@@ -15,12 +17,16 @@ export interface FetchRequest {
   /** Hex. */
   readonly sha256: string;
   readonly into: StagedContent;
+  /** Authorization header for the url's own origin. */
+  readonly authorization?: string | undefined;
 }
 
 export interface ResolverOptions {
   readonly store: PackageStore;
   /** Fills staged content from a url, digest checked; throws PackageError. */
   readonly fetchUrl: (request: FetchRequest) => Promise<void>;
+  /** The same for an object of an S3-compatible service. */
+  readonly fetchS3: (request: S3FetchRequest) => Promise<BytesFetched>;
   readonly nowMs: () => number;
   /** Sources that are fetched and checked at once; the others wait. */
   readonly atOnce: number;
@@ -30,7 +36,7 @@ export interface ResolverOptions {
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #limiter: Limiter;
-  readonly #running = new Map<string, Promise<PackageFacts>>();
+  readonly #running = new Map<string, Promise<Found>>();
 
   constructor(options: ResolverOptions) {
     this.#options = options;
@@ -38,21 +44,51 @@ export class Resolver {
   }
 
   /** Throws PackageError; the namespace may read the content afterwards. */
-  async resolve({ namespace, source }: ResolveRequest): Promise<ResolvedPackage> {
+  async resolve({ namespace, source, known }: ResolveRequest): Promise<ResolvedPackage> {
+    const facts = await this.#findKnown(namespace, source);
+    if (facts !== undefined) return await this.#grant(namespace, { facts });
+    const unchanged = await this.#findUnchanged(namespace, known);
+    const found = await this.#share(source, unchanged);
+    return await this.#grant(namespace, found);
+  }
+
+  /** Takes a zip that a pod of the namespace sends; throws PackageError. `digest` is the sender's. */
+  async take(namespace: string, digest: string, bytes: AsyncIterable<Uint8Array>): Promise<ResolvedPackage> {
+    const fill = async (staged: StagedContent): Promise<Filled> => {
+      for await (const chunk of bytes) {
+        if (staged.bytes + chunk.length > uploadLimitBytes) throw new PackageError("CodeTooLarge", uploadTooLargeText);
+        await staged.write(chunk);
+      }
+      if (staged.digest() === digest) return {};
+      const message = `Cannot take the package: it came as ${staged.digest()}, and was sent as ${quote(digest)}`;
+      throw new PackageError("DigestMismatch", message);
+    };
+    return await this.#grant(namespace, await this.#limiter.run(() => this.#bringIn(fill)));
+  }
+
+  async #grant(namespace: string, { facts, revision }: Found): Promise<ResolvedPackage> {
     const { store, nowMs } = this.#options;
-    const facts = (await this.#findKnown(namespace, source)) ?? (await this.#share(source));
     if (!(await store.grant(facts.digest, namespace, nowMs()))) {
       throw new PackageError("StoreUnavailable", `Cannot keep package "${facts.digest}": it was removed meanwhile`);
     }
     const hex = hexOfDigest(facts.digest) ?? "";
-    return { ...facts, codeSHA256: codeSha256Of(hex) };
+    return { ...facts, codeSHA256: codeSha256Of(hex), ...(revision !== undefined && { revision }) };
+  }
+
+  /** What was read before, if it is still here for this namespace: only then may the source answer that nothing changed. */
+  async #findUnchanged(namespace: string, known: ResolveRequest["known"]): Promise<Unchanged | undefined> {
+    if (known === undefined) return undefined;
+    const { store } = this.#options;
+    const isHere = (await store.mayRead(known.digest, namespace)) && (await store.verify(known.digest));
+    const facts = isHere ? await store.find(known.digest) : undefined;
+    return facts === undefined ? undefined : { facts, revision: known.revision };
   }
 
   /** Content named by its digest, if the namespace has it already: knowing a digest is no right to the content of others. */
   async #findKnown(namespace: string, source: Source): Promise<PackageFacts | undefined> {
-    if (source.type !== "digest" && source.type !== "url") return undefined;
+    const hex = source.type === "digest" ? parseSha256(source.digest) : wantedSha256(source);
+    if (hex === undefined && source.type !== "digest") return undefined;
     const { store } = this.#options;
-    const hex = source.type === "url" ? requireSha256(source.sha256) : parseSha256(source.digest);
     const digest = `sha256:${hex ?? ""}`;
     const holder = source.type === "digest" ? (source.of ?? namespace) : namespace;
     const isKnown = (await store.mayRead(digest, holder)) && (await store.verify(digest));
@@ -64,11 +100,13 @@ export class Resolver {
     return facts;
   }
 
-  async #share(source: Source): Promise<PackageFacts> {
-    const key = createHash("sha256").update(JSON.stringify(source)).digest("base64");
+  async #share(source: Source, unchanged: Unchanged | undefined): Promise<Found> {
+    const key = createHash("sha256")
+      .update(JSON.stringify([source, unchanged]))
+      .digest("base64");
     const running = this.#running.get(key);
     if (running !== undefined) return await running;
-    const started = this.#limiter.run(() => this.#bringIn(source));
+    const started = this.#limiter.run(() => this.#bringIn((staged) => this.#fill(staged, source, unchanged)));
     this.#running.set(key, started);
     try {
       return await started;
@@ -77,38 +115,66 @@ export class Resolver {
     }
   }
 
-  async #bringIn(source: Source): Promise<PackageFacts> {
+  async #bringIn(fill: (staged: StagedContent) => Promise<Filled>): Promise<Found> {
     const staged = await this.#options.store.stage();
     try {
-      await this.#fill(staged, source);
-      return await this.#options.store.commit(staged, await checkArchive(staged.path, archiveLimits));
+      const { revision, unchanged } = await fill(staged);
+      if (unchanged !== undefined) return unchanged;
+      const facts = await this.#options.store.commit(staged, await checkArchive(staged.path, archiveLimits));
+      return { facts, revision };
     } finally {
       await staged.discard();
     }
   }
 
-  async #fill(staged: StagedContent, source: Source): Promise<void> {
+  async #fill(staged: StagedContent, source: Source, unchanged: Unchanged | undefined): Promise<Filled> {
     switch (source.type) {
       case "files": {
         await staged.write(await buildZip(decodeFiles(source.files, "utf8")));
-        return;
+        return {};
       }
       case "binaryFiles": {
         await staged.write(await buildZip(decodeFiles(source.files, "base64")));
-        return;
+        return {};
       }
       case "zip": {
         await staged.write(decodeZip(source.base64));
-        return;
+        return {};
       }
       case "url": {
         await this.#options.fetchUrl({ url: source.url, sha256: requireSha256(source.sha256), into: staged });
-        return;
+        return {};
+      }
+      case "s3": {
+        const wanted = { source, sha256: wantedSha256(source), into: staged, known: unchanged?.revision };
+        const fetched = await this.#options.fetchS3(wanted);
+        return fetched.type === "unchanged" ? { unchanged } : { revision: fetched.validator };
       }
       case "digest":
         throw new TypeError("Cannot bring in a digest: it is found or not");
     }
   }
+}
+
+/** Content that is in the store, and what its source calls it. */
+interface Found {
+  readonly facts: PackageFacts;
+  readonly revision?: string | undefined;
+}
+type Unchanged = Found & { readonly revision: string };
+
+/** Either the staged content is all there, or what is known has not changed. */
+interface Filled {
+  readonly revision?: string | undefined;
+  readonly unchanged?: Found | undefined;
+}
+
+const uploadTooLargeText = `Cannot take the package: longer than ${uploadLimitBytes} bytes`;
+
+/** Hex of what the source says its bytes are; undefined where it says nothing. */
+function wantedSha256(source: Source): string | undefined {
+  if (source.type === "url") return requireSha256(source.sha256);
+  return source.type === "s3" && source.sha256 !== undefined ? requireSha256(source.sha256) : undefined;
 }
 
 function decodeFiles(files: Readonly<Record<string, string>>, encoding: "utf8" | "base64"): Map<string, Buffer> {
@@ -135,7 +201,7 @@ function isBase64(text: string): boolean {
   return /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text);
 }
 
-function requireSha256(sha256: string): string {
+export function requireSha256(sha256: string): string {
   const hex = parseSha256(sha256);
   if (hex !== undefined) return hex;
   const message = `Cannot use sha256 ${quote(sha256)}: neither 64 hex digits nor the base64 of 32 bytes`;

@@ -5,7 +5,6 @@ import {
   resolveRequestSchema,
   type PackageErrorCode,
   type References,
-  type ResolveAnswer,
 } from "../../crds/wire/packages.ts";
 import { resolveImageRequestSchema } from "../../crds/wire/images.ts";
 import { routes } from "../../crds/wire/routes.ts";
@@ -15,22 +14,19 @@ import type { TokenIdentity, TokenVerifier } from "../../lib/http/service-accoun
 import type { ImageLookups } from "./image-lookups.ts";
 import { Limiter } from "./limiter.ts";
 import type { PackagesMetrics } from "./metrics.ts";
-import { PackageError } from "./package-error.ts";
 import { decideRange } from "./range.ts";
+import { refusal, refuseMethod, refuseToken } from "./refusals.ts";
+import { answerOf } from "./resolve-answer.ts";
 import type { Resolver } from "./resolver.ts";
+import type { PackagesLog } from "./server-log.ts";
 import type { PackageFacts, PackageStore } from "./store.ts";
+import { UploadSlots } from "./upload-slots.ts";
+import { takeUpload, uploadsOfNamespace } from "./uploads.ts";
 
 /** The one service account that may resolve sources and say what is needed. */
 export interface ServiceAccountName {
   readonly namespace: string;
   readonly serviceAccount: string;
-}
-
-/** What the server tells about itself. */
-export interface PackagesLog {
-  info(message: string, fields?: Readonly<Record<string, unknown>>): unknown;
-  warn(message: string, fields?: Readonly<Record<string, unknown>>): unknown;
-  error(message: string, fields?: Readonly<Record<string, unknown>>): unknown;
 }
 
 export interface PackagesServerOptions {
@@ -45,17 +41,6 @@ export interface PackagesServerOptions {
   readonly metrics: PackagesMetrics;
 }
 
-/** Codes of refusals that are no answer of the store itself. */
-type RefusalCode = "Unauthorized" | "Forbidden" | "NotFound" | "MethodNotAllowed" | "BadRequest" | "BodyTooLarge";
-const refusalStatus = {
-  Unauthorized: 401,
-  Forbidden: 403,
-  NotFound: 404,
-  MethodNotAllowed: 405,
-  BadRequest: 400,
-  BodyTooLarge: 413,
-} as const satisfies Record<RefusalCode, number>;
-
 /** A zip of 50 MB in base64 within a request of Lambda's own bound, and some room for names. */
 const resolveLimitBytes = 70_400_000;
 const imageRequestLimitBytes = 16 * 1024;
@@ -68,6 +53,7 @@ const objectPath = new RegExp(`^${routes.object("sha256:")}([0-9a-f]{64})$`);
 
 export function createPackagesHandler(options: PackagesServerOptions): HttpHandler {
   const largeBodies = new Limiter(1);
+  const uploads = new UploadSlots(uploadsOfNamespace);
   return async (request) => {
     const { path, method } = request;
     if (path === routes.resolve) {
@@ -81,6 +67,10 @@ export function createPackagesHandler(options: PackagesServerOptions): HttpHandl
     if (path === routes.references) {
       if (method !== "PUT") return refuseMethod(method, path, "PUT");
       return await asOperator(options, request, () => inTurn(largeBodies, request, () => collect(options, request)));
+    }
+    if (path === routes.packages) {
+      if (method !== "POST") return refuseMethod(method, path, "POST");
+      return await takeUpload(options, uploads, request);
     }
     const hex = objectPath.exec(path)?.[1];
     if (hex === undefined) return refusal("NotFound", `Cannot serve "${path.slice(0, 200)}": no such path`);
@@ -127,10 +117,7 @@ async function resolve({ resolver, metrics, log }: PackagesServerOptions, reques
     return refusal("BadRequest", `Cannot read the request: ${parsed.error.issues[0]?.message ?? "wrong shape"}`);
   const { source, namespace } = parsed.data;
   const timer = metrics.resolveSeconds.startTimer({ source: source.type });
-  const answer = await resolver.resolve(parsed.data).then(
-    (found): ResolveAnswer => ({ ok: true, package: found }),
-    (error: unknown) => toAnswer(error, log),
-  );
+  const answer = await answerOf(resolver.resolve(parsed.data), log);
   timer({ result: answer.ok ? "ok" : answer.error.code });
   if (!answer.ok) log.info("Source not resolved", { namespace, source: source.type, ...answer.error });
   return jsonResponse(200, answer);
@@ -151,19 +138,6 @@ async function resolveImage(
   timer({ result: answer.outcome === "failed" ? answer.code : "ok" });
   if (answer.outcome === "failed") log.info("Image not resolved", { namespace, image, ...answer });
   return jsonResponse(200, answer);
-}
-
-function toAnswer(error: unknown, log: PackagesLog): ResolveAnswer {
-  if (error instanceof PackageError) {
-    const { code, message, entry } = error;
-    return { ok: false, error: { code, message, ...(entry !== undefined && { entry }) } };
-  }
-  log.error("Cannot store a package", { error: error instanceof Error ? error.stack : String(error) });
-  const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
-  return {
-    ok: false,
-    error: { code: "StoreUnavailable", message: `Cannot store the package: the store's volume failed${code}` },
-  };
 }
 
 async function collect(options: PackagesServerOptions, request: HttpRequest): Promise<HttpResponse> {
@@ -249,16 +223,4 @@ async function readJson(request: HttpRequest, limitBytes: number): Promise<JsonB
       return { ok: false, refusal: refusal("BadRequest", "Cannot read the body: not JSON") };
     throw error;
   }
-}
-
-function refuseToken(reason: string): HttpResponse {
-  return refusal("Unauthorized", `Cannot tell who asks: ${reason}`, { "www-authenticate": "Bearer" });
-}
-
-function refuseMethod(method: string, path: string, allow: string): HttpResponse {
-  return refusal("MethodNotAllowed", `Cannot ${method} "${path}": only ${allow}`, { allow });
-}
-
-function refusal(code: RefusalCode, message: string, headers: Readonly<Record<string, string>> = {}): HttpResponse {
-  return jsonResponse(refusalStatus[code], { code, message }, headers);
 }

@@ -9,6 +9,8 @@ export interface GoProgram {
   /** Its folder below test/cluster, and its file's name. */
   readonly name: string;
   readonly ldflags: string;
+  /** A main package of another module, which the folder's go.mod names; default: the folder itself. */
+  readonly mainPackage?: string;
   /** Shown before a cold build. */
   readonly duration: string;
 }
@@ -28,6 +30,14 @@ export const coredns: GoProgram = { name: "coredns", ldflags: "-s -w", duration:
 
 export const pause: GoProgram = { name: "pause", ldflags: "-s -w", duration: "a few seconds" };
 
+/** An S3-compatible server that checks signatures, on a directory. */
+export const versitygw: GoProgram = {
+  name: "versitygw",
+  ldflags: "-s -w",
+  mainPackage: "github.com/versity/versitygw/cmd/versitygw",
+  duration: "2 to 4 minutes on two cores",
+};
+
 /** Shows one line of progress. */
 export type Progress = (line: string) => void;
 
@@ -42,11 +52,24 @@ export async function buildGoProgram(program: GoProgram, progress: Progress): Pr
     progress(`building ${program.name} (when Go's cache is empty: ${program.duration})`);
     const started = performance.now();
     const unfinished = `${target}.unfinished`;
-    await run("go", ["build", "-buildvcs=false", "-trimpath", "-ldflags", program.ldflags, "-o", unfinished, "."], {
-      cwd: source,
-      env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" },
-      timeoutMs: 30 * 60_000,
-    });
+    await run(
+      "go",
+      [
+        "build",
+        "-buildvcs=false",
+        "-trimpath",
+        "-ldflags",
+        program.ldflags,
+        "-o",
+        unfinished,
+        program.mainPackage ?? ".",
+      ],
+      {
+        cwd: source,
+        env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" },
+        timeoutMs: 30 * 60_000,
+      },
+    );
     removeOlder(dirname(target), program.name);
     renameSync(unfinished, target);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);

@@ -167,11 +167,11 @@ describe("operator on a real API server", function () {
         reason: "SourceUnreachable",
         message: /127\.0\.0\.1/,
       },
-      "an object store": {
-        spec: { code: { s3Bucket: "bucket", s3Key: "key" } },
+      "a bucket by reference": {
+        spec: { code: { s3BucketRef: { from: { name: "bucket" } }, s3Key: "key" } },
         reason: "SourceNotServed",
         message:
-          /^Cannot read the code from code.s3Bucket: this release does not take code from there; use files, zipFile, configMapRef, or url with sha256$/,
+          /^Cannot read the code from code.s3BucketRef: this release does not take code from there; use files, zipFile, configMapRef, s3Bucket, or url with sha256$/,
       },
       "tenants apart": {
         spec: { tenancyConfig: { tenantIsolationMode: "PER_TENANT" } },

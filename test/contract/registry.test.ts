@@ -4,8 +4,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
-import { fetchVariables, imageAnswerSchema, type ImageAnswer } from "../../crds/wire/images.ts";
-import { fetchImage, fetchMain } from "../../runtime-proxy/fetch.ts";
+import { imageAnswerSchema, imageFetchVariables, type ImageAnswer } from "../../crds/wire/images.ts";
+import { fetchImage } from "../../runtime-proxy/fetch-image.ts";
+import { fetchMain } from "../../runtime-proxy/fetch.ts";
 import { createAddressRules } from "../../runtime-proxy/packages/address-rules.ts";
 import type { Credentials } from "../../runtime-proxy/registry/credentials.ts";
 import { lookUpImage, type ImageLookup } from "../../runtime-proxy/registry/image-resolver.ts";
@@ -215,13 +216,13 @@ describe("images of a real registry", function () {
     }
     const run = async (tag: string): Promise<ImageAnswer> => {
       await fetchMain({
-        [fetchVariables.request]: JSON.stringify({
+        [imageFetchVariables.request]: JSON.stringify({
           namespace: "team",
           image: `${closed.host}/team/image:${tag}`,
           architecture: "x86_64",
         }),
-        [fetchVariables.secretsDirectory]: secrets,
-        [fetchVariables.plainHttpHosts]: closed.host,
+        [imageFetchVariables.secretsDirectory]: secrets,
+        [imageFetchVariables.plainHttpHosts]: closed.host,
         KUBELAMBDA_TERMINATION_LOG: log,
       });
       const text = readFileSync(log, "utf8");

@@ -22,6 +22,7 @@ export const resolvedPackage = {
 };
 export const functionSettings = {
   region: "eu-west-1",
+  s3: { endpoint: "", region: "eu-west-1" },
   runtimes: {
     "nodejs24.x": { image: "nodejs:24", state: "supported" },
     "nodejs20.x": { image: "nodejs:20", state: "deprecated" },

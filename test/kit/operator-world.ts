@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { request } from "undici";
 import { parse } from "yaml";
 import { kindDefinitions } from "../../crds/kinds.ts";
-import { API_VERSION, labels } from "../../crds/names.ts";
+import { API_VERSION, FETCH_COMPONENT, labels } from "../../crds/names.ts";
 import { functionKind, type FunctionObject, type FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import type { FunctionLoad, LoadReportAnswer } from "../../crds/wire/load-report.ts";
 import { routes } from "../../crds/wire/routes.ts";
@@ -204,6 +204,28 @@ export class OperatorWorld {
   async setPodStatus(pod: Stored<Pod>, status: object): Promise<void> {
     const { namespace = "", name } = pod.metadata;
     await this.client.patch({ kind: kinds.pod, namespace, name }, { status }, { subresource: "status" });
+  }
+
+  /** Pods that fetch with a tenant's Secret and are not on their way out. */
+  async fetchPods(namespace: string): Promise<readonly Stored<Pod>[]> {
+    const labelSelector = `${labels.component}=${FETCH_COMPONENT}`;
+    const { items } = await this.client.list<Pod>(kinds.pod, { namespace, labelSelector });
+    return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  }
+
+  async untilFetchPod(namespace: string, besides = ""): Promise<Stored<Pod>> {
+    return await this.until("a pod fetches", async () =>
+      (await this.fetchPods(namespace)).find(({ metadata }) => metadata.uid !== besides),
+    );
+  }
+
+  /** What a kubelet says of a pod whose only container has ended. */
+  async endPod(pod: Stored<Pod>, message: string, exitCode = 0): Promise<void> {
+    const terminated = { exitCode, reason: exitCode === 0 ? "Completed" : "Error", message };
+    const [{ name } = { name: "" }] = pod.spec.containers;
+    const container = { name, ready: false, restartCount: 0, image: "x", imageID: "", state: { terminated } };
+    const phase = exitCode === 0 ? "Succeeded" : "Failed";
+    await this.setPodStatus(pod, { phase, containerStatuses: [container] });
   }
 
   /** What a kubelet says of a pod whose containers run. */

@@ -9,6 +9,8 @@ import {
 import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
 import type { EventDraft, Outcome } from "../../../lib/kubernetes/plan.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
+import { packageReasons, retriedPackageReasons, type PackageSeen } from "../../package-source.ts";
+import { sourceCurrent } from "../../source-current.ts";
 import { imageReasons, retriedImageReasons, tagCondition, type ImageSeen } from "./image-code.ts";
 import type { Recipe } from "./recipe.ts";
 import { layersCondition } from "./layer-condition.ts";
@@ -38,6 +40,7 @@ export interface ConditionsInput {
   /** What serves calls, if anything does. */
   readonly recipe: Recipe | undefined;
   readonly health: Health | undefined;
+  readonly code: PackageSeen;
   readonly layers: LayersSeen;
   readonly image?: ImageSeen | undefined;
   readonly settings: { readonly runtimes: RuntimeTable; readonly hasPodResources: boolean };
@@ -49,10 +52,12 @@ export interface ConditionsInput {
 export function decideConditions(input: ConditionsInput): Condition[] {
   const { object, now } = input;
   const ignored = fieldsIgnored(object.spec, memoryMeaning(input));
-  const resolved = [...imageConditions(input), ...layersCondition(input)];
+  const resolved = [...sourceCurrent(input.code), ...imageConditions(input), ...layersCondition(input)];
   const drafts = [...progressConditions(input), ...resolved, ignored, healthCondition(input)];
   const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
-  const before = withoutLayers(object) ? removeCondition(told(object), "LayersResolved") : told(object);
+  const layersTold = withoutLayers(object) ? removeCondition(told(object), "LayersResolved") : told(object);
+  const isLooked = object.spec.code.recheckSeconds !== undefined;
+  const before = isLooked ? layersTold : removeCondition(layersTold, "SourceCurrent");
   return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), before);
 }
 
@@ -118,18 +123,11 @@ function codeResolved(digest: string): ConditionDraft {
   return { type: "CodeResolved", status: "True", reason: "Resolved", message: `The code is "${digest}"` };
 }
 
-const codeReasons: ReadonlySet<Reason> = new Set([
-  "CodeTooLarge",
-  "UnsafeArchiveEntry",
-  "DigestMismatch",
-  "InvalidArchive",
-  "SourceUnreachable",
-  "SourceRefused",
-  "SourceNotServed",
-  "PackageNotFound",
-  "PackageStoreUnavailable",
-  "ConfigMapNotFound",
+const codeReasons: ReadonlySet<Reason> = new Set<Reason>([
+  ...packageReasons,
   ...imageReasons,
+  "SourceNotServed",
+  "ConfigMapNotFound",
 ]);
 
 function imageConditions({ object, image }: ConditionsInput): readonly ConditionDraft[] {
@@ -159,7 +157,8 @@ function healthCondition({ health, object }: ConditionsInput): ConditionDraft {
 /** One event for each condition that has got another reason or message for the worse, and one when it becomes ready. */
 export function decideEvents({ status }: FunctionObject, next: FunctionStatus): readonly EventDraft[] {
   const before = new Map((status?.conditions ?? []).map((condition) => [condition.type, condition]));
-  return (next.conditions ?? []).flatMap((condition): EventDraft[] => {
+  const changed = sourceChanged(status, next);
+  const events = (next.conditions ?? []).flatMap((condition): EventDraft[] => {
     const { type, reason, message } = condition;
     const last = before.get(type);
     if (last?.status === condition.status && last.reason === reason && last.message === message) return [];
@@ -181,13 +180,23 @@ export function decideEvents({ status }: FunctionObject, next: FunctionStatus): 
     const isRetried = type === "CodeResolved" && condition.status === "False" && retriedReasons.has(reason);
     if (isRetried) return [{ type: "Warning", reason, action: "ResolveCode", note: message }];
     const isLayers = type === "LayersResolved" && (condition.status === "False" || reason === "LayersKept");
+    if (type === "SourceCurrent" && condition.status !== "True")
+      return [{ type: "Warning", reason, action: "ResolveCode", note: message }];
     return isLayers ? [{ type: "Warning", reason, action: "ResolveLayers", note: message }] : [];
   });
+  return [...changed, ...events];
+}
+
+/** Other code without another spec. */
+function sourceChanged(before: FunctionStatus | undefined, next: FunctionStatus): readonly EventDraft[] {
+  const isSameSpec = before?.observedGeneration === next.observedGeneration;
+  if (!isSameSpec || before?.codeDigest === undefined || before.codeDigest === next.codeDigest) return [];
+  const note = `The source has other code now: "${before.codeDigest}" became "${next.codeDigest ?? ""}"`;
+  return [{ type: "Normal", reason: "SourceChanged", action: "ResolveCode", note }];
 }
 
 const retriedReasons: ReadonlySet<string> = new Set<Reason>([
+  ...retriedPackageReasons,
   ...retriedImageReasons,
-  "SourceUnreachable",
-  "PackageStoreUnavailable",
   "ConfigMapNotFound",
 ]);

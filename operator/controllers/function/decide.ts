@@ -4,7 +4,7 @@ import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/func
 import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
-import type { PackageSeen } from "../../package-source.ts";
+import type { PackageSeen, S3Defaults } from "../../package-source.ts";
 import { recipeObject, type ControllerRevision, type Recipe } from "./recipe.ts";
 import { arnOf, decideRecipe, lambdaName } from "./revision.ts";
 import { findImageProblem, type ImageSeen } from "./image-code.ts";
@@ -37,6 +37,8 @@ export interface FunctionSeen {
 export interface FunctionSettings {
   readonly region: string;
   readonly runtimes: RuntimeTable;
+  /** For what a spec does not say of its bucket. */
+  readonly s3: S3Defaults;
   readonly routerKeys: readonly string[];
   /** Between invocations the supervisors stop the processes. */
   readonly stopsBetweenInvocations: boolean;

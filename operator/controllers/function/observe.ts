@@ -1,7 +1,6 @@
 /** Reads everything that the decision about a Function needs. */
 import { createHash } from "node:crypto";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
-import { canonicalJson } from "../../../lib/canonical-json.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { keyOf, type Stored } from "../../../lib/kubernetes/object.ts";
 import type { ConfigMaps } from "../../config-maps.ts";
@@ -9,6 +8,7 @@ import { nameHolder } from "../../name-holder.ts";
 import { nameKey, type OperatorCaches } from "../../operator-caches.ts";
 import type { PackageResolver } from "../../package-resolver.ts";
 import { decideSource, type PackageSeen } from "../../package-source.ts";
+import { wantedOf } from "../../package-wanted.ts";
 import { environmentState } from "../../scaling/environment-state.ts";
 import type { Health } from "./conditions.ts";
 import type { FunctionSeen, FunctionSettings } from "./decide.ts";
@@ -50,10 +50,13 @@ export async function observeFunction(
   const serving = recipes.find(({ data }) => data.document.revisionID === object.status?.revisionID)?.data;
   const states = caches.pods.byIndex("function", uid).map(environmentState);
   const isImage = holder === undefined && object.spec.packageType === "Image";
+  const isPackage = holder === undefined && !isImage;
+  const code = isPackage ? await seeCode(parts, object, signal) : ({ type: "resolving" } as const);
   return {
     object,
     nameHolder: holder,
-    code: holder === undefined && !isImage ? await seeCode(parts, object, signal) : { type: "resolving" },
+    code,
+    recheckAfterMs: code.type === "resolved" ? code.recheck?.afterMs : undefined,
     ...(isImage && seeImage(parts.images, object, recipes, sha256)),
     layers: seeLayers(parts, object, serving?.layers ?? []),
     recipes,
@@ -69,7 +72,7 @@ export async function observeFunction(
 }
 
 async function seeCode(
-  { caches, configMaps, resolver }: FunctionObserverParts,
+  { caches, configMaps, resolver, settings }: FunctionObserverParts,
   object: Stored<FunctionObject>,
   signal: AbortSignal,
 ): Promise<PackageSeen> {
@@ -78,21 +81,18 @@ async function seeCode(
   const unserved = findUnservedField(object.spec);
   if (unserved !== undefined) return { type: "refused", ...unserved };
   const name = code.configMapRef?.name;
-  const decided = decideSource(
-    "code",
-    code,
-    name === undefined ? undefined : await configMaps.get(namespace, name, signal),
-  );
+  const configMap = name === undefined ? undefined : await configMaps.get(namespace, name, signal);
+  const decided = decideSource("code", code, configMap, settings.s3);
   if (decided.type !== "source") return decided;
-  const sourceHash = sha256(canonicalJson(decided.source));
-  const key = keyOf(object);
-  const kept = caches.recipes.byIndex("function", uid).find(({ data }) => data.sourceHash === sourceHash)?.data.code;
+  const wanted = wantedOf(object, decided, sha256);
+  const ofSource = caches.recipes.byIndex("function", uid).filter(({ data }) => data.sourceHash === wanted.sourceHash);
+  // A source that changes has been read as several: what serves calls is the newest that is known to work.
+  const serving = ofSource.find(({ data }) => data.document.revisionID === object.status?.revisionID);
+  const kept = (serving ?? ofSource[0])?.data.code;
   // With layers its size counts, of which recipes of an earlier release say nothing.
   const isEnough = kept?.unzippedBytes !== undefined || (object.spec.layers ?? []).length === 0;
-  const known = isEnough ? kept : undefined;
   // After a restart the kept recipe says what a source was resolved to.
-  if (known !== undefined && !resolver.isRenewing(key)) return { type: "resolved", sourceHash, package: known };
-  return resolver.look(key, { namespace, source: decided.source, sourceHash });
+  return resolver.look(keyOf(object), wanted, isEnough ? kept : undefined);
 }
 
 function sha256(text: string): string {

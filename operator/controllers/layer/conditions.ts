@@ -1,8 +1,16 @@
 /** A Layer's conditions and the events that go with their changes. Pure. */
-import { setCondition, type Condition, type ConditionDraft, type Reason } from "../../../crds/v1alpha1/condition.ts";
+import {
+  removeCondition,
+  setCondition,
+  type Condition,
+  type ConditionDraft,
+  type Reason,
+} from "../../../crds/v1alpha1/condition.ts";
 import type { LayerObject, LayerStatus } from "../../../crds/v1alpha1/layer.ts";
 import type { EventDraft } from "../../../lib/kubernetes/plan.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
+import type { PackageSeen } from "../../package-source.ts";
+import { sourceCurrent } from "../../source-current.ts";
 
 /** How the latest spec fares. `digest` is there once the content is. */
 export type Progress =
@@ -20,15 +28,19 @@ export interface ConditionsInput {
   readonly object: Stored<LayerObject>;
   readonly progress: Progress;
   readonly latestVersion: number | undefined;
+  readonly content: PackageSeen;
   /** ISO 8601. */
   readonly now: string;
 }
 
 /** All conditions, from the first visit on. */
-export function decideConditions({ object, progress, latestVersion, now }: ConditionsInput): Condition[] {
+export function decideConditions({ object, progress, latestVersion, content, now }: ConditionsInput): Condition[] {
   const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
   const drafts = progress.type === "active" ? activeDrafts(progress) : unfinishedDrafts(progress, latestVersion);
-  return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), object.status?.conditions ?? []);
+  const told = object.status?.conditions ?? [];
+  const before = object.spec.content.recheckSeconds === undefined ? removeCondition(told, "SourceCurrent") : told;
+  const all = [...drafts, ...sourceCurrent(content)];
+  return all.reduce<Condition[]>((conditions, draft) => setCondition(conditions, draft, stamp), before);
 }
 
 function activeDrafts({ version, digest }: Progress & { readonly type: "active" }): readonly ConditionDraft[] {
@@ -92,7 +104,8 @@ function warningOf({ type, status, reason, message }: Condition, before: readonl
   if (last?.status === status && last.reason === reason && last.message === message) return [];
   const isStalled = type === "Stalled" && status === "True";
   const isWaiting = type === "Reconciling" && status === "True" && !quietReasons.has(reason);
-  if (!isStalled && !isWaiting) return [];
+  const isUnknown = type === "SourceCurrent" && status !== "True";
+  if (!isStalled && !isWaiting && !isUnknown) return [];
   return [{ type: "Warning", reason, action: isStalled ? "Reconcile" : "Publish", note: message }];
 }
 

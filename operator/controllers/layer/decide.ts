@@ -49,7 +49,7 @@ export function decideLayer(seen: LayerSeen): Plan<LayerStatus> {
   if (progress.type === "keeping")
     return { ...emptyPlan, create: [progress.version], outcome: "waiting", recheckAfterMs: 1000 };
   const status = decideStatus(seen, progress);
-  return { ...emptyPlan, status, events: decideEvents(object, status), ...whenToLookAgain(progress) };
+  return { ...emptyPlan, status, events: decideEvents(object, status), ...whenToLookAgain(seen, progress) };
 }
 
 /** The content that has no version yet; undefined when it is not known, or the newest version is just this. */
@@ -138,13 +138,17 @@ function decideStatus(seen: LayerSeen, progress: Progress): LayerStatus {
     versions: decideVersions(versions),
     ...(latestVersion !== undefined && { latestVersion }),
     layerARN: layerArn({ region, accountId, name: layerName(object) }),
-    conditions: decideConditions({ object, progress, latestVersion, now }),
+    conditions: decideConditions({ object, progress, latestVersion, content: seen.content, now }),
     observedGeneration: object.metadata.generation ?? 0,
   };
 }
 
-function whenToLookAgain(progress: Progress): Pick<Plan<LayerStatus>, "outcome" | "recheckAfterMs"> {
-  const afterMs = progress.type === "underWay" ? progress.afterMs : undefined;
+function whenToLookAgain(
+  { content }: LayerSeen,
+  progress: Progress,
+): Pick<Plan<LayerStatus>, "outcome" | "recheckAfterMs"> {
+  const recheckMs = content.type === "resolved" ? content.recheck?.afterMs : undefined;
+  const afterMs = (progress.type === "underWay" ? progress.afterMs : undefined) ?? recheckMs;
   const outcome = progress.type === "underWay" ? "waiting" : progress.type === "failed" ? "stalled" : "done";
   return { outcome, ...(afterMs !== undefined && { recheckAfterMs: afterMs }) };
 }

@@ -1,7 +1,6 @@
 /** Reads everything that the decision about a Layer needs. */
 import { createHash } from "node:crypto";
 import type { LayerObject } from "../../../crds/v1alpha1/layer.ts";
-import { canonicalJson } from "../../../lib/canonical-json.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { keyOf, type Stored } from "../../../lib/kubernetes/object.ts";
 import type { ConfigMaps } from "../../config-maps.ts";
@@ -9,9 +8,10 @@ import { nameHolder } from "../../name-holder.ts";
 import type { NumberTaker } from "../../number-taker.ts";
 import { layerKey, type OperatorCaches } from "../../operator-caches.ts";
 import type { PackageResolver } from "../../package-resolver.ts";
-import { decideSource, type PackageSeen } from "../../package-source.ts";
+import { decideSource, type PackageSeen, type S3Defaults } from "../../package-source.ts";
+import { wantedOf } from "../../package-wanted.ts";
 import { decideUnpublished, identityOf, type LayerSeen } from "./decide.ts";
-import { layerName } from "./layer-version.ts";
+import { layerName, newestFirst } from "./layer-version.ts";
 
 export interface LayerObserverParts {
   readonly caches: Pick<OperatorCaches, "layers" | "layerVersions">;
@@ -19,6 +19,7 @@ export interface LayerObserverParts {
   readonly resolver: PackageResolver;
   readonly numbers: NumberTaker;
   readonly region: string;
+  readonly s3: S3Defaults;
   readonly clock: Clock;
 }
 
@@ -43,7 +44,7 @@ export async function observeLayer(
 }
 
 async function seeContent(
-  { caches, configMaps, resolver }: LayerObserverParts,
+  { caches, configMaps, resolver, s3 }: LayerObserverParts,
   object: Stored<LayerObject>,
   signal: AbortSignal,
 ): Promise<PackageSeen> {
@@ -51,15 +52,16 @@ async function seeContent(
   const { content } = object.spec;
   const name = content.configMapRef?.name;
   const configMap = name === undefined ? undefined : await configMaps.get(namespace, name, signal);
-  const decided = decideSource("content", content, configMap);
+  const decided = decideSource("content", content, configMap, s3);
   if (decided.type !== "source") return decided;
-  const sourceHash = sha256(canonicalJson(decided.source));
-  const key = keyOf(object);
-  const versions = caches.layerVersions.byIndex("layer", uid);
-  const known = versions.find(({ data }) => data.sourceHash === sourceHash)?.data;
-  // After a restart the kept version says what a source was resolved to.
-  if (known !== undefined && !resolver.isRenewing(key)) return { type: "resolved", sourceHash, package: known };
-  return resolver.look(key, { namespace, source: decided.source, sourceHash });
+  const wanted = wantedOf(object, decided, sha256);
+  const versions = newestFirst(caches.layerVersions.byIndex("layer", uid));
+  // After a restart the kept version says what a source was resolved to: the newest, of one that changes.
+  return resolver.look(
+    keyOf(object),
+    wanted,
+    versions.find(({ sourceHash }) => sourceHash === wanted.sourceHash),
+  );
 }
 
 /** Takes a number as soon as there is something to publish, and forgets it when that is published. */

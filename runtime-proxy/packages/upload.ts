@@ -1,0 +1,87 @@
+/** Sends a zip to the package store, again and again while that may help. */
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Agent, request } from "undici";
+import { uploadDigestHeader, type ResolveAnswer } from "../../crds/wire/packages.ts";
+import { routes } from "../../crds/wire/routes.ts";
+import { readBody } from "../../lib/http/read-body.ts";
+import { PackageError } from "./package-error.ts";
+
+export interface UploadRequest {
+  /** Of the package store: `http(s)://host:port`. */
+  readonly baseUrl: string;
+  readonly path: string;
+  /** `sha256:<hex>` of the file. */
+  readonly digest: string;
+  /** Read for every try, since the kubelet renews it. */
+  readonly readToken: () => Promise<string>;
+  readonly signal?: AbortSignal;
+  /** Wait before the second try, ms; doubles each time; default 200. */
+  readonly firstWaitMs?: number;
+}
+
+const tries = 6;
+const silenceMs = 60_000;
+/** The store checks the whole archive before it answers. */
+const answerMs = 300_000;
+const answerLimitBytes = 64 * 1024;
+
+/** The store's own answer; throws PackageError when it gives none. */
+export async function uploadPackage(wanted: UploadRequest): Promise<ResolveAnswer> {
+  const dispatcher = new Agent({ connect: { timeout: 10_000 }, headersTimeout: answerMs, bodyTimeout: silenceMs });
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await sendOnce(wanted, dispatcher);
+      const mayHelp =
+        !answer.ok && (answer.error.code === "StoreUnavailable" || answer.error.code === "DigestMismatch");
+      if (!mayHelp || attempt >= tries || wanted.signal?.aborted === true) return answer;
+      const waitMs = (wanted.firstWaitMs ?? 200) * 2 ** (attempt - 1);
+      await sleep(waitMs, undefined, { ...(wanted.signal !== undefined && { signal: wanted.signal }) }).catch(
+        () => undefined,
+      );
+    }
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+async function sendOnce(
+  { baseUrl, path, digest, readToken, signal }: UploadRequest,
+  dispatcher: Agent,
+): Promise<ResolveAnswer> {
+  const { size } = await stat(path);
+  const authorization = `Bearer ${(await readToken()).trim()}`;
+  const body = createReadStream(path);
+  try {
+    const answer = await request(`${baseUrl}${routes.packages}`, {
+      dispatcher,
+      method: "POST",
+      headers: {
+        authorization,
+        "content-type": "application/zip",
+        "content-length": String(size),
+        [uploadDigestHeader]: digest,
+      },
+      body,
+      ...(signal !== undefined && { signal }),
+    });
+    const text = (await readBody(answer.body, answerLimitBytes)).toString("utf8");
+    if (answer.statusCode === 200) return JSON.parse(text) as ResolveAnswer;
+    const message = `the package store answered ${answer.statusCode}: ${text.slice(0, 300)}`;
+    if (answer.statusCode < 500 && answer.statusCode !== 429)
+      throw new PackageError("FetchFailed", `Cannot send the package: ${message}`);
+    return unavailable(message);
+  } catch (error) {
+    if (error instanceof PackageError || !(error instanceof Error)) throw error;
+    return unavailable(
+      `the connection to the package store failed (${"code" in error ? String(error.code) : error.message})`,
+    );
+  } finally {
+    body.destroy();
+  }
+}
+
+function unavailable(why: string): ResolveAnswer {
+  return { ok: false, error: { code: "StoreUnavailable", message: `Cannot send the package: ${why}` } };
+}
