@@ -46,7 +46,7 @@ describe("source of a spec", () => {
     it(what, () => {
       const decided = decideSource("code", code, undefined, preset);
       assert.ok(decided.type === "source");
-      assert.deepEqual(decided.source, { type: "s3", bucket: "bucket", key: "a.zip", ...decided.source, ...want });
+      assert.deepEqual(decided.source, { bucket: "bucket", key: "a.zip", ...decided.source, ...want });
       assert.equal(decided.secret, undefined);
     });
   }
