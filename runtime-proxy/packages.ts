@@ -10,6 +10,7 @@ import { jsonResponse, type HttpHandler } from "../lib/http/handler.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import { createLogger } from "../lib/logger.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
+import { openBucketStore } from "./packages/bucket-store.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
 import { createS3Fetcher } from "./packages/fetch-s3.ts";
 import { createUrlFetcher } from "./packages/fetch-url.ts";
@@ -18,6 +19,8 @@ import { createPackagesMetrics, type PackagesMetrics } from "./packages/metrics.
 import { Resolver } from "./packages/resolver.ts";
 import { answerUnexpected, createPackagesHandler } from "./packages/server.ts";
 import type { PackagesLog } from "./packages/server-log.ts";
+import { S3ObjectBucket } from "./packages/s3-bucket.ts";
+import type { PackageStore } from "./packages/store.ts";
 import { openVolumeStore } from "./packages/volume-store.ts";
 
 const list = z
@@ -33,8 +36,20 @@ const port = (preset: number) => z.coerce.number().int().min(0).max(65_535).defa
 
 /** The process's environment variables; unknown ones are ignored. */
 export const packagesConfigSchema = z.object({
-  /** Where content is kept: a volume of its own. */
+  /** Where content is kept: a volume of its own, or what a bucket's content is cached in. */
   KUBELAMBDA_PACKAGES_DIRECTORY: z.string().min(1),
+  /** Absent: content is kept on the volume. The keys are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. */
+  KUBELAMBDA_PACKAGES_BUCKET: z.string().default(""),
+  KUBELAMBDA_PACKAGES_BUCKET_ENDPOINT: z.string().default(""),
+  KUBELAMBDA_PACKAGES_BUCKET_REGION: z.string().default("us-east-1"),
+  KUBELAMBDA_PACKAGES_BUCKET_ADDRESSING: z.enum(["path", "host"]).default("path"),
+  /** Before every key. */
+  KUBELAMBDA_PACKAGES_BUCKET_PREFIX: z.string().default(""),
+  /** Of a bucket's content on local disk. */
+  KUBELAMBDA_PACKAGES_CACHE_BYTES: z.coerce.number().int().min(0).default(2_147_483_648),
+  AWS_ACCESS_KEY_ID: z.string().default(""),
+  AWS_SECRET_ACCESS_KEY: z.string().default(""),
+  AWS_SESSION_TOKEN: z.string().optional(),
   /** 0 chooses a free one, here and below. */
   KUBELAMBDA_PACKAGES_PORT: port(ports.packages),
   KUBELAMBDA_HEALTH_PORT: port(ports.health),
@@ -85,7 +100,7 @@ export async function startPackages(
     metrics.damaged.inc();
     log.error("Damaged package moved aside: it is fetched again when its source is resolved again", { digest });
   };
-  const store = await openVolumeStore({ directory: config.KUBELAMBDA_PACKAGES_DIRECTORY, onDamaged });
+  const store = await openStore(config, onDamaged);
   const fetchUrl = createUrlFetcher({ rules, signal: ending.signal });
   const fetchS3 = createS3Fetcher({ rules, signal: ending.signal });
   const resolver = new Resolver({ store, fetchUrl, fetchS3, nowMs, atOnce: config.KUBELAMBDA_RESOLVE_AT_ONCE });
@@ -136,6 +151,27 @@ export async function startPackages(
       await Promise.all([server.stop(deadlineMs), health.stop(deadlineMs)]);
     },
   };
+}
+
+async function openStore(config: PackagesConfig, onDamaged: (digest: string) => void): Promise<PackageStore> {
+  const directory = config.KUBELAMBDA_PACKAGES_DIRECTORY;
+  if (config.KUBELAMBDA_PACKAGES_BUCKET === "") return await openVolumeStore({ directory, onDamaged });
+  const bucket = new S3ObjectBucket({
+    at: {
+      endpoint: config.KUBELAMBDA_PACKAGES_BUCKET_ENDPOINT,
+      region: config.KUBELAMBDA_PACKAGES_BUCKET_REGION,
+      addressing: config.KUBELAMBDA_PACKAGES_BUCKET_ADDRESSING,
+      bucket: config.KUBELAMBDA_PACKAGES_BUCKET,
+    },
+    credentials: {
+      accessKeyId: config.AWS_ACCESS_KEY_ID.trim(),
+      secretAccessKey: config.AWS_SECRET_ACCESS_KEY.trim(),
+      sessionToken: config.AWS_SESSION_TOKEN?.trim(),
+    },
+    prefix: config.KUBELAMBDA_PACKAGES_BUCKET_PREFIX,
+  });
+  const cacheBytes = config.KUBELAMBDA_PACKAGES_CACHE_BYTES;
+  return await openBucketStore({ bucket, directory, cacheBytes, elapsedMs: () => performance.now(), onDamaged });
 }
 
 function createHealthHandler(metrics: PackagesMetrics): HttpHandler {

@@ -1,5 +1,6 @@
 /** What a source was resolved to, as the store answers it. */
 import type { ResolveAnswer, ResolvedPackage } from "../../crds/wire/packages.ts";
+import { BucketError } from "./bucket.ts";
 import { PackageError } from "./package-error.ts";
 import type { PackagesLog } from "./server-log.ts";
 
@@ -17,6 +18,7 @@ function toAnswer(error: unknown, log: PackagesLog): ResolveAnswer {
     return { ok: false, error: { code, message, ...(entry !== undefined && { entry }) } };
   }
   log.error("Cannot store a package", { error: error instanceof Error ? error.stack : String(error) });
+  if (error instanceof BucketError) return { ok: false, error: { code: "StoreUnavailable", message: error.message } };
   const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
   return {
     ok: false,

@@ -56,7 +56,7 @@ export function toSourceError(title: string, failure: S3Failure, isSigned: boole
 }
 
 /** Text of the first element of that name. */
-function element(xml: string, name: string): string | undefined {
+export function element(xml: string, name: string): string | undefined {
   const text = new RegExp(`<${name}>([^<]{0,2000})</${name}>`).exec(xml)?.[1];
   return text?.replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => entities[entity] ?? "");
 }

@@ -1,5 +1,6 @@
 /** Requests to an S3-compatible service: where an object is, and the proof of who asks (Signature Version 4). */
 import { isIP } from "node:net";
+import type { Readable } from "node:stream";
 import { AwsV4Signer } from "aws4fetch";
 import { request, type Dispatcher } from "undici";
 import { requireReachable } from "./checked-lookup.ts";
@@ -27,7 +28,9 @@ export interface S3Request {
   readonly query?: Readonly<Record<string, string>>;
   /** Sent as they are, unsigned. */
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly body?: Uint8Array | Readable;
+  /** Hex of the body, which the service compares; absent: it takes what comes. */
+  readonly bodySha256?: string;
 }
 
 /** One request. Redirects are answers: a signature is for one host. Without credentials it is nobody's. */
@@ -35,33 +38,33 @@ export async function requestS3(
   { dispatcher, signal, rules }: Connection,
   bucket: S3Bucket,
   credentials: S3Credentials | undefined,
-  { method, key, query = {}, headers = {}, body }: S3Request,
+  { method, key, query = {}, headers = {}, body, bodySha256 }: S3Request,
 ): Promise<Dispatcher.ResponseData> {
   const url = objectUrl(bucket, key, query);
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   if (isIP(hostname) !== 0) requireReachable(rules, hostname, hostname);
-  const proof = credentials === undefined ? {} : await prove(bucket, credentials, method, url);
+  const proof = credentials === undefined ? {} : await prove(bucket, credentials, { method, url, bodySha256 });
   return await request(url, {
     dispatcher,
     signal,
     method,
     headers: { "accept-encoding": "identity", "user-agent": "kubelambda", ...headers, ...proof },
-    ...(body !== undefined && { body: body as Uint8Array }),
+    ...(body !== undefined && { body }),
   });
 }
 
-/** Bytes are not signed: what is read is compared with its digest, and TLS is the way's own. */
+/** Without `bodySha256` bytes are not signed: what is read is compared with its digest, and TLS is the way's own. */
 async function prove(
   { region }: S3Bucket,
   credentials: S3Credentials,
-  method: string,
-  url: URL,
+  { method, url, bodySha256 }: { readonly method: string; readonly url: URL; readonly bodySha256: string | undefined },
 ): Promise<Record<string, string>> {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   const session = sessionToken === undefined ? {} : { sessionToken };
   const signer = new AwsV4Signer({
     ...{ method, url: url.href, accessKeyId, secretAccessKey, region, service: "s3" },
     ...session,
+    ...(bodySha256 !== undefined && { headers: { "x-amz-content-sha256": bodySha256 } }),
   });
   return Object.fromEntries((await signer.sign()).headers);
 }

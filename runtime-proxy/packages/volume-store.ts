@@ -1,12 +1,12 @@
 /** A package store on a directory, which one process writes at a time. */
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, readFile, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { listExtensionFiles } from "./archive.ts";
 import { hexOfDigest } from "./digest.ts";
 import { hashOf, ignoreMissing, modifiedAtMs, openIfThere, sizeOf, syncDirectory } from "./durable-files.ts";
-import { PackageError } from "./package-error.ts";
+import { streamVerified } from "./read-verified.ts";
 import { StagedFile } from "./staged-file.ts";
 import type { ByteRange, CollectReport, PackageFacts, PackageStore, StagedContent } from "./store.ts";
 
@@ -23,8 +23,6 @@ interface Paths {
   readonly content: string;
   readonly metadata: string;
 }
-
-const readBytes = 256 * 1024;
 
 export interface VolumeStoreOptions {
   readonly directory: string;
@@ -126,11 +124,9 @@ class VolumeStore implements PackageStore {
     if (facts === undefined || hex === undefined) return undefined;
     const handle = await openIfThere(this.#pathsOf(hex).content);
     if (handle === undefined) return undefined;
-    const chunks = this.#readVerified(hex, handle, range ?? { start: 0, end: facts.zippedBytes - 1 });
-    const stream = Readable.from(chunks, { objectMode: false, highWaterMark: readBytes });
-    // A stream that nobody started never runs its generator, which is who closes the file otherwise.
-    stream.once("close", () => void handle.close().catch(() => undefined));
-    return stream;
+    // Looked at again when it seems damaged, since it may have been replaced meanwhile.
+    const onDamaged = () => this.#change(hex, () => this.#isIntact(hex));
+    return streamVerified(hex, handle, range ?? { start: 0, end: facts.zippedBytes - 1 }, onDamaged);
   }
 
   async collect(
@@ -188,29 +184,6 @@ class VolumeStore implements PackageStore {
     const parsed = await parseMetadata(await readFile(path, "utf8"), content);
     if (parsed !== undefined && (await sizeOf(content)) !== undefined) this.#metadataByHex.set(hex, parsed);
     else await rm(path, { force: true });
-  }
-
-  async *#readVerified(hex: string, handle: FileHandle, range: ByteRange): AsyncGenerator<Buffer, void, undefined> {
-    const hash = createHash("sha256");
-    let held: Buffer | undefined;
-    let position = 0;
-    for (;;) {
-      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(readBytes), 0, readBytes, position);
-      if (bytesRead === 0) break;
-      const chunk = buffer.subarray(0, bytesRead);
-      hash.update(chunk);
-      const wanted = chunk.subarray(Math.max(0, range.start - position), Math.max(0, range.end + 1 - position));
-      position += bytesRead;
-      if (wanted.length === 0) continue;
-      if (held !== undefined) yield held;
-      held = wanted;
-    }
-    if (hash.digest("hex") !== hex) {
-      // Looked at again, since it may have been replaced meanwhile.
-      await this.#change(hex, () => this.#isIntact(hex));
-      throw new PackageError("PackageNotFound", `Cannot read package "sha256:${hex}": its content is damaged`);
-    }
-    if (held !== undefined) yield held;
   }
 
   async #isIntact(hex: string): Promise<boolean> {
