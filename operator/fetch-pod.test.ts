@@ -1,27 +1,23 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { describe, it } from "mocha";
-import type { ImageAnswer, ResolveImageRequest } from "../../crds/wire/images.ts";
-import { imageFunction, resolvedImage } from "../../test/kit/function-seen.ts";
-import type { Pod } from "../pod.ts";
-import { fetchOutcome, fetchPod } from "./fetch-pod.ts";
+import { imageFunction } from "../test/kit/function-seen.ts";
+import { fetchEnd, fetchPod, type FetchEnd } from "./fetch-pod.ts";
+import type { Pod } from "./pod.ts";
 
-const request: ResolveImageRequest = {
-  namespace: "team",
-  image: "registry.test/team/image:$(1)",
-  architecture: "x86_64",
-};
-const settings = {
-  image: "kubelambda:1",
-  imagePullPolicy: "IfNotPresent",
-  plainHttpHosts: "registry.test:5000",
-} as const;
+const settings = { image: "kubelambda:1", imagePullPolicy: "IfNotPresent", packagesUrl: "http://packages" } as const;
+const question = '{"image":"registry.test/team/image:$(1)"}';
+const stored = { uid: "pod-1", resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z" };
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 function podOf(object = imageFunction()): Pod {
-  return fetchPod({ object, name: "hello-fetch-x", request, secrets: ["one", "two"], settings });
+  const { podTemplate } = object.spec;
+  const wanted = { owner: object, variables: { QUESTION: question }, secretFiles: ["one", "two"], podTemplate };
+  return fetchPod({ ...wanted, sendsPackage: false, deadlineSeconds: 120 }, settings, sha256);
 }
 
-describe("the pod that reads an image", () => {
-  it("has the pull secrets, no token, and nothing that Pod Security restricts", () => {
+describe("the pod that reads with a tenant's Secret", () => {
+  it("has the Secrets, no token, and nothing that Pod Security restricts", () => {
     const { spec } = podOf();
     const [container] = spec.containers;
     assert.ok(container !== undefined);
@@ -54,18 +50,17 @@ describe("the pod that reads an image", () => {
 
   it("gets its question as it is, whatever the kubelet expands", () => {
     const [container] = podOf().spec.containers;
-    const value = container?.env?.find(({ name }) => name === "KUBELAMBDA_FETCH_REQUEST")?.value ?? "";
+    const value = container?.env?.find(({ name }) => name === "QUESTION")?.value ?? "";
     assert.ok(value.includes("$$(1)"));
-    assert.deepEqual(JSON.parse(value.replaceAll("$$", "$")), request);
+    assert.equal(value.replaceAll("$$", "$"), question);
   });
 
-  const resolved: ImageAnswer = { outcome: "resolved", image: resolvedImage };
   type Status = NonNullable<Pod["status"]>;
   type State = NonNullable<NonNullable<Status["containerStatuses"]>[number]["state"]>;
   const container = (state: State): Status => ({
     containerStatuses: [{ name: "fetch", ready: false, restartCount: 0, image: "x", imageID: "", state }],
   });
-  const cases: Record<string, { status: Status; want: ImageAnswer["outcome"] | RegExp | undefined }> = {
+  const cases: Record<string, { status: Status; want: FetchEnd | RegExp | undefined }> = {
     "is not over before it has begun": { status: {}, want: undefined },
     "is not over while it is made": {
       status: container({ waiting: { reason: "ContainerCreating" } }),
@@ -73,34 +68,30 @@ describe("the pod that reads an image", () => {
     },
     "is not over while it runs": { status: container({ running: {} }), want: undefined },
     "has answered": {
-      status: container({ terminated: { exitCode: 0, message: JSON.stringify(resolved) } }),
-      want: "resolved",
+      status: container({ terminated: { exitCode: 0, message: "its word" } }),
+      want: { type: "answered", message: "its word" },
     },
     "has ended without an answer": {
       status: container({ terminated: { exitCode: 137 } }),
-      want: /exit code 137 and no answer$/,
-    },
-    "has left something else": {
-      status: container({ terminated: { exitCode: 0, message: '{"outcome":"resolved"}' } }),
-      want: /no answer$/,
+      want: /137/,
     },
     "cannot be pulled": {
       status: container({ waiting: { reason: "ImagePullBackOff", message: "no such image" } }),
-      want: /does not start: ImagePullBackOff: no such image$/,
+      want: /ImagePullBackOff.*no such image/,
     },
     "was evicted": { status: { phase: "Failed", reason: "Evicted", message: "node is full" }, want: /node is full$/ },
     "took too long": { status: { phase: "Failed", reason: "DeadlineExceeded" }, want: /DeadlineExceeded$/ },
   };
   for (const [what, { status, want }] of Object.entries(cases)) {
     it(what, () => {
-      const outcome = fetchOutcome({ ...podOf(), status }, request);
+      const pod = podOf();
+      const end = fetchEnd({ ...pod, metadata: { ...pod.metadata, ...stored }, status });
       if (!(want instanceof RegExp)) {
-        assert.equal(outcome?.outcome, want);
+        assert.deepEqual(end, want);
         return;
       }
-      assert.ok(outcome?.outcome === "failed");
-      assert.equal(outcome.code, "FetchFailed");
-      assert.match(outcome.message, want);
+      assert.ok(end?.type === "failed");
+      assert.match(end.message, want);
     });
   }
 });
