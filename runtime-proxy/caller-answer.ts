@@ -44,14 +44,27 @@ export function wordTrailers(
   requestId: string,
   logResult: string | undefined,
 ): Readonly<Record<string, string>> {
-  const worded = error === undefined ? undefined : platformErrorPayload(error, requestId);
-  const body = errorBody ?? (worded === undefined ? undefined : Buffer.from(worded).toString("base64"));
+  const body = errorBody === undefined ? error && encode(platformErrorPayload(error, requestId)) : bounded(errorBody);
   return {
     [trailers.endOfResponse]: end,
-    ...(errorType !== undefined && { [trailers.errorType]: headerText(errorType) }),
+    ...(errorType !== undefined && { [trailers.errorType]: headerText(errorType).slice(0, longestErrorType) }),
     ...(body !== undefined && { [trailers.errorBody]: headerText(body) }),
     ...(logResult !== undefined && { [trailers.logResult]: logResult }),
   };
+}
+
+/** What a router takes in trailers is bounded; half of a body would be no JSON. */
+function bounded(errorBody: string): string {
+  if (errorBody.length <= longestErrorBody) return errorBody;
+  const errorMessage = `The error has more than ${longestErrorBody} bytes`;
+  return encode(JSON.stringify({ errorType: "Function.Unknown", errorMessage }));
+}
+
+const longestErrorType = 1024;
+const longestErrorBody = 256 * 1024;
+
+function encode(text: string): string {
+  return Buffer.from(text).toString("base64");
 }
 
 /** A runtime's own words, less what no header may hold. */

@@ -22,6 +22,7 @@ export class Polls {
     const verdict = ask();
     if (!verdict.ok) {
       waiting.delete(resolve);
+      if (waiting.size === 0) this.#waiting.delete(key);
       return verdict;
     }
     const forget = (): void => {

@@ -58,7 +58,7 @@ export function startError(error: { readonly code: StartErrorCode; readonly mess
 
 /** For platform logs and conditions only, never for a payload. Source: emulator fatalerror/fatalerror.go. */
 export function normalizeErrorType(type: string | undefined): string {
-  const known = /(?:Runtime|Function)\.[A-Z][a-zA-Z]+/.exec(type ?? "")?.[0];
+  const known = /(?:Runtime|Function)\.[A-Z][a-zA-Z]{1,200}/.exec(type ?? "")?.[0];
   if (known !== undefined) return known;
   return type?.startsWith("Function.") === true ? "Function.Unknown" : "Runtime.Unknown";
 }

@@ -13,7 +13,14 @@ export interface FunctionIdentity {
 }
 
 const maxBodyBytes = 1024 * 1024;
+/** Of a file name; an internal extension's stands in log lines too. */
+const maxNameLength = 255;
 const emptyName = errorAnswer(403, "Extension.InvalidExtensionName", "Empty extension name");
+const longName = errorAnswer(
+  403,
+  "Extension.InvalidExtensionName",
+  `Extension name has more than ${maxNameLength} bytes`,
+);
 const invalidFormat = (message: string): AgentResponse => errorAnswer(403, "InvalidRequestFormat", message);
 
 /** POST /extension/register: name, then body, then events, then state. Source: emulator rapi/handler/agentregister.go. */
@@ -23,9 +30,9 @@ export async function register(
   { identity, newId }: { readonly identity: FunctionIdentity; readonly newId: () => string },
 ): Promise<AgentResponse> {
   const name = headerOf(request, "lambda-extension-name");
-  if (name === undefined) {
+  if (name === undefined || name.length > maxNameLength) {
     request.body.resume();
-    return emptyName;
+    return name === undefined ? emptyName : longName;
   }
   const read = await readPayload(request, maxBodyBytes);
   if (read.kind !== "whole")

@@ -46,6 +46,8 @@ const refusalStatus = { Unauthorized: 401, Busy: 409, Draining: 503, BadRequest:
   number
 >;
 const invocationPrefix = routes.invocation("");
+/** A runtime's own words go no further than a router reads headers. */
+const longestContentType = 4096;
 const requestIdPattern = /^[A-Za-z0-9-]{1,128}$/;
 
 /** What routers may ask of an environment, and the kubelet's question whether the agent lives. */
@@ -111,7 +113,7 @@ function answerResponse(answer: InvocationAnswer, version: string): AgentRespons
   return {
     status: 200,
     headers: {
-      "content-type": answer.contentType,
+      "content-type": answer.contentType.length > longestContentType ? "application/octet-stream" : answer.contentType,
       [answerHeaders.executedVersion]: version,
       ...("send" in answer.payload && { [answerHeaders.responseMode]: "streaming" }),
       ...(answer.isFunctionError && { [answerHeaders.functionError]: "Unhandled" }),

@@ -143,6 +143,26 @@ describe("Hostile clients", () => {
     for (const { status } of await Promise.all(calls)) assert.equal(status, 403);
   });
 
+  it("words of a megabyte where a few letters belong", async () => {
+    const { first } = await idle();
+    const long = "x".repeat(1_000_000);
+    const answer = invoke();
+    await played.runtime.respond(await first, "1", { headers: { "content-type": long } });
+    assert.equal((await answer).headers["content-type"], "application/octet-stream");
+    const named = await exchange(played.environment.agent.runtimeApi, "/2020-01-01/extension/register", {
+      method: "POST",
+      headers: { "lambda-extension-name": long },
+      body: "{}",
+    });
+    assert.equal(named.status, 403);
+    await played.environment.stop();
+    played = await startPlayed();
+    const type = `Runtime.A${"a".repeat(1_000_000)}`;
+    assert.equal((await played.runtime.failInit("{}", { "lambda-runtime-function-error-type": type })).status, 202);
+    await played.environment.printed("Status: error\tError Type: Runtime.Aaaa");
+    assert.equal(((await played.environment.state()) as { state: string }).state, "ready");
+  });
+
   it("fuzzed requests to every endpoint: the agent lives, and so does the environment", async function () {
     this.timeout(120_000);
     const bootstrap = runtimeProgram(`console.log("the runtime runs");
