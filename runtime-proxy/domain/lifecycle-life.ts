@@ -38,7 +38,8 @@ export function signal(life: Life, process: number, name: SignalProcess["signal"
 
 /** To the extension's `next`, or to the following one. */
 export function deliver({ state, effects }: Life, extension: ExtensionSeen, event: ExtensionEvent): void {
-  if (!extension.isPolling) {
+  // Who has reported an error while it waited is to end, not to work.
+  if (!extension.isPolling || extension.state !== "Ready") {
     extension.pending = event;
     return;
   }

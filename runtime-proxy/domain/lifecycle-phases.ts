@@ -75,7 +75,9 @@ export function onLost(life: Life): void {
   const { state, effects } = life;
   if (state.phase === "Ended") return;
   const error = endError(state) ?? exitError({ signal: "killed", outOfMemory: false });
-  failInvocation(life, { kind: "error", error });
+  const failure: Failure = { kind: "error", error };
+  if (state.phase === "Init") failInit(life, failure);
+  failInvocation(life, failure);
   if (state.queued !== undefined) effects.push({ type: "refuseQueued" });
   state.current = undefined;
   state.queued = undefined;

@@ -220,6 +220,24 @@ const cases: Record<string, Case> = {
       "ended",
     ],
   },
+  "a container that is lost in init: routers hear why": {
+    after: [connected()],
+    input: { type: "lost" },
+    want: [
+      "tellRuntimeInit error",
+      "tellInit error",
+      "closeTelemetry",
+      "announce",
+      "cancelTimer init",
+      "announce",
+      "ended",
+    ],
+  },
+  "an extension that has reported its end while it waited gets no event": {
+    after: [...readyWith("INVOKE"), { type: "extensionExitError", id: "id-a" }, invoke],
+    input: caughtUp,
+    want: ["begin", "setTimer deadline 3000", "tellStart", "deliver"],
+  },
 };
 
 const rules = { timeoutMs: 3000, initTimeoutMs: 10_000, stopsBetweenInvocations: false };
