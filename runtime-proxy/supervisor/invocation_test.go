@@ -129,3 +129,24 @@ func TestParseFlush(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatTheAgentSentFirstIsWrittenFirst(t *testing.T) {
+	b := layBed(t)
+	var log [2]int
+	if err := syscall.Pipe2(log[:], syscall.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		syscall.Close(log[0])
+		syscall.Close(log[1])
+	})
+	b.s.console.fd = log[1]
+	_, _ = write(b.agent, startFrame)
+	_, _ = write(b.stdout, logLine)
+	b.turn(t)
+	written := make([]byte, 1000)
+	n, _ := read(log[0], written)
+	if want := "START RequestId: x Version: $LATEST\n" + string(logLine); string(written[:n]) != want {
+		t.Errorf("the log has %q", written[:n])
+	}
+}

@@ -90,27 +90,46 @@ func (s *supervisor) handleReady() error {
 	if s.polled[polledConsole].revents != 0 {
 		s.console.resume()
 	}
-	if len(s.polled) > polledPipes {
-		s.readReadyPipes()
+	events := s.polled[polledSocket].events & s.polled[polledSocket].revents
+	isGone := s.polled[polledSocket].revents&(pollHup|pollErr) != 0
+	// What the agent sent before it handed out an event stands before what the runtime writes about it.
+	if events&pollIn != 0 && !isGone {
+		if err := s.readCommands(false); err != nil {
+			return err
+		}
 	}
+	s.readReadyPipes()
 	if s.polled[polledWake].revents != 0 {
 		s.reap()
 	}
-	if s.polled[polledSocket].revents&(pollIn|pollHup|pollErr) != 0 {
-		return s.readCommands(s.polled[polledSocket].revents&(pollHup|pollErr) != 0)
+	if isGone {
+		return s.readCommands(true)
 	}
 	return nil
 }
 
 func (s *supervisor) readReadyPipes() {
-	for i, p := range s.processes {
+	if len(s.polled) == polledPipes {
+		return
+	}
+	for _, p := range s.processes {
 		for j := range p.pipes {
-			if s.polled[polledPipes+len(p.pipes)*i+j].revents != 0 {
+			if s.isReady(p.pipes[j].fd) {
 				s.copyOutput(p, &p.pipes[j], maxOutputBytes)
 			}
 		}
 	}
 	s.forgetFinished()
+}
+
+// isReady looks for the descriptor itself: a command may have changed the processes since they were polled.
+func (s *supervisor) isReady(fd int) bool {
+	for _, polled := range s.polled[polledPipes:] {
+		if polled.fd == int32(fd) {
+			return polled.revents != 0
+		}
+	}
+	return false
 }
 
 // copyOutput reads once, at most limit bytes, and passes on what it got. It returns how much that was; 0 when there is nothing now.
