@@ -109,6 +109,14 @@ function describeClient(name: ClientName): void {
       await environment.printed(textLog.replace("<id>", requestId));
     });
 
+    it("logs each call's lines between its START and its END", async () => {
+      environment = await startClient(name);
+      const logged = 100;
+      for (let call = 0; call < logged; call++) await invoke({ event: { act: "log" } });
+      await environment.printed("REPORT RequestId", logged);
+      assert.deepEqual(strayLines(environment.output), []);
+    });
+
     it(`runtime-api 33: ${calls} calls one after another, by one process`, async function () {
       this.timeout(120_000);
       environment = await startClient(name);
@@ -196,6 +204,19 @@ function assertClientError(
   assert.deepEqual(Object.keys(told), members);
   assertText(told["errorType"], clientError);
   assertText(told["errorMessage"], message);
+}
+
+/** Those that name another request than the one whose START came last. */
+function strayLines(output: string): readonly string[] {
+  const stray: string[] = [];
+  let current = "";
+  for (const line of output.split("\n")) {
+    const id = /\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/.exec(line)?.[0];
+    if (id === undefined) continue;
+    if (line.startsWith("START RequestId: ")) current = id;
+    else if (id !== current) stray.push(line);
+  }
+  return stray;
 }
 
 /** What a function has logged, not the platform's lines. */
