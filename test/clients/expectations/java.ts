@@ -10,7 +10,7 @@ export const java: ClientExpectations = {
     { level: "INFO", AWSRequestId: "<id>", message: "one line\nand a second one" },
     { level: "ERROR", AWSRequestId: "<id>", message: "told" },
   ],
-  textLog: "[ERROR] told",
+  textLog: "\n[ERROR] told\n",
   behaviours: {
     ...commonExpectations,
     error: { clientError: "java.lang.IllegalArgumentException", message: "no good", process: "stays" },

@@ -10,7 +10,7 @@ const node = {
     { level: "INFO", requestId: "<id>", message: "one line\nand a second one" },
     { level: "ERROR", requestId: "<id>", errorType: "TypeError", errorMessage: "with a stack" },
   ],
-  textLog: "\t<id>\tERROR\ttold TypeError: with a stack",
+  textLog: "\t<id>\tINFO\tone line\nand a second one\n",
   behaviours: {
     ...commonExpectations,
     error: { clientError: "TypeError", message: "no good", process: "stays" },
