@@ -189,11 +189,13 @@ describe("functions that are images", () => {
   });
 
   it("waits for a tag that is missing, and runs once it is pushed", async () => {
-    await space.applyFunction("early", image("early"));
+    // The registry of a cluster that stays up keeps what earlier runs pushed.
+    const tag = `early-${Date.now().toString(36)}`;
+    await space.applyFunction("early", image(tag));
     const waiting = await space.waitCondition("early", "Ready", ({ reason }) => reason === "ImageNotFound");
-    assert.match(waiting.message, /the registry has no manifest "early"/);
+    assert.match(waiting.message, /the registry has no manifest "early-/);
     await push({
-      tag: "early",
+      tag,
       files: { main: { content: await buildStaticProgram("amd64"), mode: 0o755 } },
       config: { Entrypoint: ["/main"] },
     });
