@@ -87,6 +87,24 @@ describe("real extensions", function () {
     assert.equal(jsonAfter(environment.output, "go-extension registered ").length, 2);
   });
 
+  it("lifecycle 19, extensions-api 28: killed in an invocation: the caller is told, the next call works", async () => {
+    const waiting = runtimeProgram(`for (;;) {
+      const { id, body } = await next();
+      if (body === '"wait"') console.log("the handler waits");
+      else await respond(id, body);
+    }`);
+    await start("go", { files: { bootstrap: waiting }, document: { timeoutSeconds: 60 } });
+    const running = environment.invoke('"wait"');
+    await environment.printed("the handler waits");
+    process.kill(pidOf("/opt/extensions/go-extension"), "SIGKILL");
+    const { body, requestId } = await running;
+    assert.deepEqual(JSON.parse(body.toString()), {
+      errorType: "Extension.Crash",
+      errorMessage: `RequestId: ${requestId} Error: signal: killed`,
+    });
+    assert.equal((await environment.invoke('"anew"')).body.toString(), '"anew"');
+  });
+
   it("telemetry-api 19, 25, 31: AWS's crate in Rust takes every batch over HTTP", async () => {
     const [port] = await freePorts(1);
     await start("rust", { document: { variables: { RUST_EXTENSION_PORT: String(port) } } });
