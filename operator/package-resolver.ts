@@ -150,7 +150,7 @@ export class PackageResolver {
     const { signal } = this.#ending;
     try {
       if (secret === undefined) return await this.#requests.run(() => store.resolve(request, signal));
-      if (secretFetch === undefined) return { ok: false, error: { code: "FetchFailed", message: noPods } };
+      if (secretFetch === undefined) return { ok: false, error: { code: "SourceRefused", message: noPods } };
       return await secretFetch.resolve(request, secret, signal);
     } catch (error) {
       if (!signal.aborted) onError(error);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { API_VERSION } from "../../crds/names.ts";
 import type { FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
-import { bridge } from "../cluster/node-network.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { startS3Server, type S3Server } from "../kit/s3-server.ts";
 import { zipBytes } from "../kit/zip-bytes.ts";
 import { progress } from "./fixture.ts";
+import { hostAddress } from "./host-address.ts";
 import { nodeFunction, Space } from "./space.ts";
 
 const zip = (source: string): Buffer => zipBytes([{ name: "index.mjs", content: source }]);
@@ -119,13 +119,3 @@ describe("sources in buckets", () => {
     assert.equal(await space.call("layered", {}), "from the layer");
   });
 });
-
-/** What pods reach this machine by. */
-function hostAddress({ system }: Space): string {
-  if (system.cluster.kind === "own") return bridge.address;
-  const address = process.env["E2E_HOST_ADDRESS"];
-  if (address !== undefined) return address;
-  throw new Error(
-    "Cannot serve objects to this cluster: set E2E_HOST_ADDRESS to the address by which its pods reach here",
-  );
-}
