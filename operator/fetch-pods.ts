@@ -33,15 +33,16 @@ const startMs = 300_000;
 const sweepMs = 60_000;
 
 /**
- * Runs one pod for each wish and tells how it ended. A pod that an operator before this one made for the same wish is taken
- * over; what nobody waits for any more is removed once it has ended.
+ * Runs one pod for each wish and tells how it ended. Only the word of a pod that was made here counts, for anybody in the namespace
+ * could have made another of its name: those, and what an operator before this one made for the same wish, are replaced. What nobody
+ * waits for any more is removed once it has ended.
  */
 export class FetchPods {
   readonly #options: FetchPodsOptions;
   readonly #limitByNamespace = new Map<string, ConcurrencyLimit>();
   readonly #awaited = new Set<string>();
-  /** Uids whose end has been taken, and which may still be in the cache. */
-  readonly #taken = new Set<string>();
+  /** Uids of pods that were made here and whose end has not been taken yet. */
+  readonly #made = new Set<string>();
   readonly #wakes = new Map<string, () => void>();
   readonly #endings: (() => void)[] = [];
   #cancelSweep = (): void => undefined;
@@ -50,14 +51,14 @@ export class FetchPods {
     this.#options = options;
     this.#endings.push(
       options.pods.onChange(({ type, object }) => {
-        if (type === "deleted") this.#taken.delete(object.metadata.uid);
+        if (type === "deleted") this.#made.delete(object.metadata.uid);
         this.#wakes.get(keyOf(object))?.();
       }),
     );
     this.#scheduleSweep();
   }
 
-  /** Rejects only when the signal is aborted: then the pod goes on, and whoever asks next takes it over. */
+  /** Rejects only when the signal is aborted: then the pod goes on, and whoever asks next replaces it. */
   async run(wanted: FetchWanted, signal: AbortSignal): Promise<FetchEnd> {
     const pod = fetchPod(wanted, this.#options.settings, sha256);
     const namespace = pod.metadata.namespace ?? "";
@@ -82,48 +83,54 @@ export class FetchPods {
   async #bringToEnd(pod: Pod, key: string, signal: AbortSignal, withinMs: number): Promise<FetchEnd> {
     const { clock, pods } = this.#options;
     const untilMs = clock.monotonicMs() + withinMs;
-    let made = 0;
+    let tries = 0;
     /** It was made and has not been seen yet. */
     let isExpected = false;
+    /** One of its name is there, which the cache does not show. */
+    let isForeign = false;
     for (;;) {
       signal.throwIfAborted();
       const seen = this.#seen(key);
       const end = seen === undefined ? undefined : fetchEnd(seen);
       if (seen !== undefined && end !== undefined) {
-        this.#taken.add(seen.metadata.uid);
+        this.#made.delete(seen.metadata.uid);
         await this.#remove(seen);
         return end;
       }
-      if (seen !== undefined) isExpected = false;
+      if (pods.get(key) !== undefined) isExpected = false;
       if (clock.monotonicMs() > untilMs) return await this.#giveUp(seen, key, withinMs);
+      const other = seen === undefined ? pods.get(key) : undefined;
+      if (other !== undefined && other.metadata.deletionTimestamp === undefined) await this.#remove(other);
       if (pods.get(key) === undefined && !isExpected) {
-        if (made++ >= creations)
+        if (tries++ >= creations)
           return { type: "failed", message: `Pod "${pod.metadata.name}" was removed before it ended` };
-        const failure = await this.#create(pod);
-        if (failure !== undefined) return failure;
+        const created = await this.#create(pod);
+        if (typeof created === "object") return created;
+        isForeign = created === "exists";
         isExpected = this.#seen(key) === undefined;
         if (!isExpected) continue;
       }
       const isWoken = await this.#changed(key, signal);
       if (!isWoken && isExpected) isExpected = await this.#isThere(pod);
+      if (!isWoken && isExpected && isForeign) return notOurs(pod);
     }
   }
 
   #seen(key: string): Stored<Pod> | undefined {
     const pod = this.#options.pods.get(key);
-    return pod === undefined || this.#taken.has(pod.metadata.uid) ? undefined : pod;
+    return pod !== undefined && this.#made.has(pod.metadata.uid) ? pod : undefined;
   }
 
-  async #create(pod: Pod): Promise<FetchEnd | undefined> {
+  async #create(pod: Pod): Promise<FetchEnd | "made" | "exists"> {
     const { client, mayAct } = this.#options;
     const { namespace = "", name } = pod.metadata;
     if (!mayAct()) return { type: "failed", message: `Cannot make pod "${name}": another operator leads` };
     try {
-      await client.create(pod);
-      return undefined;
+      this.#made.add((await client.create(pod)).metadata.uid);
+      return "made";
     } catch (thrown) {
       const error = toKubernetesError(`create pod "${namespace}/${name}"`, thrown);
-      return error.code === "AlreadyExists" ? undefined : { type: "failed", message: error.message };
+      return error.code === "AlreadyExists" ? "exists" : { type: "failed", message: error.message };
     }
   }
 
@@ -178,6 +185,10 @@ export class FetchPods {
       void Promise.all(left.map((pod) => this.#remove(pod))).then(() => this.#scheduleSweep());
     });
   }
+}
+
+function notOurs({ metadata: { name } }: Pod): FetchEnd {
+  return { type: "failed", message: `Pod "${name}" is there already and not the operator's; remove it` };
 }
 
 function sha256(text: string): string {
