@@ -33,6 +33,7 @@ export interface SupervisorOptions {
 }
 
 const outputHeadBytes = 5;
+const lineEnd = Buffer.from("\n");
 
 /** Serves the agent until it says end (resolves) or is gone or talks nonsense (rejects). No process is left either way. */
 export async function runSupervisor(socketPath: string, options: SupervisorOptions): Promise<void> {
@@ -49,6 +50,8 @@ class LocalSupervisor {
   readonly #socket: Socket;
   readonly #stdout: Writable;
   readonly #processes: SupervisedProcesses;
+  /** After output that does not end its line. */
+  #isMidLine = false;
 
   constructor(socket: Socket, { env, stdout }: SupervisorOptions) {
     this.#socket = socket;
@@ -103,6 +106,7 @@ class LocalSupervisor {
         this.#send(frameKinds.done, {});
         return;
       case frameKinds.write: {
+        if (this.#isMidLine) this.#copy(lineEnd);
         this.#copy(Buffer.from(payload));
         return;
       }
@@ -162,6 +166,8 @@ class LocalSupervisor {
 
   /** Keeps `bytes`: nobody may write to them afterwards. */
   #copy(bytes: Buffer): void {
+    const last = bytes.at(-1);
+    if (last !== undefined) this.#isMidLine = last !== lineEnd[0];
     if (bytes.length > 0 && this.#stdout.writable && !this.#stdout.write(bytes)) this.#processes.pause();
   }
 

@@ -273,7 +273,8 @@ export class ExecutionEnvironment implements LifecyclePort {
   #deliverToExtension({ id, event, reason = "SPINDOWN" }: Parameters<CarryOut["deliverToExtension"]>[0]): void {
     const body =
       event === "INVOKE" ? this.#calls.event?.forExtensions : shutdownEvent(reason, this.#timers.dueMs("shutdown"));
-    if (body !== undefined) this.#polls.hand(id, extensionEvent(body, id, this.#parts.newId()));
+    if (body !== undefined)
+      this.#polls.hand(id, extensionEvent(body, id, event === "INVOKE" ? this.#parts.newId() : undefined));
   }
 
   #tellInit({ phase, outcome, failure }: Parameters<CarryOut["tellInit"]>[0]): void {

@@ -36,13 +36,13 @@ export function shutdownEvent(shutdownReason: ShutdownReason, deadlineMs: number
   return { eventType: "SHUTDOWN", deadlineMs: Math.trunc(deadlineMs), shutdownReason };
 }
 
-/** `eventId`: of this hand-out to this extension. */
-export function extensionEvent(event: object, extensionId: string, eventId: string): HandedEvent {
+/** `eventId`: of this hand-out to this extension; a SHUTDOWN has none. */
+export function extensionEvent(event: object, extensionId: string, eventId?: string): HandedEvent {
   return {
     headers: {
       "Content-Type": "application/json",
       "Lambda-Extension-Identifier": extensionId,
-      "Lambda-Extension-Event-Identifier": eventId,
+      ...(eventId !== undefined && { "Lambda-Extension-Event-Identifier": eventId }),
     },
     payload: textPayload(JSON.stringify(event)),
   };

@@ -8,7 +8,8 @@
  *   "S" start   StartProcess: starts one process in a session of its own. Answer: "P" started or start failed.
  *   "K" signal  SignalProcess: to one process group.
  *   "R" reset   {}: SIGKILL to every process of the container but the supervisor, reap, drain output. Answer: "D" (after all "X" and "O").
- *   "W" write   raw bytes to the supervisor's own standard output (START, END and REPORT lines), in order with the output it copies.
+ *   "W" write   raw bytes to the supervisor's own standard output (START, END and REPORT lines), in order with the output it copies; a line that a process
+ *               has not finished is ended before.
  *   "F" flush   {id:number}: reads what the processes have written until now. Answer: all "O" frames, then "F" with the same id.
  *   "M" memory  {}: Answer: "M" MemoryReading.
  *   "L" list    ListDirectory. Answer: "L" DirectoryListing.

@@ -30,11 +30,16 @@ const refusedTarget = {
 export type ExtensionMoved =
   { readonly ok: true; readonly state: ExtensionState } | { readonly ok: false; readonly message: string };
 
+/** From there a report of the end is refused as the end itself would be. Source: emulator core/externalagent_states.go. */
+function targetOf(state: ExtensionState, move: ExtensionMove): string {
+  return state === "InitError" && move === "exitError" ? "Exited" : refusedTarget[move];
+}
+
 /** The state after a move, or the refusal in the words of the Extensions API's 403. `whom`: the name on registering, else the identifier. */
 export function moveExtension(state: ExtensionState, move: ExtensionMove, whom: string): ExtensionMoved {
   const moves: Partial<Record<ExtensionMove, ExtensionState>> = extensionMoves[state];
   const next = moves[move];
   if (next !== undefined) return { ok: true, state: next };
-  const message = `State transition from ${state} to ${refusedTarget[move]} failed for extension ${whom}. Error: State transition is not allowed`;
+  const message = `State transition from ${state} to ${targetOf(state, move)} failed for extension ${whom}. Error: State transition is not allowed`;
   return { ok: false, message };
 }

@@ -13,7 +13,7 @@ export function onRegister(life: Life, registration: Registration): Verdict {
   const { extensions, phase } = life.state;
   const external = extensions.find(({ kind, name }) => kind === "external" && name === registration.name);
   if (external === undefined) return registerInternal(life, registration);
-  if (phase !== "Init") return closed;
+  if (phase !== "Init" && external.state === "Started") return closed;
   const verdict = move(external, "register", external.name);
   if (!verdict.ok) return verdict;
   external.id = registration.id;

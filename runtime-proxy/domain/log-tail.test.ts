@@ -15,4 +15,12 @@ describe("LogTail", () => {
       }),
     );
   });
+
+  it("begins a line of the platform's where none is under way", () => {
+    const tail = new LogTail();
+    for (const line of ["START\n", "END\n"]) tail.appendLine(Buffer.from(line));
+    tail.append(Buffer.from("unfinished"));
+    tail.appendLine(Buffer.from("REPORT\n"));
+    assert.equal(Buffer.from(tail.bytes()).toString(), "START\nEND\nunfinished\nREPORT\n");
+  });
 });

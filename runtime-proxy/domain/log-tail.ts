@@ -1,6 +1,8 @@
 /** Bytes of an invocation's log that its caller can ask for. Source: Lambda API reference, Invoke, LogType. */
 export const LOG_TAIL_BYTES = 4096;
 
+const lineEnd = new Uint8Array([0x0a]);
+
 /** Keeps the last LOG_TAIL_BYTES of what is appended, in one buffer of that size. */
 export class LogTail {
   readonly #ring = new Uint8Array(LOG_TAIL_BYTES);
@@ -14,6 +16,13 @@ export class LogTail {
     this.#ring.set(kept.subarray(0, untilEnd), at);
     this.#ring.set(kept.subarray(untilEnd), 0);
     this.#writtenBytes += kept.length;
+  }
+
+  /** What has to begin a line of its own: one that a process has not finished ends before it. */
+  appendLine(bytes: Uint8Array): void {
+    const last = this.#ring[(this.#writtenBytes - 1) % LOG_TAIL_BYTES];
+    if (this.#writtenBytes > 0 && last !== lineEnd[0]) this.append(lineEnd);
+    this.append(bytes);
   }
 
   bytes(): Uint8Array {

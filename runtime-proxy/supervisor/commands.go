@@ -37,7 +37,7 @@ func (s *supervisor) obey(kind byte, payload []byte) error {
 	case kindReset:
 		return s.reset(payload)
 	case kindWrite:
-		s.console.write(payload)
+		s.console.writeLine(payload)
 		return nil
 	case kindFlush:
 		return s.flush(payload)

@@ -7,15 +7,28 @@ type console struct {
 	fd      int
 	waiting []byte
 	broken  bool
+	// midLine is true after output that does not end its line.
+	midLine bool
 }
 
 func (c *console) blocked() bool { return len(c.waiting) > 0 }
 
+var lineEnd = []byte{'\n'}
+
+// writeLine writes what has to begin a line of its own: one that a process has not finished ends before it.
+func (c *console) writeLine(p []byte) {
+	if c.midLine && len(p) > 0 {
+		c.write(lineEnd)
+	}
+	c.write(p)
+}
+
 // write keeps what the reader of the log does not take now. A reader that is gone takes everything.
 func (c *console) write(p []byte) {
-	if c.broken {
+	if c.broken || len(p) == 0 {
 		return
 	}
+	c.midLine = p[len(p)-1] != '\n'
 	if !c.blocked() {
 		p = p[c.give(p):]
 	}

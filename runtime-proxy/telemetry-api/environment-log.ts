@@ -79,7 +79,7 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
   output(source: OutputSource, stream: 1 | 2 | 3, bytes: Uint8Array): void {
     if (stream === 3) this.#lines.pushFramed(source, bytes);
     else {
-      this.#keep(bytes);
+      this.#keep(bytes, "append");
       if (this.#subscriptions.hears(source.kind)) this.#lines.push(source, stream, bytes);
     }
   }
@@ -99,8 +99,8 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     this.#tail = undefined;
     const { tail, said } = running;
     if (said === "nothing" || said === "start")
-      tail.append(this.#bytes(this.#event("platform.runtimeDone", doneOf(report))));
-    if (said !== "report") tail.append(this.#bytes(this.#event("platform.report", report)));
+      tail.appendLine(this.#bytes(this.#event("platform.runtimeDone", doneOf(report))));
+    if (said !== "report") tail.appendLine(this.#bytes(this.#event("platform.report", report)));
     return Buffer.from(tail.bytes()).toString("base64");
   }
 
@@ -140,7 +140,7 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     this.#begin(event);
     const line = this.#line(event);
     if (line !== undefined) {
-      if (this.#tail !== undefined) this.#keep(Buffer.from(line));
+      if (this.#tail !== undefined) this.#keep(Buffer.from(line), "appendLine");
       this.#parts.write(line);
     }
     this.#follow(event);
@@ -160,9 +160,9 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     return Buffer.from(this.#line(event) ?? "");
   }
 
-  #keep(bytes: Uint8Array): void {
+  #keep(bytes: Uint8Array, how: "append" | "appendLine"): void {
     const said = this.#tail?.said;
-    if (said === "start" || said === "end") this.#tail?.tail.append(bytes);
+    if (said === "start" || said === "end") this.#tail?.tail[how](bytes);
   }
 
   #begin({ type, record }: PlatformEvent): void {
@@ -183,7 +183,7 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
   }
 
   #takeLine({ type, bytes, timestampMs, isFramed }: OutputLine): void {
-    if (isFramed) this.#keep(bytes);
+    if (isFramed) this.#keep(bytes, "append");
     if (!this.#subscriptions.hears(type)) return;
     this.#subscriptions.addOutput(type, bytes.length, () => {
       return { time: this.#time(timestampMs), type, record: textOf(bytes) };

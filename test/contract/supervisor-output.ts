@@ -42,6 +42,16 @@ export function describeOutput(bench: SupervisorBench): void {
       assert.equal(agent.stdout, want);
     });
 
+    it("begins what the agent writes on a line of its own", async () => {
+      const agent = bench.supervise();
+      await agent.startShell(1, "printf unfinished");
+      await agent.exited(1);
+      await agent.flush();
+      for (const line of ["END 1\n", "REPORT 1\n"]) agent.send(frameKinds.write, Buffer.from(line));
+      await agent.waitFor("the lines", () => (agent.stdout.includes("REPORT 1\n") ? true : undefined));
+      assert.equal(agent.stdout, "unfinished\nEND 1\nREPORT 1\n");
+    });
+
     it("answers a flush while a process never stops writing", async () => {
       const agent = bench.supervise();
       await agent.startShell(1, "yes");

@@ -327,31 +327,6 @@ export const differences: readonly Explained[] = [
     reason: "the emulator has a fixed name, or none",
     section: "packages-layers-env 6",
   })),
-  {
-    step: "ext: POST /2020-01-01/extension/register",
-    field: "body",
-    emulator: '{"errorMessage":"State transition from R* to Registered failed for extension ext. *"}\n',
-    agent: '{"errorMessage":"Extension registration closed already","errorType":"Extension.RegistrationClosed"}\n',
-    reason: "after init both refuse an external that registers again; ours gives the reason of internal ones",
-    section: "extensions-api 4: to be mended",
-  },
-  {
-    script: "extensions-api 5, state Registered: init/error",
-    step: "ext: POST /2020-01-01/extension/exit/error",
-    field: "body",
-    emulator: '{"errorMessage":"State transition from InitError to Exited failed *"}\n',
-    agent: '{"errorMessage":"State transition from InitError to ExitError failed *"}\n',
-    reason: "the refused target in the words of the emulator is another state",
-    section: "extensions-api 4: to be mended",
-  },
-  {
-    step: "*waits* is answered",
-    field: "header lambda-extension-event-identifier",
-    emulator: "absent",
-    agent: "<id>",
-    reason: "an INVOKE event has an identifier, a SHUTDOWN event needs none",
-    section: "extensions-api 3.2: to be mended",
-  },
 ];
 
 export function explains(explained: Explained, difference: Difference): boolean {
