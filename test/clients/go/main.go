@@ -153,7 +153,7 @@ func (broken) Read([]byte) (int, error) { return 0, &customError{"no good"} }
 type leaving struct{}
 
 func (leaving) Read([]byte) (int, error) {
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(time.Second)
 	os.Exit(3)
 	return 0, io.EOF
 }

@@ -104,7 +104,7 @@ export const stream = awslambda.streamifyResponse(async ({ act, count }, respons
     case "exit within":
       response.write("one ");
       // What was sent before has the time to be taken.
-      await sleep(100);
+      await sleep(1000);
       process.exit(3);
   }
   response.end();

@@ -127,7 +127,7 @@ async fn fill(act: String, count: usize, mut sender: Sender) {
         "sleep within" => pending().await,
         "exit within" => {
             // What was sent before has the time to be taken.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             process::exit(3)
         }
         _ => {}
