@@ -252,7 +252,7 @@ describe("Extensions API", () => {
     const next = await registered.next();
     assertRefused(next, "Extension.InvalidExtensionState", notAllowed("InitError", "Ready", id));
     const exit = await registered.reportError("exit", "x");
-    assertRefused(exit, "Extension.InvalidExtensionState", notAllowed("InitError", "ExitError", id));
+    assertRefused(exit, "Extension.InvalidExtensionState", notAllowed("InitError", "Exited", id));
   });
 
   it("extensions-api 34: switched off, nothing is launched and there is no API", async () => {
