@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { S3ObjectBucket } from "../../runtime-proxy/packages/s3-bucket.ts";
+import { waitUntil } from "../cluster/wait-until.ts";
 import { startS3Server, type S3Server } from "../kit/s3-server.ts";
 import { zipBytes } from "../kit/zip-bytes.ts";
 import { installNamespace, progress } from "./fixture.ts";
@@ -65,8 +66,11 @@ describe("package store in a bucket", () => {
 
   it("serves every environment while its processes go one after another", async () => {
     const selector = "app.kubernetes.io/component=packages";
-    const names = await space.system.kubectl(["-n", installNamespace, "get", "pods", "-l", selector, "-o", "name"]);
-    assert.equal(names.split("\n").length, 2);
+    // That of the volume may be on its way out yet.
+    const names = await waitUntil({ what: "there are two processes", timeoutMs: 60_000, everyMs: 500 }, async () => {
+      const found = await space.system.kubectl(["-n", installNamespace, "get", "pods", "-l", selector, "-o", "name"]);
+      return found.split("\n").length === 2 ? found : undefined;
+    });
     for (const name of names.split("\n")) {
       await space.system.kubectl(["-n", installNamespace, "delete", name, "--wait=false"]);
       await space.kubectl("delete", "pods", "-l", "kubelambda.dev/component=environment", "--wait=true");
