@@ -65,13 +65,14 @@ describe("package store in a bucket", () => {
   });
 
   it("serves every environment while its processes go one after another", async () => {
-    const selector = "app.kubernetes.io/component=packages";
-    // That of the volume may be on its way out yet.
+    // Of the Deployment: that of the volume may be on its way out yet.
+    const selector = "app.kubernetes.io/component=packages,pod-template-hash";
     const names = await waitUntil({ what: "there are two processes", timeoutMs: 60_000, everyMs: 500 }, async () => {
       const found = await space.system.kubectl(["-n", installNamespace, "get", "pods", "-l", selector, "-o", "name"]);
-      return found.split("\n").length === 2 ? found : undefined;
+      const each = found.split("\n").filter((line) => line !== "");
+      return each.length === 2 ? each : undefined;
     });
-    for (const name of names.split("\n")) {
+    for (const name of names) {
       await space.system.kubectl(["-n", installNamespace, "delete", name, "--wait=false"]);
       await space.kubectl("delete", "pods", "-l", "kubelambda.dev/component=environment", "--wait=true");
       assert.equal(await space.call("inline", {}), "inline");
