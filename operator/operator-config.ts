@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { agentNodeOptions } from "./environment-settings.ts";
 import { ports } from "../crds/wire/routes.ts";
 import { booleanVariable, integerVariable } from "../lib/config.ts";
 import { logLevels } from "../lib/logger.ts";
@@ -33,7 +34,7 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_IMAGE: z.string().min(1),
   /** Words separated by spaces. */
   KUBELAMBDA_ASSEMBLE_COMMAND: commandVariable("node /kubelambda/assemble.cjs"),
-  KUBELAMBDA_AGENT_COMMAND: commandVariable("node /kubelambda/agent.cjs"),
+  KUBELAMBDA_AGENT_COMMAND: commandVariable(`node ${agentNodeOptions.join(" ")} /kubelambda/agent.cjs`),
   /** JSON: runtime identifier → image and state. */
   KUBELAMBDA_RUNTIMES_FILE: z.string().default("/etc/kubelambda/runtimes.json"),
   KUBELAMBDA_PACKAGES_URL: z.url(),

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
+import { agentNodeOptions } from "../../operator/environment-settings.ts";
 import type { BenchProcess, ProcessGroup } from "../process-group.ts";
 import { taskRoot } from "./node-runtime.ts";
 
@@ -65,7 +66,10 @@ export async function startAgentProcess(
     KUBELAMBDA_LAYERS_ROOT: join(folder, "opt"),
     KUBELAMBDA_RUNTIME_ROOT: parts.runtimeFolder,
   };
-  return { agent: await parts.processes.start({ argv: [process.execPath, parts.agentBundle], env }), socket };
+  return {
+    agent: await parts.processes.start({ argv: [process.execPath, ...agentNodeOptions, parts.agentBundle], env }),
+    socket,
+  };
 }
 
 /** The agent opens its socket to the supervisor's user last of all: both its ports listen by then. */
