@@ -14,6 +14,7 @@ import { agentCall } from "./scenarios/agent-call.ts";
 import { agentMemory } from "./scenarios/agent-memory.ts";
 import { agentRent } from "./scenarios/agent-rent.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
+import { firstChunk } from "./scenarios/first-chunk.ts";
 import { telemetryCall } from "./scenarios/telemetry-call.ts";
 import { warmCall } from "./scenarios/warm-call.ts";
 import { seededRandom } from "./seeded-random.ts";
@@ -25,6 +26,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "agent-rent": agentRent,
   "agent-memory": agentMemory,
   "telemetry-call": telemetryCall,
+  "first-chunk": firstChunk,
 };
 /** Without names: cold-call needs a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
 const usual =

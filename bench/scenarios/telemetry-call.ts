@@ -10,8 +10,8 @@ export const telemetryCall: Scenario = {
   async run(context) {
     const systems: System[] = [];
     try {
-      systems.push(await startLoneAgent(context, "subscribed", earExtension(true)));
-      systems.push(await startLoneAgent(context, "not subscribed", earExtension(false)));
+      systems.push(await startLoneAgent(context, "subscribed", { extension: earExtension(true) }));
+      systems.push(await startLoneAgent(context, "not subscribed", { extension: earExtension(false) }));
       const notes = [
         "all types, by HTTP, in batches of the default size and age; the role runtime has the extension too",
       ];

@@ -23,6 +23,8 @@ export interface EnvironmentParts {
   readonly revisionID: string;
   /** Text of an external extension's file. */
   readonly extension?: string;
+  /** Default `index.handler`. */
+  readonly handler?: string;
 }
 
 export interface BenchEnvironment {
@@ -96,7 +98,7 @@ function modeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
 }
 
-function documentOf({ functionUid, revisionID }: EnvironmentParts): EnvironmentDocument {
+function documentOf({ functionUid, revisionID, handler = "index.handler" }: EnvironmentParts): EnvironmentDocument {
   return {
     namespace: "default",
     functionName: "bench",
@@ -107,7 +109,7 @@ function documentOf({ functionUid, revisionID }: EnvironmentParts): EnvironmentD
     revisionID,
     packageType: "Zip",
     runtime: "nodejs24.x",
-    handler: "index.handler",
+    handler,
     memorySize: 128,
     timeoutSeconds: 10,
     initTimeoutMs: 10_000,

@@ -12,8 +12,19 @@ import type { System } from "./system.ts";
 
 const claimSeconds = 3600;
 
-/** One ready environment that is called as a router calls it: agent, supervisor, Node.js runtime, perhaps an extension's file. */
-export async function startLoneAgent(context: BenchContext, name: string, extension?: string): Promise<System> {
+export interface LoneAgentOptions {
+  /** Text of an extension's file. */
+  readonly extension?: string;
+  /** Default `index.handler`. */
+  readonly handler?: string;
+}
+
+/** One ready environment that is called as a router calls it: agent, supervisor, Node.js runtime, perhaps an extension. */
+export async function startLoneAgent(
+  context: BenchContext,
+  name: string,
+  options: LoneAgentOptions = {},
+): Promise<System> {
   const { processes, folder } = context;
   const [runtimeFolder, agentBundle, supervisor] = await Promise.all([
     prepareNodeRuntime(context),
@@ -30,7 +41,7 @@ export async function startLoneAgent(context: BenchContext, name: string, extens
       routerKey: formatPublicKey(privateKey),
       functionUid: randomUUID(),
       revisionID: "r1",
-      ...(extension !== undefined && { extension }),
+      ...options,
     },
     podUid,
   );
