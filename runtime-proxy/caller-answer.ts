@@ -1,7 +1,7 @@
 import type { streamTrailers } from "../crds/wire/environment.ts";
 import { platformErrorPayload, responseTooLargePayload } from "./domain/function-error.ts";
-import type { CallerAnswer, StreamEnd } from "./domain/lifecycle-effect.ts";
-import type { Failure, InitErrorReport } from "./domain/lifecycle-state.ts";
+import type { CallerAnswer, StreamEnd } from "./domain/lifecycle/effect.ts";
+import type { Failure, InitErrorReport } from "./domain/lifecycle/state.ts";
 import type { Payload } from "./domain/payload.ts";
 import { textPayload } from "./runtime-api/exchange.ts";
 

@@ -2,7 +2,7 @@ import type { AgentRefusal } from "../crds/wire/environment.ts";
 import type { Clock } from "../lib/clock.ts";
 import { trailerNames, wordAnswer, wordTrailers } from "./caller-answer.ts";
 import { CallerStream } from "./caller-stream.ts";
-import type { CallerAnswer, Outcome, StreamEnd } from "./domain/lifecycle-effect.ts";
+import type { CallerAnswer, Outcome, StreamEnd } from "./domain/lifecycle/effect.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
 import type { HandedEvent } from "./lifecycle-port.ts";
 import { invokeEvent, runtimeEvent } from "./runtime-event.ts";

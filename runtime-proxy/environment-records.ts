@@ -2,7 +2,7 @@ import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { MemoryReading } from "../crds/wire/supervisor.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { PlatformError } from "./domain/function-error.ts";
-import type { Outcome } from "./domain/lifecycle-effect.ts";
+import type { Outcome } from "./domain/lifecycle/effect.ts";
 import type { InitPhase, PlatformRecords, Span, Tracing } from "./domain/platform-event.ts";
 import { reportMetrics, roundMs } from "./domain/report-metrics.ts";
 import type { EnvironmentLog } from "./telemetry-api/environment-log.ts";

@@ -2,11 +2,11 @@ import type { AgentRefusal, EnvironmentAnnouncement, EnvironmentDocument } from 
 import type { ProcessExit, StartProcess } from "../crds/wire/supervisor.ts";
 import type { Clock } from "../lib/clock.ts";
 import { summarizeInitFailure } from "./caller-answer.ts";
-import type { LifecycleEffect } from "./domain/lifecycle-effect.ts";
-import type { LifecycleInput } from "./domain/lifecycle-input.ts";
-import { availability, initialState, invocationRefusal, type LifecycleState } from "./domain/lifecycle-state.ts";
-import { step } from "./domain/lifecycle-step.ts";
-import type { Verdict } from "./domain/lifecycle-verdict.ts";
+import type { LifecycleEffect } from "./domain/lifecycle/effect.ts";
+import type { LifecycleInput } from "./domain/lifecycle/input.ts";
+import { availability, initialState, invocationRefusal, type LifecycleState } from "./domain/lifecycle/state.ts";
+import { step } from "./domain/lifecycle/step.ts";
+import type { Verdict } from "./domain/lifecycle/verdict.ts";
 import type { OutputSource } from "./domain/platform-event.ts";
 import { EnvironmentCalls } from "./environment-calls.ts";
 import type { EnvironmentRecords } from "./environment-records.ts";
@@ -43,7 +43,7 @@ const telemetryFlushMs = 1_000;
 type EffectType = LifecycleEffect["type"];
 type CarryOut = { readonly [T in EffectType]: (effect: Extract<LifecycleEffect, { readonly type: T }>) => void };
 
-/** Carries out what the lifecycle decides (domain/lifecycle-step.ts), and tells it what happens. */
+/** Carries out what the lifecycle decides (domain/lifecycle/step.ts), and tells it what happens. */
 export class ExecutionEnvironment implements LifecyclePort {
   readonly #parts: EnvironmentParts;
   readonly #timers: LifecycleTimers;

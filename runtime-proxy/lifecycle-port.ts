@@ -1,6 +1,6 @@
 /** What the APIs of the environment see of its lifecycle. */
-import type { LifecycleInput } from "./domain/lifecycle-input.ts";
-import type { LifecycleRefusal, Verdict } from "./domain/lifecycle-verdict.ts";
+import type { LifecycleInput } from "./domain/lifecycle/input.ts";
+import type { LifecycleRefusal, Verdict } from "./domain/lifecycle/verdict.ts";
 import type { Payload } from "./domain/payload.ts";
 
 /** What `next` hands out. Header values are ready to be sent. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
-import type { TimerName } from "./domain/lifecycle-state.ts";
+import type { TimerName } from "./domain/lifecycle/state.ts";
 
 /** The lifecycle's timers, one of a name. */
 export class LifecycleTimers {

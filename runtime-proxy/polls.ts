@@ -1,4 +1,4 @@
-import type { Verdict } from "./domain/lifecycle-verdict.ts";
+import type { Verdict } from "./domain/lifecycle/verdict.ts";
 import type { HandedEvent, Polled } from "./lifecycle-port.ts";
 
 export interface Poll {

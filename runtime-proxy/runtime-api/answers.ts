@@ -2,7 +2,7 @@
 import { MAX_PAYLOAD_BYTES } from "../domain/function-error.ts";
 import { MAX_STREAM_BYTES } from "../domain/stream-budget.ts";
 import type { AgentResponse } from "./exchange.ts";
-import type { LifecycleRefusal } from "../domain/lifecycle-verdict.ts";
+import type { LifecycleRefusal } from "../domain/lifecycle/verdict.ts";
 
 export const accepted: AgentResponse = jsonAnswer(202, { status: "OK" });
 export const notFound: AgentResponse = { status: 404, body: "404 page not found\n" };

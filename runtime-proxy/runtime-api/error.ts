@@ -1,5 +1,5 @@
 import { ERROR_CAUSE_CONTENT_TYPE, MAX_PAYLOAD_BYTES, withoutErrorCause } from "../domain/function-error.ts";
-import type { ResponseEnd } from "../domain/lifecycle-input.ts";
+import type { ResponseEnd } from "../domain/lifecycle/input.ts";
 import type { LifecyclePort } from "../lifecycle-port.ts";
 import { accepted, payloadTooLarge, refusalAnswer, truncated } from "./answers.ts";
 import { headerOf, textPayload, type AgentRequest, type AgentResponse, type Payload } from "./exchange.ts";

@@ -1,5 +1,5 @@
 import { MAX_PAYLOAD_BYTES } from "../domain/function-error.ts";
-import type { ResponseEnd } from "../domain/lifecycle-input.ts";
+import type { ResponseEnd } from "../domain/lifecycle/input.ts";
 import type { LifecyclePort } from "../lifecycle-port.ts";
 import { accepted, invalidResponseMode, payloadTooLarge, refusalAnswer, truncated } from "./answers.ts";
 import { headerOf, type AgentRequest, type AgentResponse } from "./exchange.ts";

@@ -1,4 +1,4 @@
-import type { WholeAnswer } from "../domain/lifecycle-input.ts";
+import type { WholeAnswer } from "../domain/lifecycle/input.ts";
 import { headerOf, textPayload, type AgentRequest, type Payload } from "./exchange.ts";
 
 /** A stream that failed on the way. */

@@ -1,8 +1,8 @@
 /** A small adversarial world around the lifecycle: everything that runtime, extensions, router, timers and kernel may do at any moment. */
-import type { LifecycleEffect } from "../../runtime-proxy/domain/lifecycle-effect.ts";
-import type { LifecycleInput, ResponseEnd } from "../../runtime-proxy/domain/lifecycle-input.ts";
-import { initialState, type LifecycleState } from "../../runtime-proxy/domain/lifecycle-state.ts";
-import { step } from "../../runtime-proxy/domain/lifecycle-step.ts";
+import type { LifecycleEffect } from "../../runtime-proxy/domain/lifecycle/effect.ts";
+import type { LifecycleInput, ResponseEnd } from "../../runtime-proxy/domain/lifecycle/input.ts";
+import { initialState, type LifecycleState } from "../../runtime-proxy/domain/lifecycle/state.ts";
+import { step } from "../../runtime-proxy/domain/lifecycle/step.ts";
 
 export interface WorldOptions {
   /** Files in /opt/extensions, with the events that each subscribes to. */

@@ -1,9 +1,9 @@
 /** The invoke phase: one event, one answer, and everybody's `next`. */
-import type { CallerAnswer, Outcome, StreamEnd } from "./lifecycle-effect.ts";
-import type { PlatformError } from "./function-error.ts";
-import type { ResponseEnd, WholeAnswer } from "./lifecycle-input.ts";
-import { cancelTimers, deliver, failureError, failureOutcome, goOn, setTimer, type Life } from "./lifecycle-life.ts";
-import type { Failure, InitErrorReport, LifecycleState, RunningInvocation } from "./lifecycle-state.ts";
+import type { CallerAnswer, Outcome, StreamEnd } from "./effect.ts";
+import type { PlatformError } from "../function-error.ts";
+import type { ResponseEnd, WholeAnswer } from "./input.ts";
+import { cancelTimers, deliver, failureError, failureOutcome, goOn, setTimer, type Life } from "./life.ts";
+import type { Failure, InitErrorReport, LifecycleState, RunningInvocation } from "./state.ts";
 
 /** How long a process that broke its answer off may take to be seen ended. */
 const causeLimitMs = 500;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { LifecycleEffect } from "./lifecycle-effect.ts";
-import type { LifecycleInput } from "./lifecycle-input.ts";
-import { availability, initialState, type LifecycleState } from "./lifecycle-state.ts";
-import { step } from "./lifecycle-step.ts";
+import type { LifecycleEffect } from "./effect.ts";
+import type { LifecycleInput } from "./input.ts";
+import { availability, initialState, type LifecycleState } from "./state.ts";
+import { step } from "./step.ts";
 
 const connected = (...files: readonly string[]): LifecycleInput => ({ type: "connected", files });
 const register = (name: string, ...events: readonly ("INVOKE" | "SHUTDOWN")[]): LifecycleInput => ({

@@ -1,8 +1,8 @@
 /** The life of an execution environment as one closed state machine. Source: developer guide, lambda-runtime-environment; emulator rapid. */
-import type { LifecycleEffect } from "./lifecycle-effect.ts";
-import { onExtensionError, onExtensionNext, onExtensionPollGone, onRegister } from "./lifecycle-extension-calls.ts";
-import type { LifecycleInput, LifecycleInputType } from "./lifecycle-input.ts";
-import type { Life } from "./lifecycle-life.ts";
+import type { LifecycleEffect } from "./effect.ts";
+import { onExtensionError, onExtensionNext, onExtensionPollGone, onRegister } from "./extension-calls.ts";
+import type { LifecycleInput, LifecycleInputType } from "./input.ts";
+import type { Life } from "./life.ts";
 import {
   onCaughtUp,
   onConnected,
@@ -16,7 +16,7 @@ import {
   onStartFailed,
   onTimer,
   settle,
-} from "./lifecycle-phases.ts";
+} from "./phases.ts";
 import {
   onInitErrorBegun,
   onResponseBegun,
@@ -24,10 +24,10 @@ import {
   onResponseStreams,
   onRuntimeNext,
   onRuntimePollGone,
-} from "./lifecycle-runtime-calls.ts";
-import { onAllGone, onFlushed } from "./lifecycle-shutdown.ts";
-import { copyState, type LifecycleState } from "./lifecycle-state.ts";
-import { accepted, type Verdict } from "./lifecycle-verdict.ts";
+} from "./runtime-calls.ts";
+import { onAllGone, onFlushed } from "./shutdown.ts";
+import { copyState, type LifecycleState } from "./state.ts";
+import { accepted, type Verdict } from "./verdict.ts";
 
 export interface Step {
   readonly state: LifecycleState;

@@ -1,9 +1,9 @@
 /** One step under way: the state it changes and the effects it collects. */
-import type { SignalProcess } from "../../crds/wire/supervisor.ts";
-import type { ExtensionEvent } from "./extension-state.ts";
-import { exitError, normalizeErrorType, timeoutError, type PlatformError } from "./function-error.ts";
-import type { LifecycleEffect, Outcome } from "./lifecycle-effect.ts";
-import type { ExtensionSeen, Failure, LifecycleState, TimerName } from "./lifecycle-state.ts";
+import type { SignalProcess } from "../../../crds/wire/supervisor.ts";
+import type { ExtensionEvent } from "../extension-state.ts";
+import { exitError, normalizeErrorType, timeoutError, type PlatformError } from "../function-error.ts";
+import type { LifecycleEffect, Outcome } from "./effect.ts";
+import type { ExtensionSeen, Failure, LifecycleState, TimerName } from "./state.ts";
 
 export interface Life {
   readonly state: LifecycleState;

@@ -1,13 +1,7 @@
 /** The init phase: all extensions, then the runtime, then everybody's `next`. Source: developer guide, lambda-runtime-environment; emulator rapid/handlers.go. */
-import { cancelTimers, failureOutcome, setTimer, type Life } from "./lifecycle-life.ts";
-import {
-  freshRuntime,
-  isRegistered,
-  type ExtensionSeen,
-  type Failure,
-  type LifecycleState,
-} from "./lifecycle-state.ts";
-import type { InitPhase, PlatformRecords } from "./platform-event.ts";
+import { cancelTimers, failureOutcome, setTimer, type Life } from "./life.ts";
+import { freshRuntime, isRegistered, type ExtensionSeen, type Failure, type LifecycleState } from "./state.ts";
+import type { InitPhase, PlatformRecords } from "../platform-event.ts";
 
 /** External and internal together. Source: emulator core/registrations.go. */
 export const MAX_EXTENSIONS = 10;

@@ -1,8 +1,8 @@
 /** What the lifecycle is told. `start`: of which start of the processes it is; what is late is not heard. */
-import type { ProcessExit, StartErrorCode } from "../../crds/wire/supervisor.ts";
-import type { ExtensionEvent } from "./extension-state.ts";
-import type { InitErrorReport, TimerName } from "./lifecycle-state.ts";
-import type { Payload } from "./payload.ts";
+import type { ProcessExit, StartErrorCode } from "../../../crds/wire/supervisor.ts";
+import type { ExtensionEvent } from "../extension-state.ts";
+import type { InitErrorReport, TimerName } from "./state.ts";
+import type { Payload } from "../payload.ts";
 
 /** What the runtime answered, read to its end. */
 export interface WholeAnswer {

@@ -1,17 +1,11 @@
 /** Calls of the Runtime API. */
-import { completeRuntimeInit } from "./lifecycle-init.ts";
-import {
-  deliverToRuntime,
-  rejectResponseMode,
-  settleDoubt,
-  takeResponse,
-  tellRuntimeDone,
-} from "./lifecycle-invoke.ts";
-import type { LifecycleInput } from "./lifecycle-input.ts";
-import type { Life } from "./lifecycle-life.ts";
-import type { LifecycleState, RunningInvocation } from "./lifecycle-state.ts";
-import { accepted, refuseRuntime, type Verdict } from "./lifecycle-verdict.ts";
-import { moveRuntime, type RuntimeMove } from "./runtime-state.ts";
+import { completeRuntimeInit } from "./init.ts";
+import { deliverToRuntime, rejectResponseMode, settleDoubt, takeResponse, tellRuntimeDone } from "./invoke.ts";
+import type { LifecycleInput } from "./input.ts";
+import type { Life } from "./life.ts";
+import type { LifecycleState, RunningInvocation } from "./state.ts";
+import { accepted, refuseRuntime, type Verdict } from "./verdict.ts";
+import { moveRuntime, type RuntimeMove } from "../runtime-state.ts";
 
 type Input<T extends LifecycleInput["type"]> = Extract<LifecycleInput, { readonly type: T }>;
 

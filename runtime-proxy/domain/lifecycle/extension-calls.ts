@@ -1,10 +1,10 @@
 /** Calls of the Extensions API. */
-import { MAX_EXTENSIONS, startRuntime } from "./lifecycle-init.ts";
-import type { LifecycleInput } from "./lifecycle-input.ts";
-import { deliver, type Life } from "./lifecycle-life.ts";
-import type { ExtensionSeen, LifecycleState } from "./lifecycle-state.ts";
-import { accepted, refuseExtension, type Verdict } from "./lifecycle-verdict.ts";
-import { moveExtension, type ExtensionMove } from "./extension-state.ts";
+import { MAX_EXTENSIONS, startRuntime } from "./init.ts";
+import type { LifecycleInput } from "./input.ts";
+import { deliver, type Life } from "./life.ts";
+import type { ExtensionSeen, LifecycleState } from "./state.ts";
+import { accepted, refuseExtension, type Verdict } from "./verdict.ts";
+import { moveExtension, type ExtensionMove } from "../extension-state.ts";
 
 type Registration = Extract<LifecycleInput, { readonly type: "register" }>;
 

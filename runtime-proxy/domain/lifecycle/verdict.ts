@@ -1,5 +1,5 @@
 /** What a call is told at once. */
-import type { AgentRefusal } from "../../crds/wire/environment.ts";
+import type { AgentRefusal } from "../../../crds/wire/environment.ts";
 
 export type RuntimeRefusal =
   | { readonly code: "InvalidRequestID" }

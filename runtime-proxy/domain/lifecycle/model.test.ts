@@ -8,7 +8,7 @@ import {
   type Move,
   type World,
   type WorldOptions,
-} from "../../test/kit/lifecycle-world.ts";
+} from "../../../test/kit/lifecycle-world.ts";
 
 const alone: WorldOptions = {
   external: {},

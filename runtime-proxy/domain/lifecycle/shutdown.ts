@@ -1,7 +1,7 @@
 /** The shutdown phase, also of a reset: the runtime, then the extensions, then whatever is left. Source: emulator rapid/shutdown.go. */
-import type { ShutdownReason } from "./extension-state.ts";
-import { cancelAllTimers, cancelTimers, deliver, goOn, setTimer, signal, type Life } from "./lifecycle-life.ts";
-import { isRegistered, type ExtensionSeen, type LifecycleState } from "./lifecycle-state.ts";
+import type { ShutdownReason } from "../extension-state.ts";
+import { cancelAllTimers, cancelTimers, deliver, goOn, setTimer, signal, type Life } from "./life.ts";
+import { isRegistered, type ExtensionSeen, type LifecycleState } from "./state.ts";
 
 /** How long a runtime that said that its init failed may take to end by itself. */
 const ownExitLimitMs = 500;

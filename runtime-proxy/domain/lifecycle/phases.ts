@@ -1,17 +1,10 @@
 /** How one phase becomes another: what follows from calls, ends, timers and the router. */
-import type { ProcessExit, StartErrorCode } from "../../crds/wire/supervisor.ts";
-import { exitError, startError, type PlatformError } from "./function-error.ts";
-import { completeInit, failInit, isInitComplete, startAll } from "./lifecycle-init.ts";
-import {
-  beginInvocation,
-  failInvocation,
-  handOut,
-  isInvocationOver,
-  reportInvocation,
-  settleDoubt,
-} from "./lifecycle-invoke.ts";
-import { cancelAllTimers, cancelTimers, endError, firstFailure, goOn, setTimer, type Life } from "./lifecycle-life.ts";
-import { beginShutdown, onExitInShutdown, onShutdownTimer } from "./lifecycle-shutdown.ts";
+import type { ProcessExit, StartErrorCode } from "../../../crds/wire/supervisor.ts";
+import { exitError, startError, type PlatformError } from "../function-error.ts";
+import { completeInit, failInit, isInitComplete, startAll } from "./init.ts";
+import { beginInvocation, failInvocation, handOut, isInvocationOver, reportInvocation, settleDoubt } from "./invoke.ts";
+import { cancelAllTimers, cancelTimers, endError, firstFailure, goOn, setTimer, type Life } from "./life.ts";
+import { beginShutdown, onExitInShutdown, onShutdownTimer } from "./shutdown.ts";
 import {
   invocationRefusal,
   type ExtensionSeen,
@@ -19,8 +12,8 @@ import {
   type InitErrorReport,
   type LifecycleState,
   type TimerName,
-} from "./lifecycle-state.ts";
-import { accepted, refuseInvocation, type Verdict } from "./lifecycle-verdict.ts";
+} from "./state.ts";
+import { accepted, refuseInvocation, type Verdict } from "./verdict.ts";
 
 export function onConnected(life: Life, files: readonly string[]): void {
   const { state } = life;

@@ -1,10 +1,10 @@
 /** What the lifecycle wants done, in this order. */
-import type { SignalProcess } from "../../crds/wire/supervisor.ts";
-import type { ExtensionEvent, ShutdownReason } from "./extension-state.ts";
-import type { PlatformError } from "./function-error.ts";
-import type { WholeAnswer } from "./lifecycle-input.ts";
-import type { Failure, TimerName } from "./lifecycle-state.ts";
-import type { InitPhase, PlatformRecords } from "./platform-event.ts";
+import type { SignalProcess } from "../../../crds/wire/supervisor.ts";
+import type { ExtensionEvent, ShutdownReason } from "../extension-state.ts";
+import type { PlatformError } from "../function-error.ts";
+import type { WholeAnswer } from "./input.ts";
+import type { Failure, TimerName } from "./state.ts";
+import type { InitPhase, PlatformRecords } from "../platform-event.ts";
 
 /** How an init or an invocation ended; a handler's own error is a success. */
 export type Outcome =

@@ -1,11 +1,11 @@
 /** Everything that decides what an execution environment does next, as plain data: no clock, no promise, no connection. */
-import type { AgentRefusal } from "../../crds/wire/environment.ts";
-import type { ProcessExit } from "../../crds/wire/supervisor.ts";
-import type { ExtensionEvent, ExtensionState, ShutdownReason } from "./extension-state.ts";
-import type { PlatformError } from "./function-error.ts";
-import type { Payload } from "./payload.ts";
-import type { InitPhase } from "./platform-event.ts";
-import type { RuntimeState } from "./runtime-state.ts";
+import type { AgentRefusal } from "../../../crds/wire/environment.ts";
+import type { ProcessExit } from "../../../crds/wire/supervisor.ts";
+import type { ExtensionEvent, ExtensionState, ShutdownReason } from "../extension-state.ts";
+import type { PlatformError } from "../function-error.ts";
+import type { Payload } from "../payload.ts";
+import type { InitPhase } from "../platform-event.ts";
+import type { RuntimeState } from "../runtime-state.ts";
 
 /** What the function's configuration says. */
 export interface LifecycleRules {
