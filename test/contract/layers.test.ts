@@ -143,10 +143,10 @@ describe("layers on a real API server", function () {
 
   const refusals: Record<string, { spec: Partial<LayerSpecInput>; reason: string; message: RegExp }> = {
     "a broken zip": { spec: { content: { zipFile: "bm90IGEgemlw" } }, reason: "InvalidArchive", message: /zip/i },
-    "an object store": {
-      spec: { content: { s3Bucket: "bucket", s3Key: "key" } },
+    "an artifact in a registry": {
+      spec: { content: { oci: { reference: "registry.test/tools:1" } } },
       reason: "SourceNotServed",
-      message: /^Cannot read the content from content.s3Bucket: this release does not take content from there/,
+      message: /^Cannot read the content from content.oci: this release does not take content from there/,
     },
   };
   for (const [what, { spec, reason, message }] of Object.entries(refusals)) {
@@ -155,7 +155,7 @@ describe("layers on a real API server", function () {
       const failed = await layers.untilCondition("bad", { type: "Stalled", status: "True", reason });
       assert.match(messageOf(failed, "Ready"), message);
       assert.equal(failed.status?.latestVersion, undefined);
-      await layers.patch("bad", { content: { zipFile: null, s3Bucket: null, s3Key: null, files: { a: "x" } } });
+      await layers.patch("bad", { content: { zipFile: null, oci: null, files: { a: "x" } } });
       await layers.untilCondition("bad", { type: "Ready", status: "True" });
     });
   }
