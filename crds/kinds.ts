@@ -74,11 +74,12 @@ export const kindDefinitions: readonly KindDefinition[] = [
     status: versionStatusSchema,
     rules: [],
     columns: [
-      { name: "Function", type: "string", jsonPath: ".spec.functionName" },
+      { name: "Function", type: "string", jsonPath: ".status.functionName" },
       { name: "Version", type: "integer", jsonPath: ".status.version" },
       ready,
       age,
       reason,
+      { name: "Code", type: "string", jsonPath: ".status.codeSHA256", priority: 1 },
     ],
   },
   {
@@ -89,8 +90,10 @@ export const kindDefinitions: readonly KindDefinition[] = [
     status: aliasStatusSchema,
     rules: aliasRules,
     columns: [
-      { name: "Function", type: "string", jsonPath: ".spec.functionName" },
+      { name: "Name", type: "string", jsonPath: ".status.name" },
+      { name: "Function", type: "string", jsonPath: ".status.functionName" },
       { name: "Version", type: "string", jsonPath: ".status.functionVersion" },
+      { name: "Weights", type: "string", jsonPath: ".status.routingConfig.additionalVersionWeights" },
       { name: "Provisioned", type: "integer", jsonPath: ".status.provisionedAvailable" },
       ready,
       age,

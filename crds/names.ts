@@ -13,6 +13,8 @@ export const labels = {
   revision: "kubelambda.dev/revision",
   /** The Layer object's uid, on each of its versions. */
   layerUid: "kubelambda.dev/layer-uid",
+  /** The number of a function's published version, on the snapshot that holds it. */
+  version: "kubelambda.dev/version",
 } as const;
 
 export const annotations = {
@@ -23,6 +25,9 @@ export const annotations = {
   /** JSON: file name of an extension that a layer brings → the agent's socket for its container `extension-<n>`. */
   extensions: "kubelambda.dev/extensions",
 } as const;
+
+/** On a Version: its snapshot goes with it, and both stay while an alias needs them. */
+export const VERSION_FINALIZER = "kubelambda.dev/version";
 
 export const ENVIRONMENT_COMPONENT = "environment";
 /** Of short-lived pods that read something with a namespace's own Secrets. */

@@ -15,6 +15,7 @@ import type { FunctionSettings } from "./controllers/function/decide.ts";
 import { layerController } from "./controllers/layer/controller.ts";
 import { notServedController } from "./controllers/not-served/controller.ts";
 import type { NotServedObject } from "./controllers/not-served/decide.ts";
+import { VersionRecipes } from "./controllers/version/version-recipes.ts";
 import type { EnvironmentSettings } from "./environment-settings.ts";
 import { createAskForImage } from "./images/ask-for-image.ts";
 import { ImageFetch } from "./images/image-fetch.ts";
@@ -29,7 +30,9 @@ import type { S3Defaults } from "./package-source.ts";
 import { startReferences } from "./references.ts";
 import { Autoscaler } from "./scaling/autoscaler.ts";
 import { createSecretFetch, type SecretFetch } from "./secret-fetch.ts";
+import { sha256Hex } from "./sha256.ts";
 import { ensureSigningKey } from "./signing-key.ts";
+import { createVersionControllers } from "./version-controllers.ts";
 
 export interface LeadershipOptions {
   readonly config: OperatorConfig;
@@ -85,8 +88,10 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     },
     onError: (error) => log.debug("Watch of ConfigMaps failed and goes on", { error }),
   });
+  const settings = functionSettings(config, dependencies, routerKeys);
+  const versionRecipes = new VersionRecipes({ ...settings, hash: sha256Hex });
   const autoscaler = new Autoscaler({
-    ...caches,
+    ...{ ...caches, versionRecipes },
     client,
     clock,
     draw,
@@ -96,7 +101,11 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     keepAliveMs: config.KUBELAMBDA_IDLE_TIMEOUT_SECONDS * 1000,
     maxEnvironments: config.KUBELAMBDA_MAX_ENVIRONMENTS,
     isReplicaGone: dependencies.isReplicaGone,
-    onChange: (key, urgent) => (urgent ? functions.wake(key) : wakes.soon(key)),
+    onChange: (key) => wakes.soon(key),
+    onHealth: (key, revisionID) => {
+      functions.wake(key);
+      versions.wakeRevision(key, revisionID);
+    },
     onAssembleFailed: (key) => resolvers.renew(key),
   });
   const instance = config.KUBELAMBDA_POD_NAME ?? "operator";
@@ -107,13 +116,13 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     events,
     mayAct,
     logger: log,
-    kindOf: createKindTable([caches.functions.kind, caches.layers.kind, ...notServed.map(({ kind }) => kind)]),
+    kindOf: createKindTable([...cachesOf(caches), ...notServed].map(({ kind }) => kind)),
     applier: new Applier({ client, fieldManager: FIELD_MANAGER }),
     metrics: createControllerMetrics(options.registry),
   };
-  const settings = functionSettings(config, dependencies, routerKeys);
-  const healthOf = (uid: string) => autoscaler.healthOf(uid);
+  const healthOf = autoscaler.healthOf.bind(autoscaler);
   const { code, content, grants } = resolvers;
+  const { region } = settings;
   const functions = new Controller(
     functionController({ caches, configMaps, resolver: code, grants, images, healthOf, settings, clock }),
     shell,
@@ -122,6 +131,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     layerController({ ...{ caches, configMaps, numbers, clock }, ...settings, resolver: content }),
     shell,
   );
+  const versions = createVersionControllers({ shell, caches, recipes: versionRecipes, healthOf, region, draw, mayAct });
   const others = notServed.map((cache) => new Controller(notServedController(cache), { ...shell, workers: 1 }));
   const stop = async (deadline?: AbortSignal): Promise<void> => {
     endReferences();
@@ -131,14 +141,18 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     fetchPods.stop();
     numbers.stop();
     const controllers = [functions, layers, ...others];
-    await Promise.all([autoscaler.stop(), ...controllers.map((controller) => controller.stop(deadline))]);
+    await Promise.all([
+      autoscaler.stop(),
+      versions.stop(deadline),
+      ...controllers.map((controller) => controller.stop(deadline)),
+    ]);
     await Promise.all([configMaps.stop(), events.stop(deadline)]);
   };
   const everyMs = config.KUBELAMBDA_REFERENCES_SECONDS * 1000;
   const endReferences = startReferences({ store: packageStore, caches, clock, mayAct, log, everyMs });
   try {
     autoscaler.start();
-    await Promise.all([functions, layers, ...others].map((controller) => controller.start(signal)));
+    await Promise.all([functions, layers, versions, ...others].map((controller) => controller.start(signal)));
   } catch (error) {
     await stop(AbortSignal.abort());
     throw error;

@@ -37,7 +37,7 @@ describe("ledger of numbers", () => {
   it("gives everybody another number, however many ask at once", async () => {
     const numbers = await Promise.all(Array.from({ length: 12 }, () => takeNumber(store, wanted)));
     assert.deepEqual(
-      numbers.toSorted((a, b) => a - b),
+      numbers.toSorted((a = 0, b = 0) => a - b),
       Array.from({ length: 12 }, (_, i) => i + 1),
     );
   });

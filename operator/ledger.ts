@@ -3,20 +3,16 @@ import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { isKubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import type { KubernetesObject, Stored } from "../lib/kubernetes/object.ts";
+import { giveNumber, LEDGER_NAME, type LedgerData, type NumberGiven, type NumberWanted } from "./ledger-entry.ts";
 
-/** One ConfigMap a namespace: entry → the last number that was given. Nobody owns it. */
-export const LEDGER_NAME = "kubelambda-ledger";
+export { LEDGER_NAME };
 
 interface LedgerObject extends KubernetesObject {
-  readonly data?: Readonly<Record<string, string>>;
+  readonly data?: LedgerData;
 }
 
-export interface TakeNumber {
+export interface TakeNumber extends NumberWanted {
   readonly namespace: string;
-  /** Letters, digits, `-`, `_`, `.`: what the numbers are for, e.g. `layer.tools`. */
-  readonly entry: string;
-  /** Known to be given, though the ledger may have been lost: the answer is above it. */
-  readonly floor: number;
   readonly signal?: AbortSignal;
 }
 
@@ -24,16 +20,16 @@ export interface TakeNumber {
 const mostAttempts = 20;
 
 /**
- * Gives the next number, once it is written down: who dies before using it has lost it, and nobody gets it again.
- * Throws KubernetesError, and Error when the entry is no number.
+ * Gives the next number, or the claimed one, once it is written down: who dies before using it has lost it, and nobody else gets it.
+ * Undefined: the claimed number was given to another. Throws KubernetesError, and Error when an entry cannot be read.
  */
-export async function takeNumber(client: KubernetesClient, wanted: TakeNumber): Promise<number> {
+export async function takeNumber(client: KubernetesClient, wanted: TakeNumber): Promise<number | undefined> {
   for (let attempt = 1; ; attempt++) {
     try {
       const ledger = await find(client, wanted);
-      const number = Math.max(lastOf(ledger, wanted.entry), wanted.floor) + 1;
-      await write(client, wanted, ledger, number);
-      return number;
+      const given = give(ledger, wanted);
+      if (given !== undefined) await write(client, wanted, ledger, given);
+      return given?.number;
     } catch (error) {
       // Another write came between, or the object came or went.
       const isLostRace = isKubernetesError(error, "Conflict", "AlreadyExists", "NotFound");
@@ -55,28 +51,30 @@ async function find(
   }
 }
 
-function lastOf(ledger: LedgerObject | undefined, entry: string): number {
-  const text = ledger?.data?.[entry] ?? "0";
-  const last = /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
-  if (last !== undefined) return last;
-  const what = `entry "${entry}" of ConfigMap "${LEDGER_NAME}" is "${text.slice(0, 100)}"`;
-  throw new Error(`Cannot take a number: ${what}; right is the last number that was given`);
+function give(ledger: LedgerObject | undefined, wanted: NumberWanted): NumberGiven | undefined {
+  try {
+    return giveNumber(ledger?.data ?? {}, wanted);
+  } catch (error) {
+    throw new Error(`Cannot take a number: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 async function write(
   client: KubernetesClient,
-  { namespace, entry, signal }: TakeNumber,
+  { namespace, signal }: TakeNumber,
   ledger: Stored<LedgerObject> | undefined,
-  number: number,
+  { changes }: NumberGiven,
 ): Promise<void> {
   const options = { ...(signal !== undefined && { signal }) };
-  const data = { [entry]: String(number) };
   if (ledger === undefined) {
+    const data = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== null));
     const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name: LEDGER_NAME }, data };
     await client.create(object, options);
     return;
   }
   const { resourceVersion } = ledger.metadata;
   const ref = { kind: kinds.configMap, namespace, name: LEDGER_NAME };
-  await client.patch(ref, { metadata: { resourceVersion }, data }, options);
+  await client.patch(ref, { metadata: { resourceVersion }, data: changes }, options);
 }

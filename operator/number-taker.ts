@@ -1,6 +1,7 @@
 import { backoffMs, type BackoffPolicy } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
+import type { NumberClaim } from "./ledger-entry.ts";
 import { takeNumber } from "./ledger.ts";
 
 export interface NumberTakerOptions {
@@ -19,6 +20,8 @@ export interface WantedNumber {
   /** Of the ledger. */
   readonly entry: string;
   readonly floor: number;
+  /** A certain number; absent: the next. */
+  readonly claim?: NumberClaim | undefined;
   /** What it is for: another purpose gets another number. */
   readonly purpose: string;
 }
@@ -27,6 +30,8 @@ export interface WantedNumber {
 export type NumberSeen =
   | { readonly type: "taking" }
   | { readonly type: "taken"; readonly number: number }
+  /** The claimed number was given to another. */
+  | { readonly type: "refused" }
   | { readonly type: "failed"; readonly message: string; readonly retryAfterMs: number };
 
 interface Taking {
@@ -81,7 +86,10 @@ export class NumberTaker {
       onChange(key);
     };
     void takeNumber(client, { ...wanted, signal: this.#ending.signal }).then(
-      (number) => settle({ failures: 0, seen: { type: "taken", number }, retryAtMs: Infinity }),
+      (number) => {
+        const seen: NumberSeen = number === undefined ? { type: "refused" } : { type: "taken", number };
+        settle({ failures: 0, seen, retryAtMs: Infinity });
+      },
       (error: unknown) => {
         if (this.#ending.signal.aborted) return;
         onError(error);

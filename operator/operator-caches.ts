@@ -7,8 +7,10 @@ import {
   labels,
   parseLayerReference,
 } from "../crds/names.ts";
+import { aliasKind, type AliasObject } from "../crds/v1alpha1/alias.ts";
 import { functionKind, type FunctionObject } from "../crds/v1alpha1/function.ts";
 import { layerKind, type LayerObject } from "../crds/v1alpha1/layer.ts";
+import { versionKind, type VersionObject } from "../crds/v1alpha1/version.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
@@ -18,6 +20,8 @@ import type { KubernetesObject, Stored } from "../lib/kubernetes/object.ts";
 import type { ControllerRevision } from "./controllers/function/recipe.ts";
 import { lambdaName } from "./controllers/function/revision.ts";
 import { layerName, type LayerVersionObject } from "./controllers/layer/layer-version.ts";
+import { snapshotKey, type SnapshotObject } from "./controllers/version/snapshot.ts";
+import { partKeys } from "./controllers/version/version-function.ts";
 import type { Pod } from "./pod.ts";
 
 export interface OperatorCaches {
@@ -33,6 +37,11 @@ export interface OperatorCaches {
   readonly layers: ObjectCache<LayerObject>;
   /** Versions of layers. Index: `layer` (the Layer's uid). */
   readonly layerVersions: ObjectCache<LayerVersionObject>;
+  /** Index: `function` (as version-function.ts looks them up), as of aliases. */
+  readonly versions: ObjectCache<VersionObject>;
+  /** What Versions stand for. Index: `function` (`<namespace>/<Lambda name>`). */
+  readonly snapshots: ObjectCache<SnapshotObject>;
+  readonly aliases: ObjectCache<AliasObject>;
 }
 
 export interface OperatorCachesOptions {
@@ -88,16 +97,24 @@ export function createOperatorCaches(options: OperatorCachesOptions): OperatorCa
       labelSelector: labels.layerUid,
       indexes: { layer: ({ metadata }) => [metadata.labels?.[labels.layerUid] ?? ""] },
     }),
+    versions: new ObjectCache<VersionObject>({ ...options, kind: versionKind, indexes: { function: partKeys } }),
+    snapshots: new ObjectCache<SnapshotObject>({
+      ...options,
+      kind: kinds.controllerRevision,
+      labelSelector: labels.version,
+      indexes: { function: (object) => [snapshotKey(object)] },
+    }),
+    aliases: new ObjectCache<AliasObject>({ ...options, kind: aliasKind, indexes: { function: partKeys } }),
   };
 }
 
 /** All of them, as whoever starts, awaits and stops them sees them. */
 export function cachesOf(caches: OperatorCaches): readonly CacheLife[] {
-  const { functions, pods, fetchPods, recipes, layers, layerVersions } = caches;
-  return [functions, pods, fetchPods, recipes, layers, layerVersions];
+  const { functions, pods, fetchPods, recipes, layers, layerVersions, versions, snapshots, aliases } = caches;
+  return [functions, pods, fetchPods, recipes, layers, layerVersions, versions, snapshots, aliases];
 }
 
-type CacheLife = Pick<ObjectCache<KubernetesObject>, "start" | "stop" | "synced">;
+type CacheLife = Pick<ObjectCache<KubernetesObject>, "start" | "stop" | "synced" | "kind">;
 
 /** Under this key the Functions that claim one Lambda name are found. */
 export function nameKey(object: FunctionObject): string {

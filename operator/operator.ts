@@ -2,10 +2,8 @@
 import { readFile } from "node:fs/promises";
 import type { JSONWebKeySet } from "jose";
 import { kindDefinitions } from "../crds/kinds.ts";
-import { aliasKind } from "../crds/v1alpha1/alias.ts";
 import { eventSourceMappingKind } from "../crds/v1alpha1/event-source-mapping.ts";
 import { functionKind } from "../crds/v1alpha1/function.ts";
-import { versionKind } from "../crds/v1alpha1/version.ts";
 import { audiences } from "../crds/wire/routes.ts";
 import { systemClock } from "../lib/clock.ts";
 import { parseEnvironment } from "../lib/config.ts";
@@ -54,9 +52,7 @@ export async function startOperator(
     onError: (error: unknown) => log.debug("Watch failed and goes on", { error }),
   };
   const caches = createOperatorCaches(cacheOptions);
-  const notServed = [versionKind, aliasKind, eventSourceMappingKind].map(
-    (kind) => new ObjectCache<NotServedObject>({ ...cacheOptions, kind }),
-  );
+  const notServed = [eventSourceMappingKind].map((kind) => new ObjectCache<NotServedObject>({ ...cacheOptions, kind }));
   const all = [...cachesOf(caches), ...notServed];
   const role = new LeaderRole({ config, dependencies, caches, notServed, registry });
   const closing: (() => Promise<void>)[] = [];

@@ -1,11 +1,12 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
+import type { Recipe } from "./controllers/function/recipe.ts";
 import type { OperatorCaches } from "./operator-caches.ts";
 import type { PackageStoreClient } from "./package-store.ts";
 
 export interface ReferencesOptions {
   readonly store: PackageStoreClient;
-  readonly caches: Pick<OperatorCaches, "functions" | "recipes" | "layerVersions">;
+  readonly caches: Pick<OperatorCaches, "functions" | "recipes" | "layerVersions" | "snapshots">;
   readonly clock: Clock;
   readonly mayAct: () => boolean;
   readonly log: Logger;
@@ -15,7 +16,7 @@ export interface ReferencesOptions {
 
 const putTimeoutMs = 60_000;
 
-/** Tells the package store again and again what is still needed: what functions serve and may return to, and every version of a layer. Returns how to end it. */
+/** Tells the package store again and again what is still needed: what functions serve and may return to, and every version of a function or a layer. Returns how to end it. */
 export function startReferences(options: ReferencesOptions): () => void {
   const { store, caches, clock, mayAct, log, everyMs } = options;
   const ending = new AbortController();
@@ -24,7 +25,7 @@ export function startReferences(options: ReferencesOptions): () => void {
   async function put(): Promise<void> {
     try {
       // A stale view would let the store collect what is new.
-      const read = [caches.functions, caches.recipes, caches.layerVersions];
+      const read = [caches.functions, caches.recipes, caches.layerVersions, caches.snapshots];
       const isFresh = read.every((cache) => !cache.isStale(clock.nowMs()));
       if (!mayAct() || !isFresh) return;
       const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(putTimeoutMs)]);
@@ -48,6 +49,7 @@ export function collectReferences({
   functions,
   recipes,
   layerVersions,
+  snapshots,
 }: ReferencesOptions["caches"]): Record<string, readonly string[]> {
   const digestsByNamespace = new Map<string, Set<string>>();
   const add = (namespace = "", digest: string | undefined): void => {
@@ -56,11 +58,13 @@ export function collectReferences({
     if (digest !== undefined) digests.add(digest);
   };
   for (const { metadata, status } of functions.list()) add(metadata.namespace, status?.codeDigest);
-  for (const { metadata, data } of recipes.list()) {
+  const addRecipe = (namespace: string | undefined, { resolvedImage, code, layers = [] }: Recipe): void => {
     // An image is the registry's to keep.
-    add(metadata.namespace, data.resolvedImage === undefined ? data.code.digest : undefined);
-    for (const { digest } of data.layers ?? []) add(metadata.namespace, digest);
-  }
+    add(namespace, resolvedImage === undefined ? code.digest : undefined);
+    for (const { digest } of layers) add(namespace, digest);
+  };
+  for (const { metadata, data } of recipes.list()) addRecipe(metadata.namespace, data);
+  for (const { metadata, data } of snapshots.list()) addRecipe(metadata.namespace, data.recipe);
   for (const { metadata, data } of layerVersions.list()) add(metadata.namespace, data.digest);
   return Object.fromEntries([...digestsByNamespace].map(([namespace, digests]) => [namespace, [...digests].sort()]));
 }

@@ -108,6 +108,8 @@ export const aliasStatusSchema = z.object({
     })
     .optional(),
   aliasARN: text(400).optional(),
+  name: text(128).optional(),
+  functionName: text(64).optional(),
   functionURL: text(2048).optional(),
   ...provisionedStatusShape,
   conditions: conditionsSchema.optional(),

@@ -11,7 +11,7 @@ import {
 } from "./invoke-config.ts";
 import { functionReferenceRules, functionReferenceShape } from "./lambda-name.ts";
 import type { CustomObject } from "./object-meta.ts";
-import { text } from "./text.ts";
+import { dateTime, text } from "./text.ts";
 
 export const versionSpecSchema = withRules(
   z.object({
@@ -35,7 +35,19 @@ export const versionStatusSchema = z.object({
   snapshot: text(253).optional().describe("Name of the ControllerRevision that holds it"),
   codeSHA256: text(64).optional(),
   codeDigest: text(80).optional(),
+  codeSize: z.int().min(0).optional().describe("Zipped, bytes"),
   functionARN: text(256).optional(),
+  functionName: text(64).optional(),
+  description: text(256).optional(),
+  createdDate: dateTime().optional().describe("When it was published"),
+  runtime: text(128).optional(),
+  handler: text(128).optional(),
+  memorySize: z.int().min(0).optional().describe("MB"),
+  timeout: z.int().min(0).optional().describe("s"),
+  role: text(2048).optional(),
+  serviceAccountName: text(253).optional(),
+  deadLetterTargetARN: text(2048).optional(),
+  revisionID: text(64).optional().describe("Of its environments; changes exactly when they must be replaced"),
   ...provisionedStatusShape,
   conditions: conditionsSchema.optional(),
   observedGeneration: z.int().min(0).optional(),

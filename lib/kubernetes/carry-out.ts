@@ -3,7 +3,7 @@ import type { KubernetesClient } from "./client.ts";
 import { type KindTable, refOf } from "./kinds.ts";
 import { isKubernetesError, KubernetesError } from "./kubernetes-error.ts";
 import { controllerOf, type KindRef, type KubernetesObject, type ObjectRef, type Stored } from "./object.ts";
-import type { CarryOutFailure, Plan, Removal } from "./plan.ts";
+import type { Adoption, CarryOutFailure, Plan, Removal } from "./plan.ts";
 import { patchStatus } from "./status-patch.ts";
 import { toKubernetesError } from "./to-kubernetes-error.ts";
 
@@ -22,7 +22,7 @@ const atOnce = 8;
 type Step = CarryOutFailure["step"];
 
 /**
- * Does what a plan wants: finalizers, apply, create, remove, then the status (also after a failure, since it is true
+ * Does what a plan wants: finalizers, apply, create, adopt, remove, then the status (also after a failure, since it is true
  * anyway), and finalizers go last. Answers with the first failure; every step may be done twice.
  */
 export async function carryOut(
@@ -64,8 +64,19 @@ async function changeChildren(hands: Hands, plan: Plan<unknown>): Promise<CarryO
   return (
     (await eachAtOnce(plan.create, (child) =>
       attempt("create", refOf(kindOf(child), child), () => createOnce(hands, child)),
-    )) ?? (await eachAtOnce(plan.remove, (removal) => attempt("remove", removal, () => removeOnce(hands, removal))))
+    )) ??
+    (await eachAtOnce(plan.adopt ?? [], (adoption) =>
+      attempt("adopt", refOf(kindOf(adoption.object), adoption.object), () => adopt(hands, adoption)),
+    )) ??
+    (await eachAtOnce(plan.remove, (removal) => attempt("remove", removal, () => removeOnce(hands, removal))))
   );
+}
+
+/** By merge patch: server-side apply would write the rest anew, and what is immutable may not even be written in another order. */
+async function adopt({ client, kindOf, signal }: Hands, { object, owner }: Adoption): Promise<void> {
+  const { resourceVersion, ownerReferences = [] } = object.metadata;
+  const patch = { metadata: { resourceVersion, ownerReferences: [...ownerReferences, owner] } };
+  await client.patch(refOf(kindOf(object), object), patch, { signal });
 }
 
 async function createOnce({ client, kindOf, signal }: Hands, child: KubernetesObject): Promise<void> {

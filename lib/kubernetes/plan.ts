@@ -1,5 +1,5 @@
 import type { KubernetesError } from "./kubernetes-error.ts";
-import type { KubernetesObject, ObjectRef, Stored } from "./object.ts";
+import type { KubernetesObject, ObjectRef, OwnerReference, Stored } from "./object.ts";
 
 /**
  * done: as the spec wants it. waiting: something else has to happen first. stalled: only a new spec helps.
@@ -11,6 +11,12 @@ export type Outcome = "done" | "waiting" | "stalled" | "retry";
 export interface Removal extends ObjectRef {
   readonly uid: string;
   readonly gracePeriodSeconds?: number;
+}
+
+/** An object that nobody owns, e.g. after a backup was restored, and who shall. */
+export interface Adoption {
+  readonly object: Stored;
+  readonly owner: OwnerReference;
 }
 
 /** What happened, to which value; about the reconciled object unless `regarding` names another. */
@@ -31,6 +37,8 @@ export interface Plan<Status> {
   readonly apply: readonly KubernetesObject[];
   /** Made once, with deterministic names, several at a time; one that exists and is ours is fine. */
   readonly create: readonly KubernetesObject[];
+  /** After `create`; the object must not have changed since it was seen. */
+  readonly adopt?: readonly Adoption[];
   readonly remove: readonly Removal[];
   /** Finalizers of the object: added before anything else is done, removed when all else has been done. */
   readonly finalizers?: { readonly add?: readonly string[]; readonly remove?: readonly string[] };
@@ -44,7 +52,7 @@ export interface Plan<Status> {
 
 /** A step of the last plan that could not be carried out, e.g. a pod that the quota forbids. */
 export interface CarryOutFailure {
-  readonly step: "finalizers" | "apply" | "create" | "remove" | "status";
+  readonly step: "finalizers" | "apply" | "create" | "adopt" | "remove" | "status";
   readonly ref: ObjectRef;
   readonly error: KubernetesError;
 }

@@ -7,7 +7,7 @@ import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import { keyOf, type Stored } from "../../lib/kubernetes/object.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { Health } from "../controllers/function/conditions.ts";
-import type { ControllerRevision, Recipe } from "../controllers/function/recipe.ts";
+import { functionKeyOf } from "../controllers/version/version-function.ts";
 import type { EnvironmentSettings } from "../environment-settings.ts";
 import type { Pod } from "../pod.ts";
 import { decideScaling, type ScalingSeen } from "./decide.ts";
@@ -16,13 +16,13 @@ import type { EnvironmentState } from "./environment-state.ts";
 import { FunctionScaling } from "./function-scaling.ts";
 import { decideHealth } from "./health.ts";
 import { LoadBoard } from "./load-board.ts";
+import { functionTargets, groupByVersion, type ScalingGroup, type ScalingTargetsOptions } from "./scaling-targets.ts";
 
-export interface AutoscalerOptions {
+export interface AutoscalerOptions extends ScalingTargetsOptions {
   readonly client: KubernetesClient;
   /** Synced, as in operator-caches.ts. */
   readonly functions: ObjectCache<FunctionObject>;
   readonly pods: ObjectCache<Pod>;
-  readonly recipes: ObjectCache<ControllerRevision>;
   readonly settings: EnvironmentSettings;
   readonly keepAliveMs: number;
   /** Of a function without reserved concurrency. */
@@ -33,8 +33,10 @@ export interface AutoscalerOptions {
   readonly mayAct: () => boolean;
   /** True when the router's pod is known to be gone; undefined where routers are no pods. */
   readonly isReplicaGone: ((replica: string) => boolean) | undefined;
-  /** Counts or health of a function's environments changed: `key` is the Function's. */
-  readonly onChange: (key: string, urgent: boolean) => void;
+  /** Counts of a function's environments changed: `key` is the Function's. */
+  readonly onChange: (key: string) => void;
+  /** Health of a revision of a Function changed. */
+  readonly onHealth: (key: string, revisionID: string) => void;
   /** An environment could not get its code: the store may have lost it. */
   readonly onAssembleFailed: (key: string) => void;
   readonly log: Logger;
@@ -54,7 +56,8 @@ export class Autoscaler {
   readonly #options: AutoscalerOptions;
   readonly #board = new LoadBoard();
   readonly #scalings = new Map<string, FunctionScaling>();
-  readonly #healths = new Map<string, Health | undefined>();
+  /** Function's uid → revision → health. */
+  readonly #healths = new Map<string, Map<string, Health>>();
   readonly #hands: EnvironmentHands;
   readonly #startedAtMs: number;
   readonly #unsubscribe: (() => void)[] = [];
@@ -68,11 +71,15 @@ export class Autoscaler {
   }
 
   start(): void {
-    const { pods, functions, recipes } = this.#options;
+    const { pods, functions, recipes, snapshots } = this.#options;
     this.#unsubscribe.push(
       pods.onChange(({ object, previous }) => this.#podChanged(object, previous)),
       functions.onChange(({ object }) => this.#scale(object.metadata.uid)),
       recipes.onChange(({ object }) => this.#scale(object.data.document.functionUid)),
+      snapshots.onChange(({ object: { metadata, data } }) => {
+        const named = functions.byIndex("name", functionKeyOf(metadata.namespace, data.functionName));
+        for (const object of named) this.#scale(object.metadata.uid);
+      }),
     );
     this.#tick();
   }
@@ -96,9 +103,9 @@ export class Autoscaler {
     return { release: [...release].sort() };
   }
 
-  /** How the environments of a function do; undefined: not known. */
-  healthOf(functionUid: string): Health | undefined {
-    return this.#healths.get(functionUid);
+  /** How the environments of a function's revision do; undefined: not known. */
+  healthOf(functionUid: string, revisionID: string): Health | undefined {
+    return this.#healths.get(functionUid)?.get(revisionID);
   }
 
   #tick(): void {
@@ -127,7 +134,7 @@ export class Autoscaler {
     this.#scalings.get(uid)?.settle(pod.metadata.name);
     this.#scale(uid);
     const owner = this.#functionOf(uid);
-    if (owner !== undefined && pod.status !== previous?.status) this.#options.onChange(keyOf(owner), false);
+    if (owner !== undefined && pod.status !== previous?.status) this.#options.onChange(keyOf(owner));
   }
 
   #scale(uid: string): void {
@@ -139,32 +146,49 @@ export class Autoscaler {
       return;
     }
     const scaling = this.#scalingOf(uid);
-    const nowMs = this.#options.clock.monotonicMs();
-    const failuresBefore = scaling.failures;
-    const environments = scaling.look(pods, nowMs);
-    const isNewFailure = scaling.failures !== failuresBefore;
-    if (isNewFailure && scaling.failures?.failure.reason === "AssembleFailed")
-      this.#options.onAssembleFailed(keyOf(object));
-    const recipe = this.#recipeOf(object);
-    const plan = decideScaling(this.#see({ object, recipe, scaling, environments, nowMs }));
-    scaling.asked = new Set(plan.release);
-    for (const pod of pods) if (plan.remove.includes(pod.metadata.uid)) this.#hands.remove(scaling, pod);
-    if (recipe !== undefined) for (let i = 0; i < plan.create; i++) this.#hands.create({ object, recipe, scaling });
-    this.#judgeHealth(object, environments, scaling);
+    const environments = this.#look(object, scaling, pods);
+    const targets = functionTargets(this.#options, object);
+    const groups = groupByVersion(targets, environments, this.#board.revisionsOf(uid));
+    const latest = targets.latest === undefined ? [] : [targets.latest.document.revisionID];
+    this.#forgetOthers(uid, scaling, new Set([...targets.versions.keys(), ...latest]));
+    const plans = groups.map((group) => ({ ...group, plan: decideScaling(this.#see(object, scaling, group)) }));
+    scaling.asked = new Set(plans.flatMap(({ plan }) => plan.release));
+    const removed = new Set(plans.flatMap(({ plan }) => plan.remove));
+    for (const pod of pods) if (removed.has(pod.metadata.uid)) this.#hands.remove(scaling, pod);
+    for (const { recipe, plan } of plans) {
+      if (recipe !== undefined) for (let i = 0; i < plan.create; i++) this.#hands.create({ object, recipe, scaling });
+    }
+    for (const { recipe } of groups) {
+      const revisionID = recipe?.document.revisionID;
+      if (revisionID !== undefined) this.#judgeHealth(object, revisionID, environments, scaling);
+    }
     if (scaling.isEmpty) this.#scalings.delete(uid);
   }
 
-  #see(input: {
-    readonly object: Stored<FunctionObject>;
-    readonly recipe: Recipe | undefined;
-    readonly scaling: FunctionScaling;
-    readonly environments: readonly EnvironmentState[];
-    readonly nowMs: number;
-  }): ScalingSeen {
-    const { object, recipe, scaling, environments, nowMs } = input;
+  #forgetOthers(uid: string, scaling: FunctionScaling, revisionIDs: ReadonlySet<string>): void {
+    scaling.keepFailures(revisionIDs);
+    const healths = this.#healths.get(uid);
+    for (const known of healths?.keys() ?? []) if (!revisionIDs.has(known)) healths?.delete(known);
+  }
+
+  #look(object: Stored<FunctionObject>, scaling: FunctionScaling, pods: readonly Stored<Pod>[]) {
+    const before = scaling.lastFailure;
+    const environments = scaling.look(pods, this.#options.clock.monotonicMs());
+    const isNew = scaling.lastFailure !== before;
+    if (isNew && scaling.lastFailure?.failure.reason === "AssembleFailed")
+      this.#options.onAssembleFailed(keyOf(object));
+    return environments;
+  }
+
+  #see(
+    object: Stored<FunctionObject>,
+    scaling: FunctionScaling,
+    { recipe, environments }: ScalingGroup<EnvironmentState>,
+  ): ScalingSeen {
     const { keepAliveMs, maxEnvironments, clock } = this.#options;
     const { idleTimeoutSeconds, reservedConcurrentExecutions } = object.spec;
     const revisionID = recipe?.document.revisionID;
+    const nowMs = clock.monotonicMs();
     return {
       isWanted: object.metadata.deletionTimestamp === undefined,
       ...(revisionID !== undefined && {
@@ -212,30 +236,24 @@ export class Autoscaler {
 
   #judgeHealth(
     object: Stored<FunctionObject>,
+    revisionID: string,
     environments: readonly EnvironmentState[],
     scaling: FunctionScaling,
   ): void {
     const { uid } = object.metadata;
-    const revisionID = object.status?.revisionID;
     const reported = this.#board.failureOf(uid, revisionID);
-    const { failures } = scaling;
+    const failures = scaling.failuresOf(revisionID);
     const nowMs = this.#options.clock.monotonicMs();
     const health = decideHealth({ revisionID, environments, failures, reported, nowMs });
-    if (health?.ok === true) scaling.failures = undefined;
-    const before = this.#healths.get(uid);
-    if (health === undefined || JSON.stringify(before) === JSON.stringify(health)) return;
-    this.#healths.set(uid, health);
-    this.#options.onChange(keyOf(object), true);
+    if (health?.ok === true) scaling.forgetFailures(revisionID);
+    const known = this.#healths.get(uid) ?? new Map<string, Health>();
+    if (health === undefined || JSON.stringify(known.get(revisionID)) === JSON.stringify(health)) return;
+    this.#healths.set(uid, known.set(revisionID, health));
+    this.#options.onHealth(keyOf(object), revisionID);
   }
 
   #functionOf(uid: string): Stored<FunctionObject> | undefined {
     return this.#options.functions.byIndex("uid", uid)[0];
-  }
-
-  #recipeOf({ metadata, status }: Stored<FunctionObject>): Recipe | undefined {
-    if (status?.revisionID === undefined) return undefined;
-    const recipes = this.#options.recipes.byIndex("function", metadata.uid);
-    return recipes.find(({ data }) => data.document.revisionID === status.revisionID)?.data;
   }
 
   #scalingOf(uid: string): FunctionScaling {

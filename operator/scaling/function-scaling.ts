@@ -13,7 +13,9 @@ interface Expected {
 export class FunctionScaling {
   /** uids that the routers were asked for; never taken back. */
   asked: ReadonlySet<string> = new Set();
-  failures: StartFailures | undefined;
+  /** Of any revision, the newest. */
+  lastFailure: StartFailures | undefined;
+  readonly #failures = new Map<string, StartFailures>();
   readonly #creations = new Map<string, Expected>();
   readonly #removed = new Set<string>();
   readonly #counted = new Set<string>();
@@ -54,17 +56,30 @@ export class FunctionScaling {
   }
 
   fail(failure: NewFailure, nowMs: number): void {
-    this.failures = addFailure(this.failures, failure, nowMs);
+    this.lastFailure = addFailure(this.#failures.get(failure.revisionID), failure, nowMs);
+    this.#failures.set(failure.revisionID, this.lastFailure);
+  }
+
+  failuresOf(revisionID: string | undefined): StartFailures | undefined {
+    return revisionID === undefined ? undefined : this.#failures.get(revisionID);
+  }
+
+  /** They were overcome. */
+  forgetFailures(revisionID: string): void {
+    this.#failures.delete(revisionID);
+  }
+
+  /** Those of other revisions are over. */
+  keepFailures(revisionIDs: ReadonlySet<string>): void {
+    for (const revisionID of this.#failures.keys()) if (!revisionIDs.has(revisionID)) this.forgetFailures(revisionID);
   }
 
   backOffMs(revisionID: string, nowMs: number): number {
-    return remainingBackOffMs(this.failures, revisionID, nowMs);
+    return remainingBackOffMs(this.#failures.get(revisionID), revisionID, nowMs);
   }
 
   get isEmpty(): boolean {
-    return (
-      this.#creations.size === 0 && this.#removed.size === 0 && this.asked.size === 0 && this.failures === undefined
-    );
+    return this.#creations.size === 0 && this.#removed.size === 0 && this.asked.size === 0 && this.#failures.size === 0;
   }
 
   #withRemoval(state: EnvironmentState): EnvironmentState {

@@ -55,6 +55,12 @@ export class LoadBoard {
     return new Set([...this.#replicas.values()].flatMap(({ loadsByFunction }) => [...loadsByFunction.keys()]));
   }
 
+  /** Revisions of a function that any router has calls or environments for. */
+  revisionsOf(functionUid: string): ReadonlySet<string> {
+    const loads = [...this.#replicas.values()].flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? []);
+    return new Set(loads.map(({ revisionID }) => revisionID));
+  }
+
   /** What each router says of a function and its revision. */
   of(functionUid: string, revisionID: string | undefined): readonly ReplicaSeen[] {
     return [...this.#replicas.values()].map(({ loadsByFunction, confirmed, asked }) => {

@@ -365,13 +365,13 @@ describe("operator on a real API server", function () {
     });
   });
 
-  it("says honestly that an Alias is kept and not run", async () => {
-    const kind = { apiVersion: "kubelambda.dev/v1alpha1", kind: "Alias", plural: "aliases", namespaced: true };
+  it("says honestly that an EventSourceMapping is kept and not run", async () => {
+    const kind = { apiVersion: "kubelambda.dev/v1alpha1", kind: "EventSourceMapping", plural: "eventsourcemappings", namespaced: true };
     await world.client.create({
       apiVersion: kind.apiVersion,
-      kind: "Alias",
+      kind: "EventSourceMapping",
       metadata: { namespace, name: "live" },
-      spec: { functionName: "hello", functionVersion: "1" },
+      spec: { functionName: "hello", eventSourceARN: "arn:aws:sqs:us-east-1:123456789012:q" },
     });
     const ready = await world.until("a status", async () => {
       const { status } = (await world.client.get({ kind, namespace, name: "live" })) as {
@@ -380,7 +380,7 @@ describe("operator on a real API server", function () {
       return status?.conditions?.find(({ type }) => type === "Ready");
     });
     assert.equal(ready.reason, "NotServed");
-    assert.match(ready.message, /objects of kind Alias, and does not run them/);
+    assert.match(ready.message, /objects of kind EventSourceMapping, and does not run them/);
   });
 
   it("takes reports from routers only", async () => {

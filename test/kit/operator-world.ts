@@ -31,6 +31,7 @@ export class OperatorWorld {
   readonly controlPlane: ControlPlane;
   readonly client: ApiServerClient;
   readonly store: TestStore;
+  readonly functionKind = functionKind;
   /** Routers whose pods are gone. */
   readonly goneReplicas = new Set<string>();
   #operators: RunningOperator[] = [];

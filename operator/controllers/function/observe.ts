@@ -25,7 +25,7 @@ export interface FunctionObserverParts {
   readonly grants: PackageResolver;
   /** Absent where there are no containers. */
   readonly images?: ImageResolver | undefined;
-  readonly healthOf: (functionUid: string) => Health | undefined;
+  readonly healthOf: (functionUid: string, revisionID: string) => Health | undefined;
   readonly settings: FunctionSettings;
   readonly clock: Clock;
 }
@@ -64,7 +64,7 @@ export async function observeFunction(
       total: states.filter(({ phase }) => phase !== "terminating").length,
       ready: states.filter(({ phase }) => phase === "running").length,
     },
-    health: healthOf(uid),
+    health: healthOf(uid, object.status?.revisionID ?? ""),
     settings,
     hash: sha256,
     now: new Date(clock.nowMs()).toISOString(),

@@ -115,7 +115,7 @@ function valueFromEntries(environment: FunctionSpec["environment"]): readonly Va
 }
 
 /** In the form of AWS's RevisionId. */
-function revisionIDOf(relevant: unknown, hash: (text: string) => string): string {
+export function revisionIDOf(relevant: unknown, hash: (text: string) => string): string {
   const hex = hash(canonicalJson(relevant));
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join("-");
 }

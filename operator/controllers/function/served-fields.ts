@@ -64,8 +64,6 @@ const meanings = {
   deadLetterConfig: "this release has no asynchronous invocations",
   functionURLConfig: "this release serves no function URLs; invoke through the Invoke API",
   tracingConfig: "this release sends no traces",
-  publish: "this release publishes no versions",
-  autoPublishAlias: "this release publishes no versions",
 } as const satisfies Partial<Record<keyof FunctionSpec, string>>;
 
 /** The condition that says what was accepted for AWS's sake, or for a later release's. `more`: what else has another meaning here. */
@@ -81,8 +79,6 @@ export function fieldsIgnored(spec: FunctionSpec, more: readonly string[] = []):
 
 function isSet(spec: FunctionSpec, name: keyof typeof meanings): boolean {
   switch (name) {
-    case "publish":
-      return spec.publish;
     case "snapStart":
       return spec.snapStart?.applyOn === "PublishedVersions";
     case "tracingConfig":

@@ -15,9 +15,6 @@ export interface NotServedSeen {
 }
 
 const consequences: Readonly<Record<string, string>> = {
-  Version: "no version is published, and calls reach $LATEST only",
-  Alias: "no call is routed by it; invoke the function without a qualifier",
-  Layer: "no function can use it; put its content into the function's package",
   EventSourceMapping: "nothing is polled; invoke the function through the Invoke API",
 };
 

@@ -1,0 +1,84 @@
+/** From what is seen of an Alias to its status: what it stands for, and what to tell. */
+import { effectiveRoute, resolveAlias, type AliasRoute } from "../../../crds/alias-route.ts";
+import { accountIdOf, functionArn } from "../../../crds/names.ts";
+import type { AliasObject, AliasStatus } from "../../../crds/v1alpha1/alias.ts";
+import type { VersionObject } from "../../../crds/v1alpha1/version.ts";
+import type { Stored } from "../../../lib/kubernetes/object.ts";
+import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
+import { aliasName } from "./alias-name.ts";
+import { decideConditions, decideEvents, type Progress } from "./conditions.ts";
+
+export interface AliasSeen {
+  readonly object: Stored<AliasObject>;
+  /** `metadata.name` of the older Alias that has the same name for the same function. */
+  readonly nameHolder?: string | undefined;
+  /** The ARN is another account's or region's. */
+  readonly isForeign: boolean;
+  /** As the spec names it. */
+  readonly functionTitle: string;
+  /** Lambda name; undefined while the Function is not there. */
+  readonly functionName: string | undefined;
+  /** Versions of the function, published or not. */
+  readonly versions: readonly Stored<VersionObject>[];
+  readonly region: string;
+  /** ISO 8601. */
+  readonly now: string;
+}
+
+/** While the spec's versions are not there, the alias stands for what it stood for. */
+export function decideAlias(seen: AliasSeen): Plan<AliasStatus> {
+  const { object } = seen;
+  if (object.metadata.deletionTimestamp !== undefined) return emptyPlan;
+  const route = seen.isForeign || seen.nameHolder !== undefined ? undefined : effectiveRoute(object, seen.versions);
+  const progress = decideProgress(seen, route);
+  const status = decideStatus(seen, progress, route);
+  const outcome = progress.type === "ready" ? "done" : progress.type === "failed" ? "stalled" : "waiting";
+  return { ...emptyPlan, status, events: decideEvents(object, status), outcome };
+}
+
+function decideProgress(seen: AliasSeen, route: AliasRoute | undefined): Progress {
+  const { object, nameHolder, isForeign, functionTitle, functionName, versions } = seen;
+  const name = aliasName(object);
+  if (isForeign) {
+    const message = `Cannot route to "${functionTitle}": it is no function of this namespace and region; name one by its bare name`;
+    return { type: "failed", reason: "OtherAccount", message };
+  }
+  if (nameHolder !== undefined) {
+    const message = `Cannot be alias "${name}" of "${functionTitle}": Alias "${nameHolder}" is older and has that name; set another spec.name`;
+    return { type: "failed", reason: "NameTaken", message };
+  }
+  if (functionName === undefined) {
+    const message = `Cannot route to "${functionTitle}": there is no such Function in this namespace; waiting for it`;
+    return { type: "waiting", reason: "FunctionNotFound", message, kept: undefined };
+  }
+  const wanted = resolveAlias(object.spec, versions);
+  if (wanted.ok) return { type: "ready", route: wanted.route };
+  if (wanted.reason === "RoutingRefused") return { type: "failed", ...wanted, kept: route };
+  return { type: "waiting", reason: wanted.reason, message: missingText(seen, wanted.version), kept: route };
+}
+
+/** Source of the text: Lambda's answer to CreateAlias. */
+function missingText(seen: AliasSeen, version: string | undefined): string {
+  const { functionName = "", functionTitle } = seen;
+  if (version === undefined) return `Function "${functionTitle}" has no published version yet; waiting for one`;
+  if (!/^[0-9]+$/.test(version)) return `Version "${version}" is not published yet; waiting for it`;
+  return `Function not found: ${arnOf(seen, functionName, version)}; waiting for it to be published`;
+}
+
+function arnOf({ object, region }: AliasSeen, name: string, qualifier: string): string {
+  return functionArn({ region, accountId: accountIdOf(object.metadata.namespace ?? ""), name, qualifier });
+}
+
+function decideStatus(seen: AliasSeen, progress: Progress, route: AliasRoute | undefined): AliasStatus {
+  const { object, functionName, now } = seen;
+  const name = aliasName(object);
+  const weights = route?.additionalVersionWeights ?? {};
+  return {
+    name,
+    ...(route !== undefined && { functionVersion: route.functionVersion }),
+    ...(Object.keys(weights).length > 0 && { routingConfig: { additionalVersionWeights: { ...weights } } }),
+    ...(functionName !== undefined && { functionName, aliasARN: arnOf(seen, functionName, name) }),
+    conditions: decideConditions({ object, progress, now }),
+    observedGeneration: object.metadata.generation ?? 0,
+  };
+}

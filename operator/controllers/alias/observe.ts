@@ -1,0 +1,40 @@
+/** Reads everything that the decision about an Alias needs. */
+import { isOwnFunction, referencedName } from "../../../crds/function-reference.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import { nameHolder } from "../../name-holder.ts";
+import type { OperatorCaches } from "../../operator-caches.ts";
+import { functionOf, namesOf, partsOf } from "../version/version-function.ts";
+import { aliasName } from "./alias-name.ts";
+import type { AliasSeen } from "./decide.ts";
+
+export interface AliasObserverParts {
+  readonly caches: Pick<OperatorCaches, "functions" | "versions" | "aliases">;
+  readonly region: string;
+  readonly clock: Clock;
+}
+
+/** Undefined when there is no such Alias (any more). */
+export function observeAlias({ caches, region, clock }: AliasObserverParts, key: string): AliasSeen | undefined {
+  const object = caches.aliases.get(key);
+  if (object === undefined) return undefined;
+  const { namespace = "" } = object.metadata;
+  const { spec } = object;
+  const isForeign = !isOwnFunction(spec, { namespace, region });
+  const found = isForeign ? undefined : functionOf(caches.functions, object);
+  const names = found === undefined ? undefined : namesOf(found);
+  const rivals = names === undefined ? [] : partsOf(caches.aliases, namespace, region, names);
+  return {
+    object,
+    isForeign,
+    nameHolder: nameHolder(
+      object,
+      rivals.filter((other) => aliasName(other) === aliasName(object)),
+    ),
+    functionTitle:
+      spec.functionRef?.from?.name ?? (isForeign ? (spec.functionName ?? "") : (referencedName(spec) ?? "")),
+    functionName: names?.name,
+    versions: names === undefined ? [] : partsOf(caches.versions, namespace, region, names),
+    region,
+    now: new Date(clock.nowMs()).toISOString(),
+  };
+}

@@ -1,0 +1,98 @@
+/** What is to be done for a Version that is not published yet. Pure. */
+import type { Reason } from "../../../crds/v1alpha1/condition.ts";
+import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
+import type { VersionObject } from "../../../crds/v1alpha1/version.ts";
+import type { Stored } from "../../../lib/kubernetes/object.ts";
+import { newestSnapshots, type Candidate, type Snapshot } from "./snapshot.ts";
+
+export interface StepSeen {
+  readonly object: Stored<VersionObject>;
+  /** The ARN is another account's or region's. */
+  readonly isForeign: boolean;
+  /** As the spec names it. */
+  readonly functionTitle: string;
+  readonly function: Stored<FunctionObject> | undefined;
+  /** $LATEST; absent while its present spec does not run yet. */
+  readonly current: Candidate | undefined;
+  /** Of the function. */
+  readonly snapshots: readonly Snapshot[];
+  /** The other Versions of the function that have no snapshot. */
+  readonly waiting: readonly Stored<VersionObject>[];
+}
+
+export type NextStep =
+  | { readonly type: "publish"; readonly candidate: Candidate }
+  /** Nothing has changed, or the claimed number is just this: the Version stands for what is there. */
+  | { readonly type: "copy"; readonly of: Snapshot }
+  | { readonly type: "wait"; readonly reason: Reason; readonly message: string }
+  | { readonly type: "refuse"; readonly reason: Reason; readonly message: string };
+
+export function decideNextStep(seen: StepSeen): NextStep {
+  const { object, current, snapshots } = seen;
+  if (seen.isForeign) {
+    const message = `Cannot publish "${seen.functionTitle}": it is no function of this namespace and region; name one by its bare name`;
+    return { type: "refuse", reason: "OtherAccount", message };
+  }
+  if (seen.function === undefined) {
+    const message = `Cannot publish "${seen.functionTitle}": there is no such Function in this namespace; waiting for it`;
+    return { type: "wait", reason: "FunctionNotFound", message };
+  }
+  if (current === undefined) return { type: "wait", reason: "FunctionNotReady", message: notReady(seen) };
+  if (!hasCode(object, current)) return { type: "wait", reason: "CodeDiffers", message: otherCode(object, current) };
+  const claimed = object.spec.version;
+  if (claimed !== undefined) return decideClaim(claimed, current, snapshots);
+  const first = firstInLine(seen, current);
+  if (first !== undefined) {
+    return { type: "wait", reason: "VersionQueued", message: `Version "${first}" of the same function comes first` };
+  }
+  const [newest] = newestSnapshots(snapshots);
+  if (newest?.identity === current.identity) return { type: "copy", of: newest };
+  return { type: "publish", candidate: current };
+}
+
+function notReady({ functionTitle, function: found }: StepSeen): string {
+  const ready = found?.status?.conditions?.find(({ type }) => type === "Ready");
+  const why = ready === undefined || ready.status === "True" ? "" : `: ${ready.message}`;
+  return `Cannot publish "${functionTitle}": its present spec does not run yet${why}`;
+}
+
+function hasCode({ spec }: VersionObject, { recipe }: Candidate): boolean {
+  return spec.codeSHA256 === undefined || spec.codeSHA256 === recipe.code.codeSHA256;
+}
+
+/** Source of the text: recording of PublishVersion. */
+function otherCode({ spec }: VersionObject, { recipe }: Candidate): string {
+  return `CodeSHA256 (${spec.codeSHA256 ?? ""}) is different from current CodeSHA256 in $LATEST (${recipe.code.codeSHA256}). Please try again with the CodeSHA256 in $LATEST.`;
+}
+
+/** What is claimed is published under its number, also where nothing has changed: else the end would depend on the order. */
+function decideClaim(claimed: number, current: Candidate, snapshots: readonly Snapshot[]): NextStep {
+  const there = snapshots.find(({ version }) => version === claimed);
+  if (there === undefined) return { type: "publish", candidate: current };
+  if (there.identity === current.identity) return { type: "copy", of: there };
+  return { type: "refuse", ...numberTaken(claimed) };
+}
+
+export function numberTaken(claimed: number): { readonly reason: Reason; readonly message: string } {
+  const message = `Cannot publish as version ${claimed}: that number was given to other code or configuration and is never given again; make another Version, with another number or none`;
+  return { reason: "NumberTaken", message };
+}
+
+/** Claims first, then in the order in which they came: of two that change nothing the second finds the first. Undefined: it is this one's turn. */
+function firstInLine({ object, waiting }: StepSeen, current: Candidate): string | undefined {
+  const before = waiting.filter((other) => mayPublish(other, current) && comesBefore(other, object));
+  return before.sort((a, b) => (comesBefore(a, b) ? -1 : 1))[0]?.metadata.name;
+}
+
+function mayPublish(other: Stored<VersionObject>, current: Candidate): boolean {
+  const isStalled = other.status?.conditions?.some(({ type, status }) => type === "Stalled" && status === "True");
+  return other.metadata.deletionTimestamp === undefined && isStalled !== true && hasCode(other, current);
+}
+
+function comesBefore(a: Stored<VersionObject>, b: Stored<VersionObject>): boolean {
+  return ageOf(a) < ageOf(b);
+}
+
+function ageOf({ metadata, spec }: Stored<VersionObject>): string {
+  return `${spec.version === undefined ? 1 : 0} ${metadata.creationTimestamp} ${metadata.uid}`;
+}

@@ -1,0 +1,77 @@
+/** What the ledger says of the numbers of one thing, and what it says after one more was given. Pure. */
+import { formatRanges, hasNumber, parseRanges, withoutNumber, type NumberRange } from "./number-ranges.ts";
+
+/** A certain number, for somebody and for something. */
+export interface NumberClaim {
+  readonly number: number;
+  /** Who claims it, e.g. a uid. */
+  readonly holder: string;
+  /** What it is for: whoever wants it for the same again may have it again. */
+  readonly identity: string;
+  /** The holder has not used it yet: what was given to it and lost may be given to it again. */
+  readonly isUnused: boolean;
+}
+
+export interface NumberWanted {
+  /** Letters, digits, `-`, `_`, `.`: what the numbers are for, e.g. `layer.tools`. */
+  readonly entry: string;
+  /** Known to be given, though the ledger may have been lost: the answer is above it. */
+  readonly floor: number;
+  /** Absent: the next. */
+  readonly claim?: NumberClaim | undefined;
+}
+
+export type LedgerData = Readonly<Record<string, string>>;
+
+/** The number and what is to be written before it is used; undefined: the claimed number was given to another. */
+export interface NumberGiven {
+  readonly number: number;
+  /** A null removes. */
+  readonly changes: Readonly<Record<string, string | null>>;
+}
+
+/** `entry` has the last number, `entry.gaps` those below it that nobody was given, `entry.<number>` who claimed that and for what. Throws Error on what is none of it. */
+export function giveNumber(data: LedgerData, { entry, floor, claim }: NumberWanted): NumberGiven | undefined {
+  const last = Math.max(lastOf(data, entry), floor);
+  if (claim === undefined && last >= Number.MAX_SAFE_INTEGER) throw new Error(`entry "${entry}": no number is left`);
+  if (claim === undefined) return { number: last + 1, changes: { [entry]: String(last + 1) } };
+  const { number } = claim;
+  const changes = { [`${entry}.${number}`]: `${claim.holder}/${claim.identity}` };
+  const gaps = gapsOf(data, entry);
+  if (number > last) {
+    const skipped: readonly NumberRange[] = number === last + 1 ? [] : [[last + 1, number - 1]];
+    return { number, changes: { ...changes, [entry]: String(number), ...gapChange(entry, [...gaps, ...skipped]) } };
+  }
+  if (hasNumber(gaps, number))
+    return { number, changes: { ...changes, ...gapChange(entry, withoutNumber(gaps, number)) } };
+  return isRepeated(data[`${entry}.${number}`], claim) ? { number, changes } : undefined;
+}
+
+function gapChange(entry: string, gaps: readonly NumberRange[]): Record<string, string | null> {
+  return { [`${entry}.gaps`]: gaps.length === 0 ? null : formatRanges(gaps) };
+}
+
+function isRepeated(record: string | undefined, { holder, identity, isUnused }: NumberClaim): boolean {
+  const [formerHolder, formerIdentity] = (record ?? "").split("/");
+  return (isUnused && formerHolder === holder) || formerIdentity === identity;
+}
+
+function lastOf(data: LedgerData, entry: string): number {
+  const text = data[entry] ?? "0";
+  if (/^[0-9]{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+  throw unreadable(entry, text, "the last number that was given");
+}
+
+function gapsOf(data: LedgerData, entry: string): readonly NumberRange[] {
+  const text = data[`${entry}.gaps`] ?? "";
+  const gaps = parseRanges(text);
+  if (gaps !== undefined) return gaps;
+  throw unreadable(`${entry}.gaps`, text, 'the numbers that nobody was given, e.g. "1-2,4"');
+}
+
+function unreadable(entry: string, text: string, right: string): Error {
+  return new Error(`entry "${entry}" of ConfigMap "${LEDGER_NAME}" is "${text.slice(0, 100)}"; right is ${right}`);
+}
+
+/** One ConfigMap a namespace. Nobody owns it. */
+export const LEDGER_NAME = "kubelambda-ledger";

@@ -1,0 +1,59 @@
+/** What the leader runs for Versions, Aliases and Functions that publish by themselves. */
+import { Controller, type ControllerOptions } from "../lib/kubernetes/controller.ts";
+import { keyOf } from "../lib/kubernetes/object.ts";
+import { aliasController } from "./controllers/alias/controller.ts";
+import type { Health } from "./controllers/function/conditions.ts";
+import { publishController } from "./controllers/publish/controller.ts";
+import { versionController } from "./controllers/version/controller.ts";
+import { namesOf, partsOf } from "./controllers/version/version-function.ts";
+import type { VersionRecipes } from "./controllers/version/version-recipes.ts";
+import { NumberTaker } from "./number-taker.ts";
+import type { OperatorCaches } from "./operator-caches.ts";
+
+export interface VersionControllersOptions {
+  readonly shell: ControllerOptions;
+  readonly caches: OperatorCaches;
+  readonly recipes: VersionRecipes;
+  readonly healthOf: (functionUid: string, revisionID: string) => Health | undefined;
+  readonly region: string;
+  readonly draw: () => number;
+  readonly mayAct: () => boolean;
+}
+
+export interface VersionControllers {
+  start(signal: AbortSignal): Promise<void>;
+  /** Health of a revision of this Function changed. */
+  wakeRevision(functionKey: string, revisionID: string): void;
+  stop(deadline?: AbortSignal): Promise<void>;
+}
+
+export function createVersionControllers(options: VersionControllersOptions): VersionControllers {
+  const { shell, caches, recipes, healthOf, region, draw, mayAct } = options;
+  const { client, clock, logger } = shell;
+  const numbers = new NumberTaker({
+    ...{ client, clock, draw, mayAct },
+    onChange: (key) => versions.wake(key),
+    onError: (error) => logger.warn("Cannot take a number for a version", { error }),
+  });
+  const versions = new Controller(
+    versionController({ caches, numbers, recipes, healthOf, settings: { region }, clock }),
+    shell,
+  );
+  const aliases = new Controller(aliasController({ caches, region, clock }), shell);
+  const publishing = new Controller(publishController({ caches, region }), shell);
+  return {
+    async start(signal) {
+      await Promise.all([versions.start(signal), aliases.start(signal), publishing.start(signal)]);
+    },
+    wakeRevision(functionKey, revisionID) {
+      const object = caches.functions.get(functionKey);
+      if (object === undefined) return;
+      const parts = partsOf(caches.versions, object.metadata.namespace ?? "", region, namesOf(object));
+      for (const version of parts) if (version.status?.revisionID === revisionID) versions.wake(keyOf(version));
+    },
+    async stop(deadline) {
+      numbers.stop();
+      await Promise.all([versions.stop(deadline), aliases.stop(deadline), publishing.stop(deadline)]);
+    },
+  };
+}
