@@ -1,10 +1,12 @@
 /** Stands for the cluster's garbage collector: what an object owned goes after it. */
+import { aliasKind } from "../crds/v1alpha1/alias.ts";
+import { versionKind } from "../crds/v1alpha1/version.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import { isKubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { controllerOf, type KindRef } from "../lib/kubernetes/object.ts";
 import type { ObjectStore } from "./object-store.ts";
 
-const dependents: readonly KindRef[] = [kinds.pod, kinds.controllerRevision];
+const dependents: readonly KindRef[] = [kinds.pod, kinds.controllerRevision, versionKind, aliasKind];
 
 /** Watches a kind of owners until the signal is aborted. */
 export async function collectGarbage(store: ObjectStore, owners: KindRef, signal: AbortSignal): Promise<void> {

@@ -6,8 +6,10 @@ import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { kindDefinitions } from "../crds/kinds.ts";
+import { aliasKind, parseAlias, type AliasObject } from "../crds/v1alpha1/alias.ts";
 import { functionKind, parseFunction, type FunctionObject } from "../crds/v1alpha1/function.ts";
 import { layerKind, parseLayer, type LayerObject } from "../crds/v1alpha1/layer.ts";
+import { parseVersion, versionKind, type VersionObject } from "../crds/v1alpha1/version.ts";
 import { audiences } from "../crds/wire/routes.ts";
 import { formatPublicKey } from "../lib/http/signed-claim.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -160,7 +162,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   closing.push(() => operator.stop(stopWithinMs));
 
   const ending = new AbortController();
-  const garbage = Promise.all([functionKind, layerKind].map((kind) => collectGarbage(store, kind, ending.signal)));
+  const garbage = Promise.all([functionKind, layerKind, versionKind].map((kind) => collectGarbage(store, kind, ending.signal)));
   closing.push(async () => {
     ending.abort();
     await garbage;
@@ -218,11 +220,17 @@ function operatorEnvironment(at: {
 
 /** Kinds that a folder may hold for local mode; others are left alone. */
 function parseLocally(manifest: Manifest, current: KubernetesObject | undefined): Parsed | undefined {
-  if (manifest.kind === "Function" && manifest.apiVersion === functionKind.apiVersion) {
-    return parseFunction(manifest, current as FunctionObject | undefined);
-  }
-  if (manifest.kind === "Layer" && manifest.apiVersion === layerKind.apiVersion) {
-    return parseLayer(manifest, current as LayerObject | undefined);
+  if (manifest.apiVersion === functionKind.apiVersion) {
+    switch (manifest.kind) {
+      case functionKind.kind:
+        return parseFunction(manifest, current as FunctionObject | undefined);
+      case layerKind.kind:
+        return parseLayer(manifest, current as LayerObject | undefined);
+      case versionKind.kind:
+        return parseVersion(manifest, current as VersionObject | undefined);
+      case aliasKind.kind:
+        return parseAlias(manifest, current as AliasObject | undefined);
+    }
   }
   const isPlain =
     manifest.apiVersion === "v1" && [kinds.configMap.kind, kinds.secret.kind].includes(manifest.kind as "ConfigMap");

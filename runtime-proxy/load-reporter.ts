@@ -6,8 +6,8 @@ import type { Clock } from "../lib/clock.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { ConcurrencyLedger } from "./domain/concurrency.ts";
-import { functionLoad, isWorthReporting } from "./domain/demand.ts";
-import type { FunctionDirectory } from "./domain/function-facts.ts";
+import { functionLoad, isWorthReporting, loadKey } from "./domain/demand.ts";
+import type { FunctionDirectory, FunctionFacts } from "./domain/function-facts.ts";
 import type { EnvironmentPool } from "./environments/environment-pool.ts";
 import type { RouterMetrics } from "./router-metrics.ts";
 
@@ -48,7 +48,7 @@ export class LoadReporter {
   #underWay: Promise<void> | undefined;
   #cancelNext: () => void = () => undefined;
   #isStopped = false;
-  /** What the operator was told last: a function that became quiet is reported so once more. */
+  /** What the operator was told last, by `loadKey`: a version that became quiet is reported so once more. */
   #told: ReadonlySet<string> = new Set();
   #failures = 0;
 
@@ -73,25 +73,34 @@ export class LoadReporter {
 
   /** The report as it would go out now. */
   report(): LoadReport {
-    const functions = [...this.#loads()].filter((load) => isWorthReporting(load) || this.#told.has(load.functionUid));
+    const functions = [...this.#loads()].filter((load) => isWorthReporting(load) || this.#told.has(loadKey(load)));
     return { replica: this.#parts.replica, sequence: this.#sequence, functions };
   }
 
   *#loads(): Iterable<FunctionLoad> {
-    const { pool, functions, ledger, clock } = this.#parts;
+    const { functions, ledger, clock } = this.#parts;
     const nowMs = clock.monotonicMs();
-    for (const facts of functions.all()) {
-      const failure = pool.failure(facts);
-      const demand = {
-        facts,
-        environments: pool.of(facts.uid),
-        waiting: pool.waiting(facts.uid),
-        ceiling: ledger.ceiling(facts.uid),
-        ...(failure !== undefined && { failure }),
-      };
-      const load = functionLoad(demand, nowMs);
-      if (load !== undefined) yield load;
+    for (const latest of functions.all()) {
+      const ceiling = ledger.ceiling(latest.uid);
+      let listsEnvironments = true;
+      for (const facts of functions.versionsOf(latest.uid)) {
+        const load = functionLoad({ ...this.#demand(facts), listsEnvironments, ceiling }, nowMs);
+        if (load === undefined) continue;
+        listsEnvironments = false;
+        yield load;
+      }
     }
+  }
+
+  #demand(facts: FunctionFacts) {
+    const { pool } = this.#parts;
+    const failure = pool.failure(facts);
+    return {
+      facts,
+      environments: pool.of(facts.uid),
+      waiting: pool.waiting(facts.uid, facts.version),
+      ...(failure !== undefined && { failure }),
+    };
   }
 
   #hurry(): void {
@@ -122,7 +131,7 @@ export class LoadReporter {
     const report = this.report();
     try {
       const release = await this.#post(report);
-      this.#told = new Set(report.functions.filter(isWorthReporting).map(({ functionUid }) => functionUid));
+      this.#told = new Set(report.functions.filter(isWorthReporting).map(loadKey));
       this.#failures = 0;
       metrics.loadReports.inc({ result: "ok" });
       pool.askBack(release);

@@ -72,7 +72,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
   });
   const pool = new EnvironmentPool({
     clock,
-    findFunction: (uid) => functions.findByUid(uid),
+    functions,
     maxWaiting: config.KUBELAMBDA_WAITING_CALLS,
   });
   const asker = new EnvironmentAsker({ pool, agents, clock, draw: options.draw });
@@ -109,6 +109,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
   });
   const findFunction = createFindFunction({
     functions,
+    draw: options.draw,
     region: config.KUBELAMBDA_REGION,
     defaultNamespace: config.KUBELAMBDA_DEFAULT_NAMESPACE,
     domain: config.KUBELAMBDA_DOMAIN,

@@ -1,7 +1,9 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { JSONWebKeySet } from "jose";
+import { aliasKind, type AliasObject } from "../crds/v1alpha1/alias.ts";
 import { functionKind, type FunctionObject } from "../crds/v1alpha1/function.ts";
+import { versionKind, type VersionObject } from "../crds/v1alpha1/version.ts";
 import { audiences } from "../crds/wire/routes.ts";
 import { systemClock, sleep, type Clock } from "../lib/clock.ts";
 import { parseEnvironment } from "../lib/config.ts";
@@ -21,6 +23,7 @@ import {
   type EnvironmentPodObject,
 } from "./environments/kubernetes-environments.ts";
 import { KubernetesFunctions } from "./environments/kubernetes-functions.ts";
+import { partIndexes } from "./environments/kubernetes-versions.ts";
 import { routerConfigSchema, type RouterConfig } from "./router-config.ts";
 import type { RouterMetrics } from "./router-metrics.ts";
 import { createRouterParts } from "./router-parts.ts";
@@ -60,17 +63,18 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
   const { log, clock, client } = dependencies;
   const namespace = config.KUBELAMBDA_WATCH_NAMESPACE;
   const onError = (error: unknown): void => log.debug("Watch failed and goes on", { error });
-  const functionCache = new ObjectCache<FunctionObject>({ client, kind: functionKind, clock, onError, namespace });
+  const watched = { client, clock, onError, namespace };
+  const functionCache = new ObjectCache<FunctionObject>({ ...watched, kind: functionKind });
+  const versions = new ObjectCache<VersionObject>({ ...watched, kind: versionKind, indexes: partIndexes });
+  const aliases = new ObjectCache<AliasObject>({ ...watched, kind: aliasKind, indexes: partIndexes });
   const podCache = new ObjectCache<EnvironmentPodObject>({
-    client,
+    ...watched,
     kind: kinds.pod,
-    clock,
-    onError,
-    namespace,
     labelSelector: environmentSelector,
     transform: withoutUnread,
   });
-  const functions = new KubernetesFunctions(functionCache, config.KUBELAMBDA_REGION);
+  const functions = new KubernetesFunctions(functionCache, { versions, aliases }, config.KUBELAMBDA_REGION);
+  const caches = [versions, aliases, functionCache, podCache];
   const environments = new KubernetesEnvironments(podCache);
   const closing: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -99,11 +103,9 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     closing.push(() => parts.close());
     const internal = await listen(config.KUBELAMBDA_INTERNAL_PORT, parts.announcements);
     closing.push(() => internal.stop(1000));
-    closing.push(() => functionCache.stop());
-    closing.push(() => podCache.stop());
-    functionCache.start();
-    podCache.start();
-    await Promise.all([functionCache.synced(), podCache.synced()]);
+    for (const cache of caches) closing.push(() => cache.stop());
+    for (const cache of caches) cache.start();
+    await Promise.all(caches.map((cache) => cache.synced()));
     await parts.asker.askAll(askAllMs);
     const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.invokeApi, mostHeaderBytes);
     parts.reporter.start();
@@ -168,7 +170,10 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
   let finish = (): Promise<void> => Promise.resolve();
   // Before anything else: as process 1 of its container, a process without a handler never hears a signal.
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void finish().then(() => process.exit(0)));
-  const client = new ApiServerClient({ access: await defaultAccess(env), kinds: [functionKind] });
+  const client = new ApiServerClient({
+    access: await defaultAccess(env),
+    kinds: [functionKind, versionKind, aliasKind],
+  });
   const running = await startRouter(config, {
     client,
     signingKey: waitForSigningKey(config, { client, clock, log }),

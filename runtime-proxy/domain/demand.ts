@@ -4,8 +4,12 @@ import { isIdle, isReleased, type Environment } from "./environment.ts";
 import type { FunctionFacts } from "./function-facts.ts";
 
 export interface FunctionDemand {
+  /** Of one version. */
   readonly facts: FunctionFacts;
+  /** All of the function. */
   readonly environments: Iterable<Environment>;
+  /** One load of a function lists what is idle or given back of all its versions; the others list none. */
+  readonly listsEnvironments: boolean;
   /** Calls that wait for an environment. */
   readonly waiting: number;
   /** Most calls that the function's limits allow at once. */
@@ -13,9 +17,9 @@ export interface FunctionDemand {
   readonly failure?: FunctionLoad["failure"];
 }
 
-/** The function's part of a report; undefined while the function has no revision, since nothing can run it. */
+/** A version's part of a report; undefined while it has no revision, since nothing can run it. */
 export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoad | undefined {
-  const { facts, waiting, ceiling, failure } = demand;
+  const { facts, waiting, ceiling, failure, listsEnvironments } = demand;
   if (facts.revisionID === undefined) return undefined;
   let running = 0;
   const idle: { podUid: string; idleForMs: number }[] = [];
@@ -23,6 +27,7 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
   for (const environment of demand.environments) {
     const { podUid, revisionID } = environment.pod;
     if (environment.isInUse && revisionID === facts.revisionID) running += 1;
+    if (!listsEnvironments) continue;
     if (isIdle(environment)) idle.push({ podUid, idleForMs: Math.max(0, Math.round(nowMs - environment.idleSinceMs)) });
     if (isReleased(environment)) released.push(podUid);
   }
@@ -37,6 +42,11 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
     released,
     ...(failure !== undefined && { failure }),
   };
+}
+
+/** What a report names a load by. */
+export function loadKey({ functionUid, revisionID }: FunctionLoad): string {
+  return `${functionUid}/${revisionID}`;
 }
 
 /** False when the operator learns nothing from it: nothing needed, nothing there, nothing failed. */

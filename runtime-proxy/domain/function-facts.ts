@@ -1,9 +1,14 @@
+import type { AliasRoute } from "../../crds/alias-route.ts";
+
 /** Account-visible state of a function. Source: Lambda API model, State. */
 export type FunctionState = "Pending" | "Active" | "Inactive" | "Failed";
 
-/** What the router knows of a function: the part of its object that a call depends on. */
+/** What the router knows of a function's $LATEST, or of one of its versions: the part that a call depends on. */
 export interface FunctionFacts {
+  /** Of the Function, also for a version: concurrency is counted over all of them. */
   readonly uid: string;
+  /** `$LATEST` or a number. */
+  readonly version: string;
   readonly namespace: string;
   /** `metadata.name`. */
   readonly objectName: string;
@@ -28,11 +33,18 @@ export interface FunctionFacts {
 export interface FunctionDirectory {
   /** False while there may be functions that have not been heard of. */
   isCurrent(): boolean;
+  /** $LATEST, as are `findByUid` and `all`. */
   find(namespace: string, name: string): FunctionFacts | undefined;
   findByUid(uid: string): FunctionFacts | undefined;
+  /** $LATEST or a published version of a function. */
+  findVersion(uid: string, version: string): FunctionFacts | undefined;
+  /** Where an alias of a function leads; undefined: there is none, or none of its versions is published. */
+  findAlias(uid: string, name: string): AliasRoute | undefined;
+  /** $LATEST and all published versions of a function. */
+  versionsOf(uid: string): readonly FunctionFacts[];
   /** The namespace behind an account id, of those that have functions. */
   namespaceOf(accountId: string): string | undefined;
   all(): Iterable<FunctionFacts>;
-  /** Calls with every function that came, changed or (`undefined`) went; also once for each that is there already. */
+  /** Calls with every function that came, changed (also in its versions or aliases) or (`undefined`) went; also once for each that is there already. */
   onChange(listener: (uid: string, facts: FunctionFacts | undefined) => void): void;
 }

@@ -8,6 +8,7 @@ import { EnvironmentPool, type Acquired } from "./environment-pool.ts";
 
 const facts: FunctionFacts = {
   uid: "f",
+  version: "$LATEST",
   namespace: "default",
   objectName: "f",
   name: "f",
@@ -23,12 +24,25 @@ class PoolWorld {
   readonly clock = new ManualClock();
   facts: FunctionFacts | undefined = facts;
   urgent = 0;
-  readonly pool = new EnvironmentPool({ clock: this.clock, findFunction: () => this.facts, maxWaiting: 3 });
+  readonly pool = new EnvironmentPool({
+    clock: this.clock,
+    functions: {
+      findByUid: () => this.facts,
+      findVersion: (_uid, version) => this.versions().find((facts) => facts.version === version),
+      versionsOf: () => this.versions(),
+    },
+    maxWaiting: 3,
+  });
+  published: FunctionFacts[] = [];
   #arrivals = 0;
   #sequence = 0;
 
   constructor() {
     this.pool.listen({ onUrgent: () => (this.urgent += 1), onChanged: () => undefined });
+  }
+
+  versions(): readonly FunctionFacts[] {
+    return this.facts === undefined ? [] : [this.facts, ...this.published];
   }
 
   put(podUid: string, { revisionID = "r1", isTerminating = false } = {}): void {
@@ -39,8 +53,8 @@ class PoolWorld {
     this.pool.announce({ podUid, address: `${podUid}:1`, state, sequence: (this.#sequence += 1) });
   }
 
-  acquire(arrival = (this.#arrivals += 1)): Acquired | Promise<Acquired> {
-    return this.pool.acquire({ functionUid: "f", arrival, deadlineMs: this.clock.monotonicMs() + waitMs });
+  acquire(arrival = (this.#arrivals += 1), version = "$LATEST"): Acquired | Promise<Acquired> {
+    return this.pool.acquire({ functionUid: "f", version, arrival, deadlineMs: this.clock.monotonicMs() + waitMs });
   }
 }
 
@@ -229,7 +243,7 @@ describe("EnvironmentPool", () => {
         world.clock.advance(2 * waitMs);
         await settle();
         assert.equal(outcomes, asked);
-        assert.equal(world.pool.waiting("f"), 0);
+        assert.equal(world.pool.waiting("f", "$LATEST"), 0);
         assert.equal(world.clock.timers, 0);
       }),
       { numRuns: 1000 },

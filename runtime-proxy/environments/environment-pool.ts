@@ -8,7 +8,7 @@ import {
   type EnvironmentPod,
   type UseEnd,
 } from "../domain/environment.ts";
-import type { FunctionFacts } from "../domain/function-facts.ts";
+import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
 import { WaitingQueue } from "../domain/waiting-queue.ts";
 
 /** `functionGone` and `functionFailed`: the function changed while the call waited. */
@@ -21,6 +21,8 @@ export type Acquired =
 /** A call that wants an environment. Tried again, it comes with the same `arrival` and deadline. */
 export interface EnvironmentRequest {
   readonly functionUid: string;
+  /** `$LATEST` or a number. */
+  readonly version: string;
   readonly arrival: number;
   /** On the monotonic clock. */
   readonly deadlineMs: number;
@@ -28,9 +30,9 @@ export interface EnvironmentRequest {
 
 export interface EnvironmentPoolOptions {
   readonly clock: Clock;
-  /** The function as it stands now. */
-  readonly findFunction: (uid: string) => FunctionFacts | undefined;
-  /** Most calls of one function that wait at once. */
+  /** Functions and their versions as they stand now. */
+  readonly functions: Pick<FunctionDirectory, "findByUid" | "findVersion" | "versionsOf">;
+  /** Most calls of one version that wait at once. */
   readonly maxWaiting: number;
 }
 
@@ -50,11 +52,10 @@ interface WaitingCall extends EnvironmentRequest {
 export class EnvironmentPool {
   readonly #options: EnvironmentPoolOptions;
   readonly #registry = new EnvironmentRegistry();
-  readonly #waitingByFunction = new Map<string, WaitingQueue<WaitingCall>>();
-  readonly #failureByFunction = new Map<
-    string,
-    { revisionID: string; failure: NonNullable<FunctionLoad["failure"]> }
-  >();
+  /** Function's uid → version → calls. */
+  readonly #waitingByFunction = new Map<string, Map<string, WaitingQueue<WaitingCall>>>();
+  /** Function's uid → revision → failure. */
+  readonly #failureByFunction = new Map<string, Map<string, NonNullable<FunctionLoad["failure"]>>>();
   #listeners: readonly PoolListener[] = [];
 
   constructor(options: EnvironmentPoolOptions) {
@@ -77,21 +78,22 @@ export class EnvironmentPool {
     return this.#registry.unsettled();
   }
 
-  waiting(functionUid: string): number {
-    return this.#waitingByFunction.get(functionUid)?.size ?? 0;
+  /** Calls that wait for one version. */
+  waiting(functionUid: string, version: string): number {
+    return this.#queue(functionUid, version)?.size ?? 0;
   }
 
-  /** The newest failed init of the function's current revision that nothing has overcome since. */
-  failure(facts: FunctionFacts): FunctionLoad["failure"] {
-    const known = this.#failureByFunction.get(facts.uid);
-    return known?.revisionID === facts.revisionID ? known?.failure : undefined;
+  /** The newest failed init of the version's current revision that nothing has overcome since. */
+  failure({ uid, revisionID = "" }: FunctionFacts): FunctionLoad["failure"] {
+    return this.#failureByFunction.get(uid)?.get(revisionID);
   }
 
-  /** An environment of the function's current revision: at once when one is idle and nobody waits before, else a promise. */
+  /** An environment of the version's current revision: at once when one is idle and nobody waits before, else a promise. */
   acquire(request: EnvironmentRequest): Acquired | Promise<Acquired> {
-    const queue = this.#waitingByFunction.get(request.functionUid);
+    const { functionUid, version } = request;
+    const queue = this.#queue(functionUid, version);
     if (queue === undefined) {
-      const environment = this.#pick(request.functionUid);
+      const environment = this.#pick(functionUid, version);
       if (environment !== undefined) return { ok: true, environment };
     }
     if ((queue?.size ?? 0) >= this.#options.maxWaiting) return { ok: false, refusal: "queueFull" };
@@ -118,7 +120,7 @@ export class EnvironmentPool {
     if (environment === undefined) return;
     this.#registry.removePod(podUid);
     this.#tellChanged(podUid);
-    if (this.waiting(environment.pod.functionUid) > 0) this.#tellUrgent();
+    if (this.#waitingByFunction.has(environment.pod.functionUid)) this.#tellUrgent();
   }
 
   announce(announcement: EnvironmentAnnouncement): "stored" | "stale" | "unknownPod" {
@@ -142,17 +144,23 @@ export class EnvironmentPool {
 
   /** A changed function serves or ends its waiting calls; they get environments of the new revision only. */
   functionChanged(uid: string): void {
-    const facts = this.#options.findFunction(uid);
-    if (facts === undefined) {
-      this.#failureByFunction.delete(uid);
-      this.#refuseAll(uid, "functionGone");
-    } else if (facts.state === "Failed") this.#refuseAll(uid, "functionFailed");
-    else this.#serve(uid);
-    if (this.waiting(uid) > 0) this.#tellUrgent();
+    const { functions } = this.#options;
+    if (functions.findByUid(uid) === undefined) this.#failureByFunction.delete(uid);
+    for (const version of [...(this.#waitingByFunction.get(uid)?.keys() ?? [])]) {
+      const facts = functions.findVersion(uid, version);
+      if (facts === undefined) this.#refuseAll(uid, version, "functionGone");
+      else if (facts.state === "Failed") this.#refuseAll(uid, version, "functionFailed");
+    }
+    this.#serve(uid);
+    if (this.#waitingByFunction.has(uid)) this.#tellUrgent();
   }
 
-  #pick(functionUid: string): (Environment & { readonly address: string }) | undefined {
-    const revisionID = this.#options.findFunction(functionUid)?.revisionID;
+  #queue(functionUid: string, version: string): WaitingQueue<WaitingCall> | undefined {
+    return this.#waitingByFunction.get(functionUid)?.get(version);
+  }
+
+  #pick(functionUid: string, version: string): (Environment & { readonly address: string }) | undefined {
+    const revisionID = this.#options.functions.findVersion(functionUid, version)?.revisionID;
     if (revisionID === undefined) return undefined;
     const environment = this.#registry.pick(functionUid, revisionID);
     // An idle environment has an address: `isIdle` demands it.
@@ -161,12 +169,13 @@ export class EnvironmentPool {
 
   #wait(request: EnvironmentRequest): Promise<Acquired> {
     const { clock } = this.#options;
-    const { functionUid, deadlineMs } = request;
+    const { functionUid, version, deadlineMs } = request;
     return new Promise((resolve) => {
       const cancelDeadline = clock.schedule(deadlineMs - clock.monotonicMs(), () => this.#giveUp(call));
       const call: WaitingCall = { ...request, resolve, cancelDeadline };
-      const queue = this.#waitingByFunction.get(functionUid) ?? new WaitingQueue<WaitingCall>();
-      this.#waitingByFunction.set(functionUid, queue);
+      const queues = this.#waitingByFunction.get(functionUid) ?? new Map<string, WaitingQueue<WaitingCall>>();
+      const queue = queues.get(version) ?? new WaitingQueue<WaitingCall>();
+      this.#waitingByFunction.set(functionUid, queues.set(version, queue));
       queue.add(call);
       // A call that came back from a refusal may find one that came free for nobody.
       this.#serve(functionUid);
@@ -174,27 +183,34 @@ export class EnvironmentPool {
     });
   }
 
+  /** All versions of the function: of which one an environment came free, its revision says. */
   #serve(functionUid: string): void {
-    const queue = this.#waitingByFunction.get(functionUid);
-    if (queue === undefined) return;
-    while (queue.size > 0) {
-      const environment = this.#pick(functionUid);
-      if (environment === undefined) return;
-      this.#end(queue.takeFirst(), { ok: true, environment });
+    for (const [version, queue] of [...(this.#waitingByFunction.get(functionUid) ?? [])]) {
+      while (queue.size > 0) {
+        const environment = this.#pick(functionUid, version);
+        if (environment === undefined) break;
+        this.#end(queue.takeFirst(), { ok: true, environment });
+      }
+      if (queue.size === 0) this.#forgetQueue(functionUid, version);
     }
-    this.#waitingByFunction.delete(functionUid);
+  }
+
+  #forgetQueue(functionUid: string, version: string): void {
+    const queues = this.#waitingByFunction.get(functionUid);
+    queues?.delete(version);
+    if (queues?.size === 0) this.#waitingByFunction.delete(functionUid);
   }
 
   #giveUp(call: WaitingCall): void {
-    const queue = this.#waitingByFunction.get(call.functionUid);
+    const queue = this.#queue(call.functionUid, call.version);
     if (queue?.remove(call) !== true) return;
-    if (queue.size === 0) this.#waitingByFunction.delete(call.functionUid);
+    if (queue.size === 0) this.#forgetQueue(call.functionUid, call.version);
     this.#end(call, { ok: false, refusal: "timedOut" });
   }
 
-  #refuseAll(functionUid: string, refusal: AcquireRefusal): void {
-    const queue = this.#waitingByFunction.get(functionUid);
-    this.#waitingByFunction.delete(functionUid);
+  #refuseAll(functionUid: string, version: string, refusal: AcquireRefusal): void {
+    const queue = this.#queue(functionUid, version);
+    this.#forgetQueue(functionUid, version);
     for (const call of queue?.takeAll() ?? []) this.#end(call, { ok: false, refusal });
   }
 
@@ -205,15 +221,18 @@ export class EnvironmentPool {
 
   #noteInit({ podUid, functionUid, revisionID }: EnvironmentPod, init: EnvironmentAnnouncement["init"]): void {
     if (init === undefined) return;
-    const known = this.#failureByFunction.get(functionUid);
-    if (init.ok) {
-      if (known?.revisionID === revisionID) this.#failureByFunction.delete(functionUid);
-      return;
+    const failures =
+      this.#failureByFunction.get(functionUid) ?? new Map<string, NonNullable<FunctionLoad["failure"]>>();
+    const current = new Set(this.#options.functions.versionsOf(functionUid).map((facts) => facts.revisionID));
+    for (const known of failures.keys()) if (!current.has(known)) failures.delete(known);
+    if (init.ok) failures.delete(revisionID);
+    else if (current.has(revisionID)) {
+      const { errorType = "Unknown", errorMessage = "" } = init;
+      failures.set(revisionID, { podUid, errorType, errorMessage });
+      this.#tellUrgent();
     }
-    if (this.#options.findFunction(functionUid)?.revisionID !== revisionID) return;
-    const { errorType = "Unknown", errorMessage = "" } = init;
-    this.#failureByFunction.set(functionUid, { revisionID, failure: { podUid, errorType, errorMessage } });
-    this.#tellUrgent();
+    if (failures.size > 0) this.#failureByFunction.set(functionUid, failures);
+    else this.#failureByFunction.delete(functionUid);
   }
 
   #tellUrgent(): void {

@@ -1,8 +1,11 @@
-import { accountIdOf, functionArn } from "../../crds/names.ts";
+import type { AliasRoute } from "../../crds/alias-route.ts";
+import { functionReferenceKeys } from "../../crds/function-reference.ts";
+import { accountIdOf, functionArn, LATEST } from "../../crds/names.ts";
 import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
 import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
+import { KubernetesVersions, type PublishedVersions, type VersionCaches } from "./kubernetes-versions.ts";
 
 type Listener = (uid: string, facts: FunctionFacts | undefined) => void;
 
@@ -12,9 +15,11 @@ const defaultTimeoutSeconds = 3;
 interface Claim {
   readonly facts: FunctionFacts;
   readonly createdAt: string;
+  /** Read when it is asked for, and anew after a change. */
+  published?: PublishedVersions | undefined;
 }
 
-/** Functions of the watch cache by namespace and Lambda name. Of two that claim one name the older has it. */
+/** Functions of the watch cache by namespace and Lambda name, with what is published of them. Of two that claim one name the older has it. */
 export class KubernetesFunctions implements FunctionDirectory {
   readonly #cache: ObjectCache<FunctionObject>;
   readonly #region: string;
@@ -22,10 +27,17 @@ export class KubernetesFunctions implements FunctionDirectory {
   readonly #claimsByName = new Map<string, readonly Claim[]>();
   readonly #namespaceByAccount = new Map<string, { readonly namespace: string; functions: number }>();
   readonly #listeners: Listener[] = [];
+  readonly #versions: KubernetesVersions;
+  /** As Versions and Aliases name a function → its uid. */
+  readonly #uidsByReference = new Map<string, ReadonlySet<string>>();
 
-  constructor(cache: ObjectCache<FunctionObject>, region: string) {
+  constructor(cache: ObjectCache<FunctionObject>, published: VersionCaches, region: string) {
     this.#cache = cache;
     this.#region = region;
+    this.#versions = new KubernetesVersions(published, region);
+    this.#versions.onChange((key) => {
+      for (const uid of this.#uidsByReference.get(key) ?? []) this.#publishedChanged(uid);
+    });
     for (const object of cache.list()) this.#put(object);
     cache.onChange(({ type, object }) => {
       if (type === "deleted" || object.metadata.deletionTimestamp !== undefined) this.#remove(object.metadata.uid);
@@ -34,7 +46,7 @@ export class KubernetesFunctions implements FunctionDirectory {
   }
 
   isCurrent(): boolean {
-    return this.#cache.isCurrent;
+    return this.#cache.isCurrent && this.#versions.isCurrent;
   }
 
   find(namespace: string, name: string): FunctionFacts | undefined {
@@ -43,6 +55,22 @@ export class KubernetesFunctions implements FunctionDirectory {
 
   findByUid(uid: string): FunctionFacts | undefined {
     return this.#claimByUid.get(uid)?.facts;
+  }
+
+  findVersion(uid: string, version: string): FunctionFacts | undefined {
+    const claim = this.#claimByUid.get(uid);
+    if (claim === undefined) return undefined;
+    return version === LATEST ? claim.facts : this.#publishedOf(claim).factsByVersion.get(version);
+  }
+
+  findAlias(uid: string, name: string): AliasRoute | undefined {
+    const claim = this.#claimByUid.get(uid);
+    return claim === undefined ? undefined : this.#publishedOf(claim).routeByAlias.get(name);
+  }
+
+  versionsOf(uid: string): readonly FunctionFacts[] {
+    const claim = this.#claimByUid.get(uid);
+    return claim === undefined ? [] : [claim.facts, ...this.#publishedOf(claim).factsByVersion.values()];
   }
 
   namespaceOf(accountId: string): string | undefined {
@@ -68,6 +96,7 @@ export class KubernetesFunctions implements FunctionDirectory {
     const accountId = accountIdOf(facts.namespace);
     const account = this.#namespaceByAccount.get(accountId) ?? { namespace: facts.namespace, functions: 0 };
     account.functions += 1;
+    for (const reference of functionReferenceKeys(facts.namespace, facts)) this.#refer(reference, facts.uid, true);
     this.#namespaceByAccount.set(accountId, account);
     this.#tell(facts.uid, facts);
   }
@@ -86,10 +115,31 @@ export class KubernetesFunctions implements FunctionDirectory {
     const others = (this.#claimsByName.get(`${namespace}/${name}`) ?? []).filter((other) => other !== claim);
     if (others.length > 0) this.#claimsByName.set(`${namespace}/${name}`, others);
     else this.#claimsByName.delete(`${namespace}/${name}`);
+    for (const reference of functionReferenceKeys(namespace, claim.facts)) this.#refer(reference, uid, false);
     const account = this.#namespaceByAccount.get(accountIdOf(namespace));
     if (account === undefined) return;
     account.functions -= 1;
     if (account.functions === 0) this.#namespaceByAccount.delete(accountIdOf(namespace));
+  }
+
+  #refer(reference: string, uid: string, isThere: boolean): void {
+    const uids = new Set(this.#uidsByReference.get(reference));
+    if (isThere) uids.add(uid);
+    else uids.delete(uid);
+    if (uids.size > 0) this.#uidsByReference.set(reference, uids);
+    else this.#uidsByReference.delete(reference);
+  }
+
+  #publishedOf(claim: Claim): PublishedVersions {
+    claim.published ??= this.#versions.of(claim.facts);
+    return claim.published;
+  }
+
+  #publishedChanged(uid: string): void {
+    const claim = this.#claimByUid.get(uid);
+    if (claim === undefined) return;
+    claim.published = undefined;
+    this.#tell(uid, claim.facts);
   }
 
   #tell(uid: string, facts: FunctionFacts | undefined): void {
@@ -114,6 +164,7 @@ export function toFacts({ metadata, spec, status }: Stored<FunctionObject>, regi
   );
   return {
     uid: metadata.uid,
+    version: LATEST,
     namespace,
     objectName: metadata.name,
     name,

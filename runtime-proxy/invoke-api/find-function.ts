@@ -1,4 +1,5 @@
 import { accountIdOf, LATEST } from "../../crds/names.ts";
+import { drawVersion } from "../domain/draw-version.ts";
 import type { HttpRequest } from "../../lib/http/handler.ts";
 import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
 import { namespaceOfHost, parseTarget, targetArn, type NamespaceRules, type TargetCheck } from "../domain/routing.ts";
@@ -7,9 +8,11 @@ import { InvokeError } from "./errors.ts";
 export interface FindFunctionOptions extends NamespaceRules {
   readonly region: string;
   readonly functions: FunctionDirectory;
+  /** A number in [0, 1), for each call by itself. */
+  readonly draw: () => number;
 }
 
-/** The function that a request means, and the ARN by which the caller named it. */
+/** The function, and of it the version, that a request means, and the ARN by which the caller named it. */
 export interface FoundFunction {
   readonly facts: FunctionFacts;
   /** Unqualified when the caller gave no qualifier. */
@@ -22,7 +25,7 @@ const mostRemembered = 10_000;
 export function createFindFunction(
   options: FindFunctionOptions,
 ): (encodedName: string, request: HttpRequest) => FoundFunction {
-  const { region, functions } = options;
+  const { region, functions, draw } = options;
   const remembered = new Map<string, TargetCheck>();
   const accountIds = new Map<string, string>();
 
@@ -45,6 +48,14 @@ export function createFindFunction(
     return accountId;
   }
 
+  /** Only digits are a version, anything else is an alias: no alias' name is a number. */
+  function qualified(latest: FunctionFacts, qualifier = LATEST): FunctionFacts | undefined {
+    if (qualifier === LATEST) return latest;
+    if (/^[0-9]+$/.test(qualifier)) return functions.findVersion(latest.uid, qualifier);
+    const route = functions.findAlias(latest.uid, qualifier);
+    return route === undefined ? undefined : functions.findVersion(latest.uid, drawVersion(route, draw()));
+  }
+
   return (encodedName, request) => {
     const parsed = parse(encodedName, request.query.get("Qualifier") ?? undefined);
     if (!parsed.ok) throw new InvokeError(parsed.code, parsed.message);
@@ -57,17 +68,17 @@ export function createFindFunction(
       target.accountId === undefined
         ? namespaceOfHost(request.headers["host"], options)
         : functions.namespaceOf(target.accountId);
-    const facts = namespace === undefined ? undefined : functions.find(namespace, target.name);
-    const isLatest = target.qualifier === undefined || target.qualifier === LATEST;
+    const latest = namespace === undefined ? undefined : functions.find(namespace, target.name);
+    const facts = latest === undefined ? undefined : qualified(latest, target.qualifier);
     if (facts === undefined && !functions.isCurrent()) {
       // Lambda's clients try this again; a 404 they would believe.
       throw new InvokeError("ServiceException", `Cannot find "${target.name}": the list of functions is being renewed`);
     }
-    if (facts === undefined || !isLatest) {
+    if (facts === undefined) {
       const accountId = target.accountId ?? accountOf(namespace ?? options.defaultNamespace);
       const message = `Function not found: ${targetArn(target, region, accountId)}`;
       throw new InvokeError("ResourceNotFoundException", message);
     }
-    return { facts, invokedArn: target.qualifier === undefined ? facts.arn : `${facts.arn}:${LATEST}` };
+    return { facts, invokedArn: target.qualifier === undefined ? facts.arn : `${facts.arn}:${target.qualifier}` };
   };
 }

@@ -41,7 +41,10 @@ export function waitRefusal(refusal: AcquireRefusal, wait: WaitFacts): InvokeErr
     case "queueFull":
       return throttled("ConcurrentInvocationLimitExceeded");
     case "functionGone":
-      return new InvokeError("ResourceNotFoundException", `Function not found: ${wait.facts.arn}:$LATEST`);
+      return new InvokeError(
+        "ResourceNotFoundException",
+        `Function not found: ${wait.facts.arn}:${wait.facts.version}`,
+      );
     case "functionFailed":
       return failed(wait.current ?? wait.facts);
     case "timedOut":

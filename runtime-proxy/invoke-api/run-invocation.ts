@@ -80,7 +80,12 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
 ): Promise<Extract<Outcome, { kind: "answered" | "streaming" }>> {
   const { pool, clock, log, metrics } = parts;
   const startedMs = clock.monotonicMs();
-  const request = { functionUid: call.facts.uid, arrival, deadlineMs: startedMs + parts.waitMs };
+  const request = {
+    functionUid: call.facts.uid,
+    version: call.facts.version,
+    arrival,
+    deadlineMs: startedMs + parts.waitMs,
+  };
   const agentCall = toAgentCall(call);
   let lastError: unknown;
   for (let tries = 1; tries <= mostTries; tries += 1) {
@@ -111,7 +116,7 @@ function refusedWait(
   { facts, requestId }: AdmittedInvocation,
   refusal: AcquireRefusal,
 ): InvokeError {
-  const current = parts.functions.findByUid(facts.uid);
+  const current = parts.functions.findVersion(facts.uid, facts.version);
   const failure = current === undefined ? undefined : parts.pool.failure(current);
   return waitRefusal(refusal, { facts, current, failure, waitMs: parts.waitMs, requestId });
 }

@@ -4,7 +4,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { request, Agent } from "undici";
 import { API_VERSION, labels } from "../../crds/names.ts";
+import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
+import { versionKind } from "../../crds/v1alpha1/version.ts";
 import type { LoadReport } from "../../crds/wire/load-report.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -29,7 +31,7 @@ export interface HttpAnswer {
 }
 
 export class RouterWorld {
-  readonly store = new ObjectStore({ kinds: [functionKind], nowMs: () => Date.now() });
+  readonly store = new ObjectStore({ kinds: [functionKind, versionKind, aliasKind], nowMs: () => Date.now() });
   readonly keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } = generateKeyPairSync("ed25519");
   readonly agents: ScriptedAgent[] = [];
   readonly reports: LoadReport[] = [];
