@@ -6,7 +6,7 @@ import { accountIdOf, API_VERSION } from "../../crds/names.ts";
 import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
 import { versionKind } from "../../crds/v1alpha1/version.ts";
-import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
+import type { Stored } from "../../lib/kubernetes/object.ts";
 import { RouterWorld } from "../kit/router-world.ts";
 import type { ScriptedAgent } from "../kit/scripted-agent.ts";
 
@@ -41,7 +41,7 @@ describe("versions and aliases through the router", () => {
   async function addVersion(name: string, version: number, status: object = {}): Promise<void> {
     const metadata = { name, namespace: "default" };
     const object = { apiVersion: API_VERSION, kind: "Version", metadata, spec: { functionName: "hello" } };
-    await world.store.create(object as KubernetesObject);
+    await world.store.create(object);
     const ref = { kind: versionKind, ...metadata };
     const published = { version, revisionID: `v${version}`, timeout: 3, ...status };
     await world.store.patch(ref, { status: published }, { subresource: "status" });
@@ -50,7 +50,7 @@ describe("versions and aliases through the router", () => {
   async function addAlias(name: string, spec: object, status: object = {}): Promise<void> {
     const metadata = { name: name.toLowerCase(), namespace: "default" };
     const object = { apiVersion: API_VERSION, kind: "Alias", metadata, spec: { name, functionName: "hello", ...spec } };
-    await world.store.create(object as KubernetesObject);
+    await world.store.create(object);
     await world.store.patch({ kind: aliasKind, ...metadata }, { status }, { subresource: "status" });
   }
 
