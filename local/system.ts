@@ -162,7 +162,9 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   closing.push(() => operator.stop(stopWithinMs));
 
   const ending = new AbortController();
-  const garbage = Promise.all([functionKind, layerKind, versionKind].map((kind) => collectGarbage(store, kind, ending.signal)));
+  const garbage = Promise.all(
+    [functionKind, layerKind, versionKind].map((kind) => collectGarbage(store, kind, ending.signal)),
+  );
   closing.push(async () => {
     ending.abort();
     await garbage;

@@ -366,7 +366,12 @@ describe("operator on a real API server", function () {
   });
 
   it("says honestly that an EventSourceMapping is kept and not run", async () => {
-    const kind = { apiVersion: "kubelambda.dev/v1alpha1", kind: "EventSourceMapping", plural: "eventsourcemappings", namespaced: true };
+    const kind = {
+      apiVersion: "kubelambda.dev/v1alpha1",
+      kind: "EventSourceMapping",
+      plural: "eventsourcemappings",
+      namespaced: true,
+    };
     await world.client.create({
       apiVersion: kind.apiVersion,
       kind: "EventSourceMapping",

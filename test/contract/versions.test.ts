@@ -1,11 +1,18 @@
 /** Versions on the whole operator, against a real API server and a real package store. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "mocha";
-import { accountIdOf, functionArn } from "../../crds/names.ts";
+import { accountIdOf, annotations, functionArn, labels } from "../../crds/names.ts";
+import { environmentDocumentSchema } from "../../crds/wire/environment.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { RunningOperator } from "../../operator/operator.ts";
-import { OperatorWorld } from "../kit/operator-world.ts";
+import { loadOf, OperatorWorld } from "../kit/operator-world.ts";
 import { code, messageOf, VersionSpace } from "../kit/version-space.ts";
+
+function containerEnd(name: string, exitCode: number, message: string) {
+  const at = new Date().toISOString();
+  const terminated = { exitCode, message, reason: "Error", startedAt: at, finishedAt: at };
+  return { name, ready: false, restartCount: 0, image: "x", imageID: "", state: { terminated } };
+}
 
 describe("versions on a real API server", function () {
   this.timeout(120_000);
@@ -200,6 +207,35 @@ describe("versions on a real API server", function () {
     await space.untilVersion("first", { type: "Ready", status: "True", reason: "HeldByAlias" });
     await space.deleteAlias("live");
     await space.untilGone("first");
+  });
+
+  it("has environments of its own, made from what was frozen, beside those of $LATEST", async () => {
+    await space.function("one", { environment: { variables: { COLOR: "red" } }, memorySize: 192 });
+    await space.createVersion("first");
+    const { status } = await space.untilVersion("first");
+    const object = await space.change({ ...code("two"), environment: { variables: { COLOR: "blue" } } });
+    const version = loadOf(object, { revisionID: status?.revisionID ?? "", needed: 1 });
+    await world.report(operator, [loadOf(object, { needed: 1 }), version]);
+    const pods = await world.untilPods(object, ({ length }) => length === 2);
+    const documents = pods.map(({ metadata }) =>
+      environmentDocumentSchema.parse(JSON.parse(metadata.annotations?.[annotations.environment] ?? "")),
+    );
+    const seen = documents.map((document) => [document.version, document.variables["COLOR"], document.revisionID]);
+    assert.deepEqual(seen.toSorted(), [
+      ["$LATEST", "blue", object.status?.revisionID],
+      ["1", "red", status?.revisionID],
+    ]);
+    const own = pods.find(({ metadata }) => metadata.labels?.[labels.revision] === status?.revisionID);
+    assert.ok(own !== undefined);
+    await world.setPodStatus(own, {
+      phase: "Failed",
+      initContainerStatuses: [containerEnd("assemble", 1, "Cannot assemble: no such package")],
+    });
+    const unhealthy = await space.untilVersion("first", { type: "EnvironmentsHealthy", status: "False" });
+    assert.match(messageOf(unhealthy, "EnvironmentsHealthy"), /no such package/);
+    assert.equal(unhealthy.status?.conditions?.find(({ type }) => type === "Ready")?.status, "True");
+    const { status: function_ } = await world.getFunction(namespace, "f");
+    assert.equal(function_?.conditions?.find(({ type }) => type === "EnvironmentsHealthy")?.status, "True");
   });
 
   it("is kept without its function, says so, and serves again when that is made anew", async () => {

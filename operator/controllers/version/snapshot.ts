@@ -49,9 +49,9 @@ export function candidateOf(spec: FunctionSpec, recipe: Recipe, hash: (text: str
   return { recipe, settings, identity: hash(canonicalJson(identityOf(recipe, settings))) };
 }
 
-/** Without what is no code and no configuration of the function: the installation's settings, and the runtime's image, which Lambda renews too. */
+/** Without what is no code and no configuration of the function: the installation's settings, the runtime's image, which Lambda renews too, and the tag that an image had. */
 function identityOf(recipe: Recipe, settings: FrozenSettings): unknown {
-  const { document, image, code, sourceHash: _source, ...rest } = recipe;
+  const { document, image, code, sourceHash: _source, resolvedImage: _tag, ...rest } = recipe;
   const { functionUid: _uid, revisionID: _revision, version: _version, ...configuration } = document;
   const { stopsBetweenInvocations: _stops, streamBytesPerSecond: _bytes, ...own } = configuration;
   return {
