@@ -25,6 +25,23 @@ export function watchMapped<T extends KubernetesObject>(
   };
 }
 
+/** As `watchMapped`, for changes only in what `read` gives: other parts of busy objects wake nobody. */
+export function watchPart<T extends KubernetesObject>(
+  cache: ObjectCache<T>,
+  read: (object: Stored<T>) => unknown,
+  toKeys: (object: Stored<T>) => readonly string[],
+): ControllerWatch {
+  const isSame = (a: Stored<T>, b: Stored<T>): boolean => JSON.stringify(read(a)) === JSON.stringify(read(b));
+  return {
+    ...watchMapped(cache, toKeys),
+    subscribe: (wake) =>
+      cache.onChange(({ type, object, previous }) => {
+        if (type === "modified" && previous !== undefined && isSame(object, previous)) return;
+        for (const key of new Set([...toKeys(object), ...(previous === undefined ? [] : toKeys(previous))])) wake(key);
+      }),
+  };
+}
+
 /** Wakes for the objects of the cache themselves. */
 export function watchOwn<T extends KubernetesObject>(cache: ObjectCache<T>): ControllerWatch {
   return watchMapped(cache, (object) => [keyOf(object)]);

@@ -48,6 +48,9 @@ describe("service accounts of the platform", () => {
         ["create", "configmaps", elsewhere],
         ["create", "controllerrevisions.apps", elsewhere],
         ["patch", "layers.kubelambda.dev/status", elsewhere],
+        ["patch", "controllerrevisions.apps", elsewhere],
+        ["create", "versions.kubelambda.dev", elsewhere],
+        ["patch", "aliases.kubelambda.dev/status", elsewhere],
       ],
       cannot: [
         ...nobody,
@@ -56,12 +59,16 @@ describe("service accounts of the platform", () => {
         ["update", "configmaps", elsewhere],
         ["patch", "configmaps", elsewhere],
         ["delete", "configmaps", elsewhere],
-        ["patch", "controllerrevisions.apps", elsewhere],
+        ["update", "controllerrevisions.apps", elsewhere],
+        ["patch", "aliases.kubelambda.dev", elsewhere],
+        ["patch", "layers.kubelambda.dev", elsewhere],
       ],
     },
     router: {
       can: [
         ["watch", "functions.kubelambda.dev", elsewhere],
+        ["watch", "versions.kubelambda.dev", elsewhere],
+        ["watch", "aliases.kubelambda.dev", elsewhere],
         ["watch", "pods", elsewhere],
       ],
       cannot: [...nobody, ...readersOnly],

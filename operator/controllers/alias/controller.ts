@@ -2,7 +2,7 @@ import { functionReferenceKeys } from "../../../crds/function-reference.ts";
 import { aliasKind, type AliasStatus } from "../../../crds/v1alpha1/alias.ts";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import type { ControllerDefinition } from "../../../lib/kubernetes/controller.ts";
-import { watchMapped, watchOwn } from "../../../lib/kubernetes/controller-watch.ts";
+import { watchMapped, watchOwn, watchPart } from "../../../lib/kubernetes/controller-watch.ts";
 import { keyOf } from "../../../lib/kubernetes/object.ts";
 import { functionOf, namesOf, type FunctionPart } from "../version/version-function.ts";
 import { decideAlias, type AliasSeen } from "./decide.ts";
@@ -28,7 +28,7 @@ export function aliasController(parts: AliasObserverParts): ControllerDefinition
       watchOwn(aliases),
       watchMapped(aliases, siblingsOf),
       watchMapped(versions, siblingsOf),
-      watchMapped(functions, aliasesOf),
+      watchPart(functions, ({ metadata }) => [metadata.uid, metadata.deletionTimestamp], aliasesOf),
     ],
   };
 }

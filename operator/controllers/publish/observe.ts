@@ -16,10 +16,12 @@ export function observePublishing({ caches, region }: PublishObserverParts, key:
   const object = caches.functions.get(key);
   if (object === undefined) return undefined;
   const { namespace = "" } = object.metadata;
+  const { publish, autoPublishAlias } = object.spec;
+  const publishes = publish || autoPublishAlias !== undefined;
   const names = namesOf(object);
   return {
     object,
-    current: currentCandidate(caches, object),
+    current: publishes ? currentCandidate(caches, object) : undefined,
     snapshots: caches.snapshots.byIndex("function", functionKeyOf(namespace, names.name)).map(({ data }) => data),
     versions: partsOf(caches.versions, namespace, region, names),
     aliases: partsOf(caches.aliases, namespace, region, names),

@@ -2,7 +2,7 @@ import { functionReferenceKeys } from "../../../crds/function-reference.ts";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import { versionKind, type VersionStatus } from "../../../crds/v1alpha1/version.ts";
 import type { ControllerDefinition } from "../../../lib/kubernetes/controller.ts";
-import { watchMapped, watchOwn, watchOwned } from "../../../lib/kubernetes/controller-watch.ts";
+import { watchMapped, watchOwn, watchOwned, watchPart } from "../../../lib/kubernetes/controller-watch.ts";
 import { keyOf } from "../../../lib/kubernetes/object.ts";
 import { decideVersion, type VersionSeen } from "./decide.ts";
 import { observeVersion, type VersionObserverParts } from "./observe.ts";
@@ -28,8 +28,16 @@ export function versionController(parts: VersionObserverParts): ControllerDefini
       watchOwn(versions),
       watchMapped(versions, siblingsOf),
       watchOwned(snapshots, versionKind),
-      watchMapped(functions, versionsOf),
+      watchPart(functions, publishable, versionsOf),
       watchMapped(aliases, siblingsOf),
     ],
   };
+}
+
+/** What of a Function makes a difference to its Versions: not how many environments it has. */
+function publishable({ metadata, status }: FunctionObject): unknown {
+  const { revisionID, observedGeneration, lastUpdateStatus, conditions = [] } = status ?? {};
+  const ready = conditions.find(({ type }) => type === "Ready");
+  const { generation, deletionTimestamp, uid } = metadata;
+  return [uid, generation, deletionTimestamp, revisionID, observedGeneration, lastUpdateStatus, ready?.message];
 }

@@ -51,10 +51,7 @@ describe("decideVersion", () => {
     const { status, outcome, events } = decideVersion(publishedSeen());
     assert.equal(outcome, "done");
     assert.equal(status?.functionARN?.endsWith(":function:hello:3"), true);
-    assert.deepEqual(
-      [status?.version, status?.snapshot, status?.revisionID, status?.timeout],
-      [3, "v-version", "rev", 3],
-    );
+    assert.deepEqual([status.version, status.snapshot, status.revisionID, status.timeout], [3, "v-version", "rev", 3]);
     assert.deepEqual(
       events.map(({ type, reason }) => `${type} ${reason}`),
       ["Normal Published"],

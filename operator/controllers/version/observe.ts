@@ -34,7 +34,7 @@ export function observeVersion(parts: VersionObserverParts, key: string): Versio
   }
   const found = functionOf(caches.functions, object);
   const own = ownSnapshot(caches, object);
-  const seen = { ...seeStep(parts, object, found), own };
+  const seen = { ...seeStep(parts, object, found, own), own };
   const recipe = own === undefined || found === undefined ? undefined : parts.recipes.of(own.data, found.metadata.uid);
   const revisionID = recipe?.document.revisionID;
   return {
@@ -54,6 +54,7 @@ function seeStep(
   parts: VersionObserverParts,
   object: Stored<VersionObject>,
   found: Stored<FunctionObject> | undefined,
+  own: Stored<SnapshotObject> | undefined,
 ): StepSeen {
   const { caches, settings } = parts;
   const { namespace = "", uid } = object.metadata;
@@ -67,7 +68,8 @@ function seeStep(
     functionTitle:
       spec.functionRef?.from?.name ?? (isForeign ? (spec.functionName ?? "") : (referencedName(spec) ?? "")),
     function: found,
-    current: found === undefined ? undefined : currentCandidate(caches, found),
+    // What is published needs it no more.
+    current: found === undefined || own !== undefined ? undefined : currentCandidate(caches, found),
     snapshots: snapshots.map(({ data }) => data),
     waiting: siblingsOf(parts, object, found).filter(
       (other) => other.metadata.uid !== uid && ownSnapshot(caches, other) === undefined,
