@@ -107,6 +107,13 @@ describe("versions and aliases through the router", () => {
     await removeAlias("Live_1");
   });
 
+  it("streams from the version of a qualifier, too", async () => {
+    const path = "/2021-11-15/functions/hello/response-streaming-invocations";
+    const answer = await world.call(`${path}?Qualifier=2`, { body: "{}" });
+    assert.deepEqual([answer.status, answer.headers["x-amz-executed-version"]], [200, "2"]);
+    assert.equal((await world.call(`${path}?Qualifier=9`, { body: "{}" })).status, 404);
+  });
+
   const missing: Record<string, string> = {
     "a number that is none": "9",
     "an alias that is none": "nowhere",

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "mocha";
 import { accountIdOf, annotations, functionArn, labels } from "../../crds/names.ts";
 import { environmentDocumentSchema } from "../../crds/wire/environment.ts";
+import { routes } from "../../crds/wire/routes.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { RunningOperator } from "../../operator/operator.ts";
+import { LayerSpace } from "../kit/layer-space.ts";
 import { loadOf, OperatorWorld } from "../kit/operator-world.ts";
 import { code, messageOf, VersionSpace } from "../kit/version-space.ts";
 
@@ -236,6 +238,41 @@ describe("versions on a real API server", function () {
     assert.equal(unhealthy.status?.conditions?.find(({ type }) => type === "Ready")?.status, "True");
     const { status: function_ } = await world.getFunction(namespace, "f");
     assert.equal(function_?.conditions?.find(({ type }) => type === "EnvironmentsHealthy")?.status, "True");
+  });
+
+  it("keeps its code and layers in the package store as long as it stands, and no longer", async () => {
+    const layers = await LayerSpace.open(world, namespace);
+    await layers.ready("tools");
+    const first = await space.function("one", { layers: ["tools"] });
+    await space.published("first");
+    await space.change({ ...code("two"), layers: null });
+    await layers.delete("tools");
+    await layers.deleteVersion("tools-layer-1");
+    const needed = [first.status?.codeDigest ?? "", first.status?.layers?.[0]?.digest ?? ""];
+    const statuses = async (): Promise<number[]> => {
+      const token = `${namespace}/default`;
+      const answers = needed.map((digest) => world.store.request(routes.object(digest), { token }));
+      return (await Promise.all(answers)).map(({ status }) => status);
+    };
+    // What nobody needs is there to show when the store has collected.
+    const other = await world.createFunction(namespace, "other", code("unneeded"));
+    const unneeded = await world.untilCondition({ namespace, name: "other" }, { type: "Ready", status: "True" });
+    await world.client.delete({ kind: world.functionKind, namespace, name: "other" });
+    for (const { metadata } of (await world.client.list(kinds.controllerRevision, { namespace })).items)
+      if (metadata.ownerReferences?.[0]?.uid === other.metadata.uid)
+        await world.client.delete({ kind: kinds.controllerRevision, namespace, name: metadata.name });
+    const isCollected = async (digest: string): Promise<true | undefined> => {
+      const { status } = await world.store.request(routes.object(digest), { token: `${namespace}/default` });
+      return status === 404 ? true : undefined;
+    };
+    world.store.advance(7_200_000);
+    await world.until("the store has collected", () => isCollected(unneeded.status?.codeDigest ?? ""));
+    assert.deepEqual(await statuses(), [200, 200]);
+    await space.deleteVersion("first");
+    await space.untilGone("first");
+    world.store.advance(7_200_000);
+    await world.until("the version's code is collected", () => isCollected(needed[0] ?? ""));
+    await world.until("its layer is, too", () => isCollected(needed[1] ?? ""));
   });
 
   it("is kept without its function, says so, and serves again when that is made anew", async () => {

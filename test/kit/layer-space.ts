@@ -29,8 +29,9 @@ export class LayerSpace {
     this.namespace = namespace;
   }
 
-  static async open(world: OperatorWorld): Promise<LayerSpace> {
-    return new LayerSpace(world, await world.makeNamespace());
+  /** In a namespace of its own, or in one that is there. */
+  static async open(world: OperatorWorld, namespace?: string): Promise<LayerSpace> {
+    return new LayerSpace(world, namespace ?? (await world.makeNamespace()));
   }
 
   async create(name: string, spec: Partial<LayerSpecInput> = {}): Promise<void> {

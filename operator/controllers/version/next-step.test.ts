@@ -8,7 +8,7 @@ import { decideNextStep } from "./next-step.ts";
 
 const other = candidate(functionObject({ memorySize: 256 }));
 const since = "2026-01-01T00:00:00Z";
-const stalled: Parameters<typeof versionObject>[2] = {
+const refused: Parameters<typeof versionObject>[2] = {
   status: {
     conditions: [{ type: "Stalled", status: "True", reason: "NumberTaken", message: "", lastTransitionTime: since }],
   },
@@ -64,11 +64,12 @@ describe("decideNextStep", () => {
       seen: { waiting: [versionObject("a", {}, { creationTimestamp: "2026-01-09T00:00:00Z" })] },
       want: "publish",
     },
-    "does not wait for one that waits for other code, is stalled or goes": {
+    "does not wait for one that waits for other code, is refused, lost or goes": {
       seen: {
         waiting: [
           versionObject("a", { version: 3, codeSHA256: "b3RoZXI=" }),
-          versionObject("b", { version: 4 }, stalled),
+          versionObject("b", { version: 4 }, refused),
+          versionObject("d", {}, { status: { version: 2 }, creationTimestamp: "2026-01-01T00:00:00Z" }),
           versionObject("c", { version: 5 }, { deletionTimestamp: "2026-01-09T00:00:00Z" }),
         ],
       },

@@ -85,8 +85,13 @@ function firstInLine({ object, waiting }: StepSeen, current: Candidate): string 
 }
 
 function mayPublish(other: Stored<VersionObject>, current: Candidate): boolean {
-  const isStalled = other.status?.conditions?.some(({ type, status }) => type === "Stalled" && status === "True");
-  return other.metadata.deletionTimestamp === undefined && isStalled !== true && hasCode(other, current);
+  const { metadata, status } = other;
+  const isRefused = status?.conditions?.some(
+    (condition) => condition.type === "Stalled" && condition.status === "True" && condition.reason === "NumberTaken",
+  );
+  // One that was published and lost its snapshot publishes nothing any more.
+  const isOver = isRefused === true || status?.version !== undefined || metadata.deletionTimestamp !== undefined;
+  return !isOver && hasCode(other, current);
 }
 
 function comesBefore(a: Stored<VersionObject>, b: Stored<VersionObject>): boolean {
