@@ -12,8 +12,10 @@ import type { RunningOperator } from "../../operator/operator.ts";
 import { RegistryPusher } from "../images/push.ts";
 import { startRegistry, type TestRegistry } from "../images/registry.ts";
 import { loadOf, OperatorWorld } from "../kit/operator-world.ts";
+import { VersionSpace } from "../kit/version-space.ts";
 
 const repository = "team/image";
+const config = { Entrypoint: ["/main"], Cmd: ["a"] };
 
 describe("operator and images", function () {
   this.timeout(120_000);
@@ -39,13 +41,7 @@ describe("operator and images", function () {
 
   async function push(tag: string, content: string, architecture = "amd64"): Promise<string> {
     const files = { main: { content, mode: 0o755 } };
-    return await pusher.pushImage({
-      repository,
-      tag,
-      files,
-      architecture,
-      config: { Entrypoint: ["/main"], Cmd: ["a"] },
-    });
+    return await pusher.pushImage({ repository, tag, files, architecture, config });
   }
 
   function imageSpec(tag: string, more: Partial<FunctionSpecInput> = {}): Partial<FunctionSpecInput> {
@@ -92,6 +88,34 @@ describe("operator and images", function () {
     const next = await world.untilCondition(name, { type: "Ready", status: "True" });
     assert.ok(next.status?.resolvedImageURI?.endsWith(after));
     assert.equal(next.status?.conditions?.find(({ type }) => type === "ImageCurrent")?.status, "True");
+  });
+
+  it("publishes a version that keeps its digest, whatever the tag and the function's image become", async () => {
+    const before = await push("release", "old");
+    const object = await ready("f", imageSpec("release"));
+    const space = await VersionSpace.open(world, namespace);
+    await space.createVersion("first");
+    const { status } = await space.untilVersion("first");
+    assert.equal(status?.codeSHA256, before.slice("sha256:".length));
+    assert.equal(status.runtime, undefined);
+    await pusher.pushImage({
+      repository,
+      tag: "same",
+      files: { main: { content: "old", mode: 0o755 } },
+      architecture: "amd64",
+      config,
+    });
+    await world.patchSpec(namespace, "f", { code: { imageURI: `${registry.host}/${repository}:same` } });
+    await space.functionReady();
+    assert.equal(await space.published("under-another-tag"), 1);
+    const after = await push("release", "new");
+    await world.patchSpec(namespace, "f", { code: { imageURI: `${registry.host}/${repository}@${after}` } });
+    const changed = await space.functionReady();
+    await world.report(operator, [loadOf(changed, { revisionID: status.revisionID ?? "", needed: 1 })]);
+    const [pod] = await world.untilPods(object, ({ length }) => length === 1);
+    const image = pod?.spec.containers.find(({ name }) => name === "runtime")?.image;
+    assert.equal(image, `${registry.host}/${repository}@${before}`);
+    assert.equal(await space.published("second"), 2);
   });
 
   it("waits for an image that is not there yet, and takes it once it is", async () => {

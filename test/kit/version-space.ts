@@ -26,8 +26,9 @@ export class VersionSpace {
     this.namespace = namespace;
   }
 
-  static async open(world: OperatorWorld): Promise<VersionSpace> {
-    return new VersionSpace(world, await world.makeNamespace());
+  /** In a namespace of its own, or in one that is there. */
+  static async open(world: OperatorWorld, namespace?: string): Promise<VersionSpace> {
+    return new VersionSpace(world, namespace ?? (await world.makeNamespace()));
   }
 
   /** The function "f" with this code, ready. */
