@@ -63,6 +63,30 @@ describe("versions and an operator that is killed", function () {
       }
     });
 
+    it(`publishes once by itself, killed ${when} any write from the function's creation on`, async () => {
+      for (let step = 1, hasDied = true; hasDied; step++) {
+        const space = await VersionSpace.open(world);
+        const routed = async (): Promise<string | undefined> => (await space.aliases())[0]?.status?.functionVersion;
+        const act = async (): Promise<void> => {
+          await world.createFunction(space.namespace, "f", { autoPublishAlias: "live" });
+        };
+        hasDied = await dyingDuring({ step, when }, act, async () =>
+          (await routed()) === undefined ? undefined : true,
+        );
+        const operator = await world.startOperator();
+        const number = await world.until("live leads to a version", routed);
+        const versions = await space.versions();
+        assert.deepEqual(
+          versions.map(({ status }) => String(status?.version)),
+          [number],
+          `killed at write ${step}`,
+        );
+        assert.deepEqual([(await space.snapshots()).length, (await space.aliases()).length], [1, 1]);
+        await world.stopOperator(operator);
+        assert.ok(step < 30, "so many writes it never has");
+      }
+    });
+
     it(`lets a Version go with its snapshot, killed ${when} any write of its deletion, and gives its number to nobody`, async () => {
       for (let step = 1, hasDied = true; hasDied; step++) {
         const space = await prepared();
