@@ -133,7 +133,10 @@ describe("real extensions and layers on the cluster", () => {
   it("extensions-api 22: a removed function's extension hears SHUTDOWN, SPINDOWN", async () => {
     await space.serve("leaving", nodeFunction("export const handler = async () => 1;", { layers: ["go"] }));
     await space.call("leaving", {});
-    const log = space.kubectl("logs", "--follow", await podOf("leaving"), "-c", "extension-1");
+    const pod = await podOf("leaving");
+    // The kubelet gives the log of a container only once its status shows that it runs, up to a second later.
+    await printed(pod, "extension-1", /^go-extension event {"eventType":"INVOKE"/m);
+    const log = space.kubectl("logs", "--follow", pod, "-c", "extension-1");
     await space.kubectl("delete", "function.kubelambda.dev", "leaving", "--wait=false");
     assert.match(await log, /^go-extension event {"eventType":"SHUTDOWN".*"shutdownReason":"SPINDOWN"}/m);
   });
