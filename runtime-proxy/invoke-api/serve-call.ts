@@ -7,6 +7,7 @@ import type { RouterMetrics } from "../router-metrics.ts";
 import type { BodyMemory, BodyRoom } from "./body-memory.ts";
 import { errorResponse, InvokeError, throttled } from "./errors.ts";
 import type { FoundFunction } from "./find-function.ts";
+import { findSettled } from "./find-settled.ts";
 import { stateRefusal } from "./function-refusal.ts";
 import { parseInvokeHeaders, type InvokeHeaders, type InvocationTypes } from "./invoke-headers.ts";
 import { announcedBytes, ClientGoneError, discardRest, EVENT_LIMIT_BYTES, readEvent, tooLarge } from "./read-event.ts";
@@ -60,7 +61,7 @@ export function createServeCall(
       metrics.invocationSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
     };
     try {
-      const found = parts.findFunction(encodedName, request);
+      const found = await findSettled(() => parts.findFunction(encodedName, request), clock);
       const headers = parseInvokeHeaders(request, operation.invocationTypes);
       return await serve(parts, operation, { requestId, request, headers, found, finish });
     } catch (error) {

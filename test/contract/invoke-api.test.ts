@@ -242,6 +242,15 @@ describe("Invoke API", () => {
     });
   });
 
+  it("a function that becomes ready while its caller is here is served, and one that only now is heard of", async () => {
+    const late = await world.addFunction({ name: "late", status: { state: "Pending", revisionID: null as never } });
+    const answers = [world.invoke("late"), world.invoke("later")];
+    await world.setStatus(late, { state: "Active", revisionID: "r1" });
+    const later = await world.addFunction({ name: "later" });
+    for (const owner of [late, later]) await world.addEnvironment(owner);
+    for (const answer of await Promise.all(answers)) assert.equal(answer.status, 200, answer.body);
+  });
+
   it("a Failed function is 502 with the reason of its state", async () => {
     await world.addFunction({
       name: "failed",
