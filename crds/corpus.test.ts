@@ -10,8 +10,9 @@ for (const { kind, corpus, parse } of corpusKinds) {
         valueOf(parse(manifestOf(kind, "a", spec)));
       });
     }
-    for (const [index, { says, spec, name }] of corpus.bad.entries()) {
-      it(`refuses ${index}: ${says}`, () => assertSays(parse(manifestOf(kind, name ?? "a", spec)), says));
+    for (const [index, { says, spec, name, of }] of corpus.bad.entries()) {
+      it(`refuses ${index}: ${says}${of === undefined ? "" : ` (${of})`}`, () =>
+        assertSays(parse(manifestOf(kind, name ?? "a", spec)), says));
     }
     for (const [index, { says, from, to }] of corpus.changes.entries()) {
       it(`${says === undefined ? "allows" : "refuses"} change ${index}: ${says ?? "mutable fields"}`, () => {

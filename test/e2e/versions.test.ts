@@ -92,7 +92,7 @@ describe("versions and aliases", () => {
     assert.deepEqual(await space.call("f:1", {}), { ...first, arn: `${arn}:1` });
   });
 
-  it("invoke-api 25, versions-aliases 20: the AWS CLI reaches versions and aliases, and calls are split by weight", async () => {
+  it("invoke-api 25, packages 24, versions-aliases 20: the AWS CLI reaches versions and aliases, and calls are split by weight", async () => {
     await space.apply(version("second", {}), alias("live", { functionVersion: "first" }));
     await ready("version/second", "alias/live");
     for (const args of [
@@ -103,7 +103,8 @@ describe("versions and aliases", () => {
       assert.deepEqual([executed, answer["arn"], answer["text"]], ["1", `${arn}:1`, "one"]);
     }
     const live = await awsInvoke("--function-name", arn, "--qualifier", "live");
-    assert.deepEqual([live.executed, live.answer["arn"]], ["1", `${arn}:live`]);
+    const { executed, answer: told } = live;
+    assert.deepEqual([executed, told["arn"], told["version"]], ["1", `${arn}:live`, "1"]);
     await space.apply(
       alias("live", { functionVersion: "1", routingConfig: { additionalVersionWeights: { "2": 0.3 } } }),
     );

@@ -13,8 +13,13 @@ import type { KubernetesObject } from "../../lib/kubernetes/object.ts";
 /** One page of crds/corpus. */
 export interface Corpus {
   readonly good: readonly { readonly shows: string; readonly spec: object }[];
-  /** `says` is a part of the message, `name` the object's name where it matters. */
-  readonly bad: readonly { readonly says: string; readonly spec: object; readonly name?: string }[];
+  /** `says` is a part of the message, `name` the object's name where it matters, `of` the conformance case that it is of. */
+  readonly bad: readonly {
+    readonly says: string;
+    readonly spec: object;
+    readonly name?: string;
+    readonly of?: string;
+  }[];
   /** Without `says` the change is allowed. */
   readonly changes: readonly { readonly says?: string; readonly from: object; readonly to: object }[];
 }
