@@ -31,14 +31,24 @@ describe("package store in a bucket", () => {
     const { endpoint, region } = server;
     const bucket = { name: "packages", endpoint, region, prefix: "kubelambda/", secretName: "bucket-keys" };
     await space.system.install({ packages: { ...packages, store: "s3", replicas: 2, bucket } });
+    // While it is on its way out the volume's process still answers, and what it is told is not in the bucket.
+    await gone("pod/kubelambda-packages-0");
+    const rollout = ["rollout", "status", "deployment/kubelambda-packages", "--timeout=60s"];
+    await space.system.kubectl(["-n", installNamespace, ...rollout], { timeoutMs: 70_000 });
   });
   after(async function () {
     this.timeout(240_000);
     await space.close();
     await space.system.install();
+    await gone("pods", "-l", "app.kubernetes.io/component=packages,pod-template-hash");
     await space.system.kubectl(["--namespace", installNamespace, "delete", "secret", "bucket-keys"]);
     await server.stop();
   });
+
+  async function gone(...which: readonly string[]): Promise<void> {
+    const wait = ["-n", installNamespace, "wait", "--for=delete", ...which, "--timeout=60s"];
+    await space.system.kubectl(wait, { timeoutMs: 70_000 });
+  }
 
   it("keeps code that functions run, under its digest", async () => {
     await space.serve("inline", nodeFunction('export const handler = async () => "inline";'));
