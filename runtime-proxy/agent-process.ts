@@ -10,6 +10,7 @@ import { createEnvironment } from "./create-environment.ts";
 import { environmentApi } from "./environment-api.ts";
 import type { ExecutionEnvironment } from "./execution-environment.ts";
 import { findExtensions } from "./find-extensions.ts";
+import { IdleMemory } from "./idle-memory.ts";
 import { createRouterProof } from "./invocation-api/router-proof.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
 import { invocationApi } from "./invocation-api/server.ts";
@@ -31,6 +32,8 @@ export interface AgentDeps {
   readonly newId: () => string;
   /** All addresses of a host. */
   readonly resolveHost: (host: string) => Promise<readonly string[]>;
+  /** Gives free memory back to the system, where Node.js was started so that it can; takes some 15 ms. */
+  readonly giveMemoryBack: () => void;
 }
 
 /** For routers to acknowledge a farewell and to take the last answer. */
@@ -51,6 +54,7 @@ export class AgentProcess {
   readonly #runtimeServer: NodeServer;
   readonly #ended = Promise.withResolvers<number>();
   readonly #sockets: ContainerSockets;
+  readonly #idleMemory: IdleMemory;
   #supervisors: Supervisors | undefined;
   #environment: ExecutionEnvironment | undefined;
   #environmentLog: EnvironmentLog | undefined;
@@ -70,6 +74,11 @@ export class AgentProcess {
       () => this.#environmentLog?.requestId,
     );
     this.#sockets = new ContainerSockets(config.runtimeSocket, config.extensionSockets, clock);
+    this.#idleMemory = new IdleMemory({
+      clock,
+      isIdle: () => this.#environment?.state === "ready",
+      giveBack: deps.giveMemoryBack,
+    });
     this.#announcer = new Announcer({
       routerUrls: config.routerUrls,
       readToken: () => readFile(config.tokenFile, "utf8"),
@@ -220,7 +229,9 @@ export class AgentProcess {
     if (refusal !== undefined || this.#environment === undefined) {
       return { ok: false, refusal: refusal ?? { code: "Busy", message: "Cannot invoke: there is no environment" } };
     }
-    return await this.#environment.invoke(invocation);
+    const outcome = await this.#environment.invoke(invocation);
+    this.#idleMemory.called();
+    return outcome;
   }
 
   #announcement(): EnvironmentAnnouncement {
@@ -236,6 +247,7 @@ export class AgentProcess {
 
   #announce(): void {
     this.#sequence += 1;
+    this.#idleMemory.changed();
     this.#announcer.announce(this.#announcement());
   }
 
@@ -252,6 +264,7 @@ export class AgentProcess {
   }
 
   async #end(status: number): Promise<void> {
+    this.#idleMemory.stop();
     this.#sockets.close();
     await Promise.all([
       this.#announcer.whenAcknowledged(farewellLimitMs),

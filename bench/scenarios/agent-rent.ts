@@ -25,8 +25,8 @@ interface Idle {
 
 const file = (name: string): string => fileURLToPath(new URL(`../systems/${name}`, import.meta.url));
 const mebibyte = 1024 * 1024;
-/** From the last process's start to the reading: garbage of the start is collected or will stay. */
-const idleMs = 2000;
+/** From the last process's start to the reading: what the start left behind is given back or will stay. */
+const idleMs = 4000;
 const agent = "agent";
 
 /** What every execution environment pays for its agent. */
