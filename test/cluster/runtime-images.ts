@@ -14,6 +14,7 @@ export type TestImage =
   | "kubelambda.test/runtime/nodejs24.x:1"
   | "kubelambda.test/runtime/nodejs22.x:1"
   | "kubelambda.test/runtime/python3.11:1"
+  | "kubelambda.test/runtime/python3.13:1"
   | "kubelambda.test/runtime/java17:1"
   | "kubelambda.test/runtime/provided.al2023:1";
 
@@ -63,6 +64,7 @@ const recipes: Readonly<Record<TestImage, Recipe>> = {
   "kubelambda.test/runtime/nodejs24.x:1": managedRuntime("nodejs24.x"),
   "kubelambda.test/runtime/nodejs22.x:1": managedRuntime("nodejs22.x"),
   "kubelambda.test/runtime/python3.11:1": managedRuntime("python3.11"),
+  "kubelambda.test/runtime/python3.13:1": managedRuntime("python3.13"),
   "kubelambda.test/runtime/java17:1": managedRuntime("java17"),
   "kubelambda.test/runtime/provided.al2023:1": { folder: "provided.al2023", config: lambdaConfig("without") },
 };

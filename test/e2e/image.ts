@@ -12,6 +12,7 @@ export const runtimeImages = {
   "nodejs24.x": "kubelambda.test/runtime/nodejs24.x:1",
   "nodejs22.x": "kubelambda.test/runtime/nodejs22.x:1",
   "python3.11": "kubelambda.test/runtime/python3.11:1",
+  "python3.13": "kubelambda.test/runtime/python3.13:1",
   java17: "kubelambda.test/runtime/java17:1",
   "provided.al2023": "kubelambda.test/runtime/provided.al2023:1",
 } as const satisfies Record<string, TestImage>;
