@@ -3,7 +3,8 @@ import express from "express";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
-import type { HttpHandler, HttpRequest, HttpResponse } from "./handler.ts";
+import { refuseBadRequests, type BadRequest } from "./bad-request.ts";
+import type { HttpHandler, HttpRequest, HttpResponse, SentRequest } from "./handler.ts";
 
 export interface ServerOptions {
   readonly handler: HttpHandler;
@@ -12,6 +13,8 @@ export interface ServerOptions {
   readonly port: number;
   /** Answers what the handler threw; the thrown thing goes to the log, not to the client. */
   readonly onError: (error: unknown, request: HttpRequest) => HttpResponse;
+  /** Answers what is no HTTP/1.1 request, before the connection is closed; default: the status alone. */
+  readonly onBadRequest?: (problem: BadRequest) => HttpResponse;
   /** Line and headers together, bytes; default 16 KiB. */
   readonly maxHeaderBytes?: number;
   /** Longest wait for a request's headers and body, ms; default 60,000. */
@@ -37,9 +40,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       requestTimeout,
       headersTimeout: Math.min(30_000, requestTimeout),
       keepAliveTimeout: 75_000,
+      // A call may be silent for 15 minutes: probes keep what lies between from forgetting its connection.
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
     },
     app as (req: IncomingMessage, res: ServerResponse) => void,
   );
+  refuseBadRequests(server, options.onBadRequest);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);
@@ -71,6 +78,18 @@ function toRequest(req: IncomingMessage, signal: AbortSignal): HttpRequest {
     headers: req.headers as Record<string, string | undefined>,
     body: req,
     signal,
+    sent: toSent(req, mark < 0 ? "" : url.slice(mark + 1)),
+  };
+}
+
+function toSent({ rawHeaders, httpVersion, socket }: IncomingMessage, query: string): SentRequest {
+  return {
+    query,
+    headers: rawHeaders,
+    httpVersion,
+    remoteAddress: socket.remoteAddress ?? "",
+    localPort: socket.localPort ?? 0,
+    isEncrypted: "encrypted" in socket,
   };
 }
 
@@ -81,12 +100,16 @@ async function send(response: HttpResponse, req: IncomingMessage, res: ServerRes
   const { body } = response;
   res.statusCode = response.status;
   if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
-    if (body !== undefined) res.setHeader("content-length", Buffer.byteLength(body));
-    else if (response.status !== 204) res.setHeader("content-length", 0);
+    if (hasBody(response.status)) res.setHeader("content-length", body === undefined ? 0 : Buffer.byteLength(body));
     res.end(req.method === "HEAD" ? undefined : body);
     return;
   }
   await pipeline(body, res);
+}
+
+/** These statuses end with their headers. Source: RFC 9110, 15.3.5 and 15.4.5. */
+function hasBody(status: number): boolean {
+  return status !== 204 && status !== 304;
 }
 
 async function stopServer(server: Server, deadlineMs: number): Promise<void> {

@@ -12,6 +12,22 @@ export interface HttpRequest {
   readonly body: Readable;
   /** Aborted when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;
+  /** What the members above leave out; absent where no socket is behind the request. */
+  readonly sent?: SentRequest;
+}
+
+/** A request as it came over its connection. */
+export interface SentRequest {
+  /** Without its `?`. */
+  readonly query: string;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  /** `1.0` or `1.1`. */
+  readonly httpVersion: string;
+  /** IP address of the other end. */
+  readonly remoteAddress: string;
+  readonly localPort: number;
+  readonly isEncrypted: boolean;
 }
 
 export interface HttpResponse {
