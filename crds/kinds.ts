@@ -46,6 +46,8 @@ const reason: PrinterColumn = {
   priority: 1,
 };
 
+const url: PrinterColumn = { name: "URL", type: "string", jsonPath: ".status.functionURL", priority: 1 };
+
 export const kindDefinitions: readonly KindDefinition[] = [
   {
     ...functionKind,
@@ -64,6 +66,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
       reason,
       { name: "Memory", type: "integer", jsonPath: ".spec.memorySize", priority: 1 },
       { name: "Timeout", type: "integer", jsonPath: ".spec.timeout", priority: 1 },
+      url,
     ],
   },
   {
@@ -98,6 +101,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
       ready,
       age,
       reason,
+      url,
     ],
     scale: {
       specReplicasPath: ".spec.provisionedConcurrencyConfig.provisionedConcurrentExecutions",

@@ -144,6 +144,10 @@ const specShape = z.object({
     .optional()
     .describe("Where events go that could not be processed"),
   functionURLConfig: functionURLConfigSchema.optional(),
+  recursiveLoop: z
+    .enum(["Allow", "Terminate"])
+    .optional()
+    .describe("What becomes of a chain of calls that comes back to this function for the 17th time; default Terminate"),
   loggingConfig: loggingConfigSchema.optional(),
   tracingConfig: z.object({ mode: z.enum(["Active", "PassThrough"]).default("PassThrough") }).optional(),
   fileSystemConfigs: z.array(fileSystemConfigSchema).max(1).meta({ "x-kubernetes-list-type": "atomic" }).optional(),

@@ -21,28 +21,34 @@ export const functionEventInvokeConfigSchema = z
   })
   .describe("Asynchronous invocation");
 
-const list = (max: number) => z.array(text(253, 1)).max(max).meta({ "x-kubernetes-list-type": "atomic" }).optional();
+const corsList = (longest: number) =>
+  z.array(text(longest, 1)).max(100).meta({ "x-kubernetes-list-type": "atomic" }).optional();
+
+/** Source: Lambda API model, Cors. */
+const corsSchema = z
+  .object({
+    allowCredentials: z.boolean().default(false),
+    allowHeaders: corsList(1024),
+    allowMethods: z
+      .array(z.enum(["*", "GET", "PUT", "HEAD", "POST", "PATCH", "DELETE"]))
+      .max(6)
+      .meta({ "x-kubernetes-list-type": "atomic" })
+      .optional(),
+    allowOrigins: corsList(253),
+    exposeHeaders: corsList(1024),
+    maxAge: z.int().min(0).max(86400).default(0).describe("s"),
+  })
+  .describe("Answers preflight requests in the function's place, and replaces its CORS headers");
+export type Cors = z.output<typeof corsSchema>;
 
 export const functionURLConfigSchema = z
   .object({
     authType: z.enum(["NONE", "AWS_IAM"]),
     invokeMode: z.enum(["BUFFERED", "RESPONSE_STREAM"]).default("BUFFERED"),
-    cors: z
-      .object({
-        allowCredentials: z.boolean().default(false),
-        allowHeaders: list(100),
-        allowMethods: z
-          .array(z.enum(["*", "GET", "PUT", "HEAD", "POST", "PATCH", "DELETE"]))
-          .max(6)
-          .meta({ "x-kubernetes-list-type": "atomic" })
-          .optional(),
-        allowOrigins: list(100),
-        exposeHeaders: list(100),
-        maxAge: z.int().min(0).max(86400).default(0).describe("s"),
-      })
-      .optional(),
+    cors: corsSchema.optional(),
   })
   .describe("An HTTP endpoint of its own");
+export type FunctionURLConfig = z.output<typeof functionURLConfigSchema>;
 
 export const provisionedConcurrencyConfigSchema = z
   .object({

@@ -14,16 +14,16 @@ interface ParserError extends NodeJS.ErrnoException {
 
 /** `toResponse`: its body is a text; absent: the status alone. The connection is closed either way. */
 export function refuseBadRequests(server: Server, toResponse?: (problem: BadRequest) => HttpResponse): void {
-  const unanswered = new WeakMap<Duplex, Set<IncomingMessage>>();
-  server.prependListener("request", (req: IncomingMessage, res: ServerResponse) => {
-    const requests = unanswered.get(req.socket) ?? new Set();
-    unanswered.set(req.socket, requests.add(req));
-    res.once("close", () => requests.delete(req));
+  const unanswered = new WeakMap<Duplex, Set<ServerResponse>>();
+  server.prependListener("request", ({ socket }: IncomingMessage, res: ServerResponse) => {
+    const responses = unanswered.get(socket) ?? new Set();
+    unanswered.set(socket, responses.add(res));
+    res.once("close", () => responses.delete(res));
   });
   server.on("clientError", (error: ParserError, socket) => {
     const problem = problemOf(error);
     // Bytes after a whole request are another's: an answer to them would be read as that request's.
-    const isAwaited = [...(unanswered.get(socket) ?? [])].some(({ complete }) => complete);
+    const isAwaited = [...(unanswered.get(socket) ?? [])].some(({ req, headersSent }) => req.complete || headersSent);
     if (problem === undefined || isAwaited || !socket.writable) socket.destroy();
     else socket.end(toText(toResponse?.(problem) ?? { status: statusOf[problem] }));
   });
