@@ -6,6 +6,7 @@ import type { Logger } from "../lib/logger.ts";
 import { ConcurrencyLedger } from "./domain/concurrency.ts";
 import type { EnvironmentDirectory } from "./domain/environment.ts";
 import type { FunctionDirectory } from "./domain/function-facts.ts";
+import { TraceSampler } from "./domain/trace-header.ts";
 import { AgentConnections } from "./environments/agent-connections.ts";
 import { createAnnouncementServer } from "./environments/announcement-server.ts";
 import { createClaims } from "./environments/claims.ts";
@@ -17,6 +18,7 @@ import { createInvokeWithResponseStream } from "./invoke-api/invoke-with-respons
 import { createInvoke } from "./invoke-api/invoke.ts";
 import { createInvocationRunner } from "./invoke-api/run-invocation.ts";
 import { createInvokeApi } from "./invoke-api/server.ts";
+import { createBeginTrace } from "./invoke-api/trace-header.ts";
 import { LoadReporter } from "./load-reporter.ts";
 import type { RouterConfig } from "./router-config.ts";
 import { createRouterMetrics, type RouterMetrics } from "./router-metrics.ts";
@@ -87,9 +89,13 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     operatorUrl: config.KUBELAMBDA_OPERATOR_URL.replace(/\/$/, ""),
     readToken: options.readOperatorToken,
   });
+  const sampler = new TraceSampler();
+  const beginTrace = createBeginTrace({ sampler, nowMs: () => clock.nowMs(), draw: options.draw });
   functions.onChange((uid, facts) => {
-    if (facts === undefined) ledger.removeFunction(uid);
-    else ledger.setFunction(uid, facts.namespace, facts.reservedConcurrency);
+    if (facts === undefined) {
+      ledger.removeFunction(uid);
+      sampler.forget(uid);
+    } else ledger.setFunction(uid, facts.namespace, facts.reservedConcurrency);
     pool.functionChanged(uid);
   });
   options.environments.onChange((podUid, pod) => {
@@ -115,7 +121,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     domain: config.KUBELAMBDA_DOMAIN,
   });
   const bodyTimeoutMs = config.KUBELAMBDA_BODY_TIMEOUT_MS;
-  const invokeParts = { findFunction, runner, ledger, bodyMemory, clock, log, metrics, bodyTimeoutMs };
+  const invokeParts = { findFunction, runner, ledger, bodyMemory, beginTrace, clock, log, metrics, bodyTimeoutMs };
   return {
     invokeApi: createInvokeApi({
       invoke: createInvoke(invokeParts),

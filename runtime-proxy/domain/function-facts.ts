@@ -25,6 +25,10 @@ export interface FunctionFacts {
   readonly timeoutSeconds: number;
   /** Absent: the function shares what the account has not reserved. */
   readonly reservedConcurrency?: number;
+  /** Tracing mode Active: calls without a sampling decision get one. */
+  readonly isTraced?: boolean;
+  /** A chain of calls may come back to it without end. */
+  readonly allowsLoops?: boolean;
   /** Why environments do not come up, as the function's conditions say. */
   readonly trouble?: { readonly reason: string; readonly message: string };
 }

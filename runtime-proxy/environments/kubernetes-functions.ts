@@ -176,6 +176,8 @@ export function toFacts({ metadata, spec, status }: Stored<FunctionObject>, regi
     ...(status?.stateReasonCode !== undefined && { stateReasonCode: status.stateReasonCode }),
     ...(status?.revisionID !== undefined && { revisionID: status.revisionID }),
     ...(spec.reservedConcurrentExecutions !== undefined && { reservedConcurrency: spec.reservedConcurrentExecutions }),
+    ...(spec.tracingConfig?.mode === "Active" && { isTraced: true }),
+    ...(spec.recursiveLoop === "Allow" && { allowsLoops: true }),
     ...(trouble !== undefined && { trouble: { reason: trouble.reason, message: trouble.message } }),
   };
 }

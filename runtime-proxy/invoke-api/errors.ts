@@ -6,11 +6,13 @@ export const invokeErrorStatus = {
   InvalidParameterValueException: 400,
   ValidationException: 400,
   InvalidRequestContentException: 400,
+  RecursiveInvocationException: 400,
   ResourceNotFoundException: 404,
   UnknownOperationException: 404,
   RequestTimeoutException: 408,
   ResourceConflictException: 409,
   RequestTooLargeException: 413,
+  SerializedRequestEntityTooLargeException: 413,
   TooManyRequestsException: 429,
   ServiceException: 500,
   InvalidRuntimeException: 502,
@@ -24,6 +26,7 @@ export type InvokeErrorCode = keyof typeof invokeErrorStatus;
 const capitalMessage: ReadonlySet<InvokeErrorCode> = new Set([
   "ResourceNotFoundException",
   "ServiceException",
+  "RecursiveInvocationException",
   "InvalidRuntimeException",
   "InvalidZipFileException",
 ]);

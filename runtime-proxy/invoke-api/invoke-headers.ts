@@ -8,6 +8,8 @@ export interface InvokeHeaders {
   readonly wantsLogTail: boolean;
   /** Base64 of a JSON object, as sent. */
   readonly clientContext?: string;
+  /** Passed on to the runtime. */
+  readonly tenantId?: string;
 }
 
 /** What an operation allows. */
@@ -21,11 +23,13 @@ const longestClientContext = 3583;
 export function parseInvokeHeaders({ headers }: HttpRequest, invocationTypes: InvocationTypes): InvokeHeaders {
   const invocationType = headers["x-amz-invocation-type"] ?? "RequestResponse";
   const logType = headers["x-amz-log-type"] ?? "None";
+  const tenantId = headers["x-amz-tenant-id"];
   const broken = [
     ...(invocationTypes.includes(invocationType)
       ? []
       : [brokenEnum(invocationType, "invocationType", invocationTypes)]),
     ...(logTypes.includes(logType) ? [] : [brokenEnum(logType, "logType", logTypes)]),
+    ...(tenantId === undefined ? [] : brokenTenantId(tenantId)),
   ];
   if (broken.length > 0) throw new InvokeError("ValidationException", validationMessage(broken));
   if (invocationType === "Event") {
@@ -38,11 +42,25 @@ export function parseInvokeHeaders({ headers }: HttpRequest, invocationTypes: In
     invocationType: invocationType === "DryRun" ? "DryRun" : "RequestResponse",
     wantsLogTail: logType === "Tail",
     ...(clientContext !== undefined && { clientContext }),
+    ...(tenantId !== undefined && { tenantId }),
   };
 }
 
 function brokenEnum(value: string, member: string, allowed: readonly string[]): string {
   return constraint(value, member, `Member must satisfy enum value set: [${allowed.join(", ")}]`);
+}
+
+/** Source: Lambda API model, TenantId. */
+const tenantIdPattern = /^[a-zA-Z0-9._:/=+\-@ ]+$/;
+const longestTenantId = 256;
+
+function brokenTenantId(tenantId: string): readonly string[] {
+  const pattern = "[a-zA-Z0-9\\._:\\/=+\\-@ ]+";
+  const rules = [
+    ...(tenantIdPattern.test(tenantId) ? [] : [`Member must satisfy regular expression pattern: ${pattern}`]),
+    ...(tenantId.length <= longestTenantId ? [] : [`Member must have length less than or equal to ${longestTenantId}`]),
+  ];
+  return rules.map((rule) => constraint(tenantId.slice(0, 2 * longestTenantId), "tenantId", rule));
 }
 
 function checkClientContext(clientContext: string): void {

@@ -43,6 +43,7 @@ function world(): {
     metrics: createRouterMetrics({ running: () => 0, bodyBytes: () => 0, waitingBodies: () => 0 }),
     log: silentLogger,
     bodyTimeoutMs: 1000,
+    beginTrace: () => "Root=1-2-3",
     ...{ ledger, bodyMemory, clock },
   });
   const request: HttpRequest = {

@@ -29,20 +29,29 @@ export function tooLarge(): InvokeError {
 /** Reads the event whole and checks it piece by piece as it arrives, so that a large one never holds up other calls. */
 export async function readEvent(body: Readable, timeoutMs: number, clock: Clock): Promise<Buffer> {
   const check = new JsonCheck();
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  await readAll(body, { timeoutMs, clock }, (chunk) => {
-    bytes += chunk.length;
-    if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
-    check.push(chunk);
-    chunks.push(chunk);
-  });
-  if (bytes === 0) return emptyEvent;
-  const event = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes);
+  const event = await readWhole(body, { timeoutMs, clock }, (chunk) => check.push(chunk));
+  if (event.length === 0) return emptyEvent;
   const verdict = check.end();
   if (!verdict.ok) throw notJson(verdict.message);
   if (!isUtf8(event)) throw notJson("Invalid UTF-8");
   return event;
+}
+
+/** Reads a body whole, to the bound of an event. */
+export async function readWhole(
+  body: Readable,
+  limits: ReadLimits,
+  onChunk: (chunk: Buffer) => void = () => undefined,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  await readAll(body, limits, (chunk) => {
+    bytes += chunk.length;
+    if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
+    onChunk(chunk);
+    chunks.push(chunk);
+  });
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes);
 }
 
 function notJson(problem: string): InvokeError {
@@ -50,7 +59,7 @@ function notJson(problem: string): InvokeError {
   return new InvokeError("InvalidRequestContentException", prefix + problem);
 }
 
-interface ReadLimits {
+export interface ReadLimits {
   readonly timeoutMs: number;
   readonly clock: Clock;
 }

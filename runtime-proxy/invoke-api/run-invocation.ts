@@ -21,6 +21,7 @@ export interface AdmittedInvocation {
   readonly traceId: string;
   readonly wantsLogTail: boolean;
   readonly clientContext?: string;
+  readonly tenantId?: string;
 }
 
 export interface RunInvocationParts {
@@ -136,6 +137,7 @@ function toAgentCall(call: AdmittedInvocation): AgentCall {
       [invocationHeaders.functionArn]: call.invokedArn,
       ...(call.wantsLogTail && { [invocationHeaders.logType]: "Tail" }),
       ...(call.clientContext !== undefined && { [invocationHeaders.clientContext]: call.clientContext }),
+      ...(call.tenantId !== undefined && { [invocationHeaders.tenantId]: call.tenantId }),
     },
     event: call.event,
     timeoutMs: longestRunMs(call.facts),

@@ -12,13 +12,14 @@ import { stateRefusal } from "./function-refusal.ts";
 import { parseInvokeHeaders, type InvokeHeaders, type InvocationTypes } from "./invoke-headers.ts";
 import { announcedBytes, ClientGoneError, discardRest, EVENT_LIMIT_BYTES, readEvent, tooLarge } from "./read-event.ts";
 import type { AdmittedInvocation } from "./run-invocation.ts";
-import { traceHeader } from "./trace-header.ts";
+import type { BeginTrace } from "./trace-header.ts";
 
 /** What every operation that runs a function needs. */
 export interface ServeCallParts {
   readonly findFunction: (encodedName: string, request: HttpRequest) => FoundFunction;
   readonly ledger: ConcurrencyLedger;
   readonly bodyMemory: BodyMemory;
+  readonly beginTrace: BeginTrace;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: RouterMetrics;
@@ -38,48 +39,76 @@ export interface Served {
   readonly result: string | Promise<string>;
 }
 
+/** How one request becomes a call; every step throws the InvokeError that the caller is told. */
+export interface CallSteps {
+  find(): FoundFunction;
+  /** Whether the caller may; absent: everybody may. */
+  authorize?(found: FoundFunction): Promise<void>;
+  readHeaders(): InvokeHeaders;
+  /** Memory that the event may take; undefined: unknown before it has been read. */
+  announcedBytes(): number | undefined;
+  readEvent(call: { readonly requestId: string; readonly traceId: string }): Promise<Buffer>;
+  run(call: AdmittedInvocation): Promise<Served>;
+  refuse(error: InvokeError, requestId: string): HttpResponse;
+}
+
 interface Call {
   readonly requestId: string;
-  readonly request: HttpRequest;
+  readonly traceId: string;
   readonly headers: InvokeHeaders;
   readonly found: FoundFunction;
+  readonly steps: CallSteps;
   /** Counts the call, once, when it has come to its end. */
   readonly finish: (result: string) => void;
 }
 
-/** Serves one operation: finds the function, takes in the event, admits and runs the call, and answers what goes wrong. */
+/** Serves one operation of the Invoke API. */
 export function createServeCall(
   parts: ServeCallParts,
   operation: Operation,
 ): (encodedName: string, request: HttpRequest) => Promise<HttpResponse> {
-  const { metrics, clock } = parts;
-  return async (encodedName, request) => {
-    const requestId = randomUUID();
-    const startedMs = clock.monotonicMs();
-    const finish = (result: string): void => {
-      metrics.invocations.inc({ result });
-      metrics.invocationSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
-    };
-    try {
-      const found = await findSettled(() => parts.findFunction(encodedName, request), clock);
-      const headers = parseInvokeHeaders(request, operation.invocationTypes);
-      return await serve(parts, operation, { requestId, request, headers, found, finish });
-    } catch (error) {
-      return await refuse(parts, { requestId, request, error, finish });
-    }
-  };
+  return (encodedName, request) =>
+    serveCall(parts, request, {
+      find: () => parts.findFunction(encodedName, request),
+      readHeaders: () => parseInvokeHeaders(request, operation.invocationTypes),
+      announcedBytes: () => announcedBytes(request),
+      readEvent: () => readEvent(request.body, parts.bodyTimeoutMs, parts.clock),
+      run: (call) => operation.run(call),
+      refuse: errorResponse,
+    });
 }
 
-async function serve(parts: ServeCallParts, operation: Operation, call: Call): Promise<HttpResponse> {
-  const room = await takeRoom(parts, announcedBytes(call.request));
+/** Finds the function, takes in the event, admits and runs the call, and answers what goes wrong. */
+export async function serveCall(parts: ServeCallParts, request: HttpRequest, steps: CallSteps): Promise<HttpResponse> {
+  const { metrics, clock } = parts;
+  const requestId = randomUUID();
+  const startedMs = clock.monotonicMs();
+  const finish = (result: string): void => {
+    metrics.invocations.inc({ result });
+    metrics.invocationSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
+  };
   try {
-    const event = await readEvent(call.request.body, parts.bodyTimeoutMs, parts.clock);
+    const found = await findSettled(() => steps.find(), clock);
+    await steps.authorize?.(found);
+    const headers = steps.readHeaders();
+    const traceId = parts.beginTrace(found.facts, request.headers["x-amzn-trace-id"]);
+    return await serve(parts, { requestId, traceId, headers, found, steps, finish });
+  } catch (error) {
+    return await refuse(parts, { requestId, request, error, steps, finish });
+  }
+}
+
+async function serve(parts: ServeCallParts, call: Call): Promise<HttpResponse> {
+  const { steps } = call;
+  const room = await takeRoom(parts, steps.announcedBytes());
+  try {
+    const event = await steps.readEvent(call);
     room.shrinkTo(event.length);
     if (call.headers.invocationType === "DryRun") {
       call.finish("dry_run");
       return { status: 204, headers: { "x-amzn-requestid": call.requestId } };
     }
-    return await admitAndRun(parts, operation, { ...call, event });
+    return await admitAndRun(parts, { ...call, event });
   } finally {
     room.release();
   }
@@ -94,11 +123,7 @@ async function takeRoom({ bodyMemory }: ServeCallParts, bytes = EVENT_LIMIT_BYTE
   throw throttled("ConcurrentInvocationLimitExceeded", cause);
 }
 
-async function admitAndRun(
-  { ledger, clock }: ServeCallParts,
-  operation: Operation,
-  call: Call & { readonly event: Buffer },
-): Promise<HttpResponse> {
+async function admitAndRun({ ledger }: ServeCallParts, call: Call & { readonly event: Buffer }): Promise<HttpResponse> {
   const { facts, invokedArn } = call.found;
   const refusal = stateRefusal(facts);
   if (refusal !== undefined) throw refusal;
@@ -108,13 +133,11 @@ async function admitAndRun(
     ledger.leave(facts.uid);
     call.finish(result);
   };
-  const { requestId, event } = call;
-  const { wantsLogTail, clientContext } = call.headers;
-  const traceId = traceHeader(call.request.headers["x-amzn-trace-id"], clock.nowMs());
-  const optional = clientContext !== undefined && { clientContext };
+  const { requestId, traceId, event } = call;
+  const { invocationType: _, ...headers } = call.headers;
   let served: Served;
   try {
-    served = await operation.run({ requestId, facts, invokedArn, event, traceId, wantsLogTail, ...optional });
+    served = await call.steps.run({ requestId, facts, invokedArn, event, traceId, ...headers });
   } catch (error) {
     ledger.leave(facts.uid);
     throw error;
@@ -128,10 +151,14 @@ interface Refused {
   readonly requestId: string;
   readonly request: HttpRequest;
   readonly error: unknown;
+  readonly steps: Pick<CallSteps, "refuse">;
   readonly finish: (result: string) => void;
 }
 
-async function refuse(parts: ServeCallParts, { requestId, request, error, finish }: Refused): Promise<HttpResponse> {
+async function refuse(
+  parts: ServeCallParts,
+  { requestId, request, error, steps, finish }: Refused,
+): Promise<HttpResponse> {
   if (error instanceof ClientGoneError) {
     finish("client_gone");
     throw error;
@@ -142,7 +169,7 @@ async function refuse(parts: ServeCallParts, { requestId, request, error, finish
   write("Invocation refused", { requestId, code: known.code, error: known.message, cause: known.cause });
   // Who did not send in time gets no more of it.
   if (known.code !== "RequestTimeoutException") await discardRest(request.body, parts.clock);
-  return errorResponse(known, requestId);
+  return steps.refuse(known, requestId);
 }
 
 function internalError(requestId: string, cause: unknown): InvokeError {

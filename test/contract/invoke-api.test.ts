@@ -266,8 +266,8 @@ describe("Invoke API", () => {
     const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
     const kept = await world.invoke("hello", "{}", { "x-amzn-trace-id": trace });
     const made = await world.invoke("hello");
-    assert.equal(agent.calls[0]?.headers["x-amzn-trace-id"], trace);
-    assert.equal(kept.headers["x-amzn-trace-id"], trace);
+    assert.match(String(agent.calls[0]?.headers["x-amzn-trace-id"]), new RegExp(`^${trace};Lineage=1:[0-9a-f]{8}:0$`));
+    assert.equal(kept.headers["x-amzn-trace-id"], agent.calls[0]?.headers["x-amzn-trace-id"]);
     assert.match(String(agent.calls[1]?.headers["x-amzn-trace-id"]), /^Root=1-[0-9a-f]{8}-[0-9a-f]{24};/);
     assert.equal(made.headers["x-amzn-trace-id"], agent.calls[1]?.headers["x-amzn-trace-id"]);
   });
