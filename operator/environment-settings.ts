@@ -6,6 +6,8 @@ export interface EnvironmentSettings {
   readonly agentCommand: readonly string[];
   readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
   readonly packagesUrl: string;
+  /** Of the caches on the nodes before it; empty: there are none. */
+  readonly cacheUrl: string;
   /** Where agents announce themselves. */
   readonly routerUrl: string;
   /** Public keys of the routers, as formatPublicKey() writes them. */

@@ -224,6 +224,7 @@ function environmentSettings(
     agentCommand: config.KUBELAMBDA_AGENT_COMMAND,
     imagePullPolicy: config.KUBELAMBDA_IMAGE_PULL_POLICY,
     packagesUrl: config.KUBELAMBDA_PACKAGES_URL,
+    cacheUrl: config.KUBELAMBDA_CACHE_URL,
     routerUrl: config.KUBELAMBDA_ROUTER_URL,
     routerKeys,
     cpuPolicy: config.KUBELAMBDA_CPU_POLICY,

@@ -38,6 +38,8 @@ export const operatorConfigSchema = z.object({
   /** JSON: runtime identifier → image and state. */
   KUBELAMBDA_RUNTIMES_FILE: z.string().default("/etc/kubelambda/runtimes.json"),
   KUBELAMBDA_PACKAGES_URL: z.url(),
+  /** Of the caches on the nodes; empty: there are none. */
+  KUBELAMBDA_CACHE_URL: z.union([z.literal(""), z.url()]).default(""),
   /** Where agents announce themselves. */
   KUBELAMBDA_ROUTER_URL: z.url(),
   KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: z

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import { unzippedLimitBytes } from "./packages/archive-limits.ts";
 import { hexOfDigest } from "./packages/digest.ts";
-import { downloadPackage } from "./packages/download.ts";
+import { downloadPackage, type Download } from "./packages/download.ts";
 import { InflateBudget } from "./packages/inflate-budget.ts";
 import { MergeTarget } from "./packages/merge-target.ts";
 import { unpackArchive } from "./packages/unpack.ts";
@@ -14,6 +14,8 @@ export interface AssembleOptions {
   readonly environment: Pick<EnvironmentDocument, "code" | "layers">;
   /** Of the package store: `http(s)://host:port`. */
   readonly packagesUrl: string;
+  /** Of the node's cache before it; empty or absent: there is none. */
+  readonly cacheUrl?: string | undefined;
   readonly readToken: () => Promise<string>;
   /** Code goes here; must be there if there is code or a layer. Downloads pass through a directory within. */
   readonly taskDirectory: string;
@@ -34,6 +36,7 @@ export interface AssembledPackage {
   readonly name: string;
   readonly digest: string;
   readonly zippedBytes: number;
+  readonly from: Download["from"];
   readonly unzippedBytes: number;
   readonly entries: number;
   /** Since the start. */
@@ -134,8 +137,8 @@ async function bringInOrder(run: Run, wanted: readonly Wanted[], directory: stri
     for (const each of downloads) {
       const downloaded = await each;
       const unpacked = await explain(downloaded, () => unpackArchive(downloaded.path, target, run.budget));
-      const { name, digest, zippedBytes, downloadedAfterMs } = downloaded;
-      done.push({ name, digest, zippedBytes, downloadedAfterMs, ...unpacked, unpackedAfterMs: run.elapsedMs() });
+      const { name, digest, bytes: zippedBytes, from, downloadedAfterMs } = downloaded;
+      done.push({ name, digest, zippedBytes, from, downloadedAfterMs, ...unpacked, unpackedAfterMs: run.elapsedMs() });
     }
     return done;
   } catch (error) {
@@ -145,20 +148,20 @@ async function bringInOrder(run: Run, wanted: readonly Wanted[], directory: stri
   }
 }
 
-interface Downloaded extends Wanted {
+interface Downloaded extends Wanted, Download {
   readonly path: string;
-  readonly zippedBytes: number;
   readonly downloadedAfterMs: number;
 }
 
 async function download({ options, signal, elapsedMs }: Run, wanted: Wanted, path: string): Promise<Downloaded> {
-  const { packagesUrl: baseUrl, readToken } = options;
+  const { packagesUrl: baseUrl, cacheUrl, readToken } = options;
   const { digest } = wanted;
-  const zippedBytes = await explain(wanted, async () => {
+  const download = await explain(wanted, async () => {
     if (hexOfDigest(digest) === undefined) throw new Error("the digest is not sha256:<64 hex digits>");
-    return await downloadPackage({ baseUrl, digest, path, readToken, signal, limitBytes: unzippedLimitBytes });
+    const at = { baseUrl, cacheUrl, readToken };
+    return await downloadPackage({ ...at, digest, path, signal, limitBytes: unzippedLimitBytes });
   });
-  return { ...wanted, path, zippedBytes, downloadedAfterMs: elapsedMs() };
+  return { ...wanted, ...download, path, downloadedAfterMs: elapsedMs() };
 }
 
 async function explain<T>({ name, digest }: Wanted, step: () => Promise<T>): Promise<T> {
@@ -207,9 +210,10 @@ async function makeScratch(directory: string): Promise<string> {
 export async function assembleMain(env: NodeJS.ProcessEnv): Promise<void> {
   try {
     const { packages, totalMs } = await assemble(readOptions(env));
-    const names = packages.map(({ name, zippedBytes, unpackedAfterMs }) => ({
+    const names = packages.map(({ name, zippedBytes, from, unpackedAfterMs }) => ({
       name,
       zippedBytes,
+      from,
       unpackedAfterMs: Math.round(unpackedAfterMs),
     }));
     process.stdout.write(
@@ -243,6 +247,7 @@ function readOptions(env: NodeJS.ProcessEnv): AssembleOptions {
   return {
     environment: parseEnvironment(read("KUBELAMBDA_ENVIRONMENT")),
     packagesUrl: read("KUBELAMBDA_PACKAGES_URL"),
+    cacheUrl: env["KUBELAMBDA_CACHE_URL"],
     readToken: () => readFile(tokenFile, "utf8"),
     taskDirectory: env["KUBELAMBDA_TASK_DIRECTORY"] ?? "/var/task",
     layersDirectory: env["KUBELAMBDA_LAYERS_DIRECTORY"] ?? "/opt",

@@ -6,7 +6,6 @@ import { Agent, request } from "undici";
 import { z } from "zod";
 import { audiences, ports } from "../crds/wire/routes.ts";
 import { startServer } from "../lib/http/express.ts";
-import { jsonResponse, type HttpHandler } from "../lib/http/handler.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import { createLogger } from "../lib/logger.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
@@ -14,8 +13,9 @@ import { openBucketStore } from "./packages/bucket-store.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
 import { createS3Fetcher } from "./packages/fetch-s3.ts";
 import { createUrlFetcher } from "./packages/fetch-url.ts";
+import { createHealthHandler } from "./packages/health.ts";
 import { ImageLookups } from "./packages/image-lookups.ts";
-import { createPackagesMetrics, type PackagesMetrics } from "./packages/metrics.ts";
+import { createPackagesMetrics } from "./packages/metrics.ts";
 import { Resolver } from "./packages/resolver.ts";
 import { answerUnexpected, createPackagesHandler } from "./packages/server.ts";
 import type { PackagesLog } from "./packages/server-log.ts";
@@ -172,16 +172,6 @@ async function openStore(config: PackagesConfig, onDamaged: (digest: string) => 
   });
   const cacheBytes = config.KUBELAMBDA_PACKAGES_CACHE_BYTES;
   return await openBucketStore({ bucket, directory, cacheBytes, elapsedMs: () => performance.now(), onDamaged });
-}
-
-function createHealthHandler(metrics: PackagesMetrics): HttpHandler {
-  return async ({ path }) => {
-    if (path === "/healthz" || path === "/readyz") return jsonResponse(200, { ok: true });
-    if (path !== "/metrics")
-      return jsonResponse(404, { code: "NotFound", message: `Cannot serve "${path}": no such path` });
-    const { registry } = metrics;
-    return { status: 200, headers: { "content-type": registry.contentType }, body: await registry.metrics() };
-  };
 }
 
 /** Runs the process in a cluster until SIGTERM or SIGINT. */

@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "packages                    package store (in a cluster)",
     run: async () => (await import("../../runtime-proxy/packages.ts")).packagesMain(process.env),
   },
+  cache: {
+    summary: "cache                       a node's copies of packages (in a cluster)",
+    run: async () => (await import("../../runtime-proxy/cache.ts")).cacheMain(process.env),
+  },
   fetch: {
     summary: "fetch                       one source that takes a tenant's Secret (in a pod of the tenant's)",
     run: async () => (await import("../../runtime-proxy/fetch.ts")).fetchMain(process.env),

@@ -1,12 +1,11 @@
 /** A package store in a bucket, which any number of processes share. Every object of the bucket is written once or removed, never changed. */
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { Readable } from "node:stream";
-import { BucketCache } from "./bucket-cache.ts";
+import type { Readable } from "node:stream";
 import { BucketError, type Bucket } from "./bucket.ts";
 import { collectBucket, keys } from "./collect-bucket.ts";
+import { ContentCache } from "./content-cache.ts";
 import { hexOfDigest } from "./digest.ts";
-import { damagedError, streamVerified } from "./read-verified.ts";
 import { Recent } from "./recent.ts";
 import { StagedFile } from "./staged-file.ts";
 import type { ByteRange, CollectReport, PackageFacts, PackageStore, StagedContent } from "./store.ts";
@@ -43,16 +42,16 @@ const rememberMs = 30_000;
  */
 export async function openBucketStore(options: BucketStoreOptions): Promise<PackageStore> {
   const { directory, cacheBytes: limitBytes } = options;
-  return new BucketStore(options, await BucketCache.open({ directory, limitBytes }));
+  return new BucketStore(options, await ContentCache.open({ directory, limitBytes }));
 }
 
 class BucketStore implements PackageStore {
   readonly #options: BucketStoreOptions;
-  readonly #cache: BucketCache;
+  readonly #cache: ContentCache;
   readonly #metadata: Recent<Metadata>;
   readonly #readers: Recent<true>;
 
-  constructor(options: BucketStoreOptions, cache: BucketCache) {
+  constructor(options: BucketStoreOptions, cache: ContentCache) {
     this.#options = options;
     this.#cache = cache;
     this.#metadata = new Recent(rememberMs, options.elapsedMs);
@@ -128,18 +127,15 @@ class BucketStore implements PackageStore {
     const facts = await this.find(digest);
     const hex = hexOfDigest(digest);
     if (facts === undefined || hex === undefined) return undefined;
-    const opened = await this.#cache.open(hex, () => this.#options.bucket.get(keys.content(hex)));
-    if (opened === "missing") {
-      this.#metadata.delete(hex);
-      return undefined;
-    }
-    if (opened === "damaged") {
-      await this.#removeDamaged(hex);
-      return failing(damagedError(hex));
-    }
-    // Only this copy is damaged: the next read fetches it again.
-    const onDamaged = () => this.#cache.drop(hex);
-    return streamVerified(hex, opened, range ?? { start: 0, end: facts.zippedBytes - 1 }, onDamaged);
+    const stream = await this.#cache.read({
+      hex,
+      bytes: facts.zippedBytes,
+      range: range ?? { start: 0, end: facts.zippedBytes - 1 },
+      fetch: () => this.#options.bucket.get(keys.content(hex)),
+      onFetchedDamaged: () => this.#removeDamaged(hex),
+    });
+    if (stream === undefined) this.#metadata.delete(hex);
+    return stream;
   }
 
   async collect(
@@ -186,14 +182,6 @@ class BucketStore implements PackageStore {
     await this.#cache.drop(hex);
     this.#options.onDamaged?.(`sha256:${hex}`);
   }
-}
-
-function failing(error: Error): Readable {
-  return new Readable({
-    read() {
-      this.destroy(error);
-    },
-  });
 }
 
 const emptyContent = bytesContent(Buffer.alloc(0));

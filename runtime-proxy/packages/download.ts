@@ -1,6 +1,6 @@
 /** Brings a package from the store to a local file. On the path of every cold start: node:http by getBuiltinModule loads ten times faster than undici. */
 import { createHash, type Hash } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { open, type FileHandle } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { routes } from "../../crds/wire/routes.ts";
@@ -11,6 +11,8 @@ const http = process.getBuiltinModule("node:http");
 export interface DownloadRequest {
   /** Of the package store: `http(s)://host:port`. */
   readonly baseUrl: string;
+  /** Of the node's cache, which is asked first and once: whatever it says, the store has the last word. Empty: there is none. */
+  readonly cacheUrl?: string | undefined;
   /** `sha256:<hex>` */
   readonly digest: string;
   /** File to make. */
@@ -27,20 +29,31 @@ export interface DownloadRequest {
   readonly silenceMs?: number;
 }
 
+export interface Download {
+  readonly bytes: number;
+  /** Who had the last of them. */
+  readonly from: "cache" | "store";
+}
+
+/** Of a cache, ms: where a node has none, packets to its Service are dropped without a word. */
+const cacheConnectMs = 250;
+const cacheSilenceMs = 5000;
+
 interface Progress {
   readonly file: FileHandle;
   hash: Hash;
   bytes: number;
 }
 
-/** Returns the bytes of the verified content. What breaks is continued where it broke; throws PackageError when no try is left. */
-export async function downloadPackage(wanted: DownloadRequest): Promise<number> {
+/** Brings verified content. What breaks is continued where it broke; throws PackageError when no try is left. */
+export async function downloadPackage(wanted: DownloadRequest): Promise<Download> {
   const file = await open(wanted.path, "wx", 0o600);
   const progress: Progress = { file, hash: createHash("sha256"), bytes: 0 };
   try {
+    if (await tryCache(wanted, progress)) return { bytes: progress.bytes, from: "cache" };
     for (let attempt = 1; ; attempt++) {
       const failure = await tryOnce(wanted, progress);
-      if (failure === undefined) return progress.bytes;
+      if (failure === undefined) return { bytes: progress.bytes, from: "store" };
       const isFinal = failure.code !== "StoreUnavailable" && failure.code !== "DigestMismatch";
       if (isFinal || wanted.signal.aborted || attempt >= (wanted.tries ?? 6)) throw failure;
       await sleep((wanted.firstWaitMs ?? 50) * 2 ** (attempt - 1), undefined, { signal: wanted.signal }).catch(
@@ -52,7 +65,19 @@ export async function downloadPackage(wanted: DownloadRequest): Promise<number> 
   }
 }
 
-async function tryOnce(wanted: DownloadRequest, progress: Progress): Promise<PackageError | undefined> {
+async function tryCache(wanted: DownloadRequest, progress: Progress): Promise<boolean> {
+  const { cacheUrl: baseUrl } = wanted;
+  if (baseUrl === undefined || baseUrl === "") return false;
+  const request = { ...wanted, baseUrl, connectMs: cacheConnectMs, silenceMs: cacheSilenceMs };
+  return (await tryOnce(request, progress)) === undefined;
+}
+
+interface Try extends DownloadRequest {
+  /** Longest wait for a connection once the host's address is known, ms; default: as for any other silence. */
+  readonly connectMs?: number;
+}
+
+async function tryOnce(wanted: Try, progress: Progress): Promise<PackageError | undefined> {
   try {
     const answer = await ask(wanted, progress.bytes);
     await take(wanted, progress, answer);
@@ -66,7 +91,7 @@ async function tryOnce(wanted: DownloadRequest, progress: Progress): Promise<Pac
 }
 
 async function ask(
-  { baseUrl, digest, readToken, signal, silenceMs = 10_000 }: DownloadRequest,
+  { baseUrl, digest, readToken, signal, silenceMs = 10_000, connectMs }: Try,
   from: number,
 ): Promise<IncomingMessage> {
   const url = new URL(routes.object(digest), baseUrl);
@@ -78,7 +103,18 @@ async function ask(
     request.once("timeout", () =>
       request.destroy(new PackageError("StoreUnavailable", `the package store was silent for ${silenceMs} ms`)),
     );
+    if (connectMs !== undefined) limitConnecting(request, connectMs);
     request.once("error", reject);
+  });
+}
+
+function limitConnecting(request: ClientRequest, connectMs: number): void {
+  const late = (): void =>
+    void request.destroy(new PackageError("StoreUnavailable", `no connection within ${connectMs} ms`));
+  request.once("socket", (socket) => {
+    let timer: NodeJS.Timeout | undefined;
+    socket.once("connectionAttempt", () => (timer = setTimeout(late, connectMs)));
+    for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(timer));
   });
 }
 

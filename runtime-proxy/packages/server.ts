@@ -1,5 +1,4 @@
 /** The package store over HTTP: resolve and references for the operator, objects for the namespaces that may read them. */
-import { Readable } from "node:stream";
 import {
   referencesSchema,
   resolveRequestSchema,
@@ -14,12 +13,12 @@ import type { TokenIdentity, TokenVerifier } from "../../lib/http/service-accoun
 import type { ImageLookups } from "./image-lookups.ts";
 import { Limiter } from "./limiter.ts";
 import type { PackagesMetrics } from "./metrics.ts";
-import { decideRange } from "./range.ts";
 import { refusal, refuseMethod, refuseToken } from "./refusals.ts";
 import { answerOf } from "./resolve-answer.ts";
 import type { Resolver } from "./resolver.ts";
+import { serveContent, toObject } from "./serve-content.ts";
 import type { PackagesLog } from "./server-log.ts";
-import type { PackageFacts, PackageStore } from "./store.ts";
+import type { PackageStore } from "./store.ts";
 import { UploadSlots } from "./upload-slots.ts";
 import { takeUpload, uploadsOfNamespace } from "./uploads.ts";
 
@@ -49,8 +48,6 @@ const referencesLimitBytes = 32 * 1024 * 1024;
 /** Larger bodies are held in memory one at a time. */
 const largeBodyBytes = 4 * 1024 * 1024;
 
-const objectPath = new RegExp(`^${routes.object("sha256:")}([0-9a-f]{64})$`);
-
 export function createPackagesHandler(options: PackagesServerOptions): HttpHandler {
   const largeBodies = new Limiter(1);
   const uploads = new UploadSlots(uploadsOfNamespace);
@@ -72,10 +69,7 @@ export function createPackagesHandler(options: PackagesServerOptions): HttpHandl
       if (method !== "POST") return refuseMethod(method, path, "POST");
       return await takeUpload(options, uploads, request);
     }
-    const hex = objectPath.exec(path)?.[1];
-    if (hex === undefined) return refusal("NotFound", `Cannot serve "${path.slice(0, 200)}": no such path`);
-    if (method !== "GET" && method !== "HEAD") return refuseMethod(method, path, "GET, HEAD");
-    return await serveObject(options, request, `sha256:${hex}`);
+    return await toObject(request, (digest) => serveObject(options, request, digest));
   };
 }
 
@@ -165,33 +159,10 @@ async function serveObject(
   if (!check.ok) return refuseToken(check.reason);
   const facts = (await mayRead(options, check.identity, digest)) ? await options.store.find(digest) : undefined;
   if (facts === undefined) return refuseObject(digest, check.identity);
-  const tag = `"${digest}"`;
-  const ifRange = request.headers["if-range"];
-  const wanted = decideRange(
-    ifRange === undefined || ifRange === tag ? request.headers["range"] : undefined,
-    facts.zippedBytes,
-  );
-  const headers = { "content-type": "application/zip", "accept-ranges": "bytes", etag: tag };
-  if (wanted.type === "unsatisfiable") {
-    const message = `Cannot read that range: package "${digest}" has ${facts.zippedBytes} bytes`;
-    return jsonResponse(416, { code: "BadRequest", message }, { "content-range": `bytes */${facts.zippedBytes}` });
-  }
-  const range = wanted.type === "part" ? wanted.range : { start: 0, end: facts.zippedBytes - 1 };
-  const body = request.method === "HEAD" ? Readable.from([]) : await options.store.read(digest, range);
-  if (body === undefined) return refuseObject(digest, check.identity);
-  options.metrics.servedBytes.inc(request.method === "HEAD" ? 0 : range.end - range.start + 1);
-  return {
-    status: wanted.type === "part" ? 206 : 200,
-    headers: { ...headers, ...lengthHeaders(range, facts, wanted.type === "part") },
-    body,
-  };
-}
-
-function lengthHeaders({ start, end }: { start: number; end: number }, { zippedBytes }: PackageFacts, isPart: boolean) {
-  return {
-    "content-length": String(end - start + 1),
-    ...(isPart && { "content-range": `bytes ${start}-${end}/${zippedBytes}` }),
-  };
+  const served = await serveContent(options.store, request, facts);
+  if (served === undefined) return refuseObject(digest, check.identity);
+  options.metrics.servedBytes.inc(served.bytes);
+  return served.response;
 }
 
 async function mayRead(

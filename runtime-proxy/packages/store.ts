@@ -37,22 +37,27 @@ export interface CollectReport {
   readonly kept: number;
 }
 
-export interface PackageStore {
+/** What it takes to serve packages: a store's part, and all that a cache before it has. `test/contract/package-reader-suite.ts` holds both to it. */
+export interface PackageReader {
+  /** What there is to read under a digest; undefined when nothing. Reads no content. */
+  find(digest: string): Promise<Pick<PackageFacts, "digest" | "zippedBytes"> | undefined>;
+  /**
+   * Streams the content or a range within it; undefined when there is none. The last bytes come only after the digest of the
+   * whole was compared: if it differs the stream fails, and what was read is kept no longer.
+   */
+  read(digest: string, range?: ByteRange): Promise<Readable | undefined>;
+}
+
+export interface PackageStore extends PackageReader {
   stage(): Promise<StagedContent>;
   /** Makes staged content visible under its digest, whole and durable, or not at all. Content that is there already stays. */
   commit(staged: StagedContent, checked: Pick<PackageFacts, "unzippedBytes" | "extensions">): Promise<PackageFacts>;
-  /** What the store holds under a digest; undefined when nothing. Reads no content. */
   find(digest: string): Promise<PackageFacts | undefined>;
   /** Reads the content and compares its digest: damaged content is moved aside, and false like what is missing. */
   verify(digest: string): Promise<boolean>;
   /** Lets a namespace read the content and marks it as needed now; false when there is none. */
   grant(digest: string, namespace: string, nowMs: number): Promise<boolean>;
   mayRead(digest: string, namespace: string): Promise<boolean>;
-  /**
-   * Streams the content or a range within it; undefined when there is none. The last bytes come only after the digest of the
-   * whole was compared: if it differs the stream fails, and the content is moved aside.
-   */
-  read(digest: string, range?: ByteRange): Promise<Readable | undefined>;
   /** Removes what no namespace refers to any more and was last resolved more than `graceMs` ago. */
   collect(references: ReadonlyMap<string, ReadonlySet<string>>, graceMs: number, nowMs: number): Promise<CollectReport>;
 }

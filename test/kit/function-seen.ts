@@ -40,6 +40,7 @@ export const environmentSettings: EnvironmentSettings = {
   agentCommand: ["node", "/kubelambda/agent.cjs"],
   imagePullPolicy: "IfNotPresent",
   packagesUrl: "http://packages:8200",
+  cacheUrl: "",
   routerUrl: "http://router:19002",
   routerKeys: ["key-1", "key-2"],
   cpuPolicy: "burst",

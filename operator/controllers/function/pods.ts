@@ -114,6 +114,7 @@ function assembleContainer(
     env: [
       environmentVariable,
       { name: "KUBELAMBDA_PACKAGES_URL", value: settings.packagesUrl },
+      ...(settings.cacheUrl === "" ? [] : [{ name: "KUBELAMBDA_CACHE_URL", value: settings.cacheUrl }]),
       { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/packages` },
       { name: "KUBELAMBDA_TASK_DIRECTORY", value: "/var/task" },
       { name: "KUBELAMBDA_LAYERS_DIRECTORY", value: "/opt" },
