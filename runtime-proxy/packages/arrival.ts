@@ -71,18 +71,16 @@ export class Arrival {
   }
 
   async *#pieces(handle: FileHandle, { start, end }: ByteRange): AsyncGenerator<Buffer, void, undefined> {
-    let held: Buffer | undefined;
     for (let position = start; position <= end;) {
       const there = Math.min(await this.#bytesAfter(position), end + 1);
       const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, there - position));
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
       if (bytesRead === 0) throw damagedError(this.#options.hex);
-      if (held !== undefined) yield held;
-      held = buffer.subarray(0, bytesRead);
       position += bytesRead;
+      // The last piece waits until the whole was compared.
+      if (position > end) await this.ended;
+      yield buffer.subarray(0, bytesRead);
     }
-    await this.ended;
-    if (held !== undefined) yield held;
   }
 
   /** Of the file, once there are more than these. */

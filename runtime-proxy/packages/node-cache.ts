@@ -48,7 +48,9 @@ export class NodeCache {
     const { digest, zippedBytes: bytes } = facts;
     const hex = hexOfDigest(digest) ?? "";
     if (!content.hasRoomFor(hex, bytes)) {
-      throw new CacheFullError(`Cannot keep package "${digest}": its ${bytes} bytes do not fit beside what is on its way`);
+      throw new CacheFullError(
+        `Cannot keep package "${digest}": its ${bytes} bytes do not fit beside what is on its way`,
+      );
     }
     return await content.read({
       ...{ hex, bytes, range: range ?? { start: 0, end: bytes - 1 } },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { describePackageReader } from "./package-reader-suite.ts";
 import type { PackageFacts, PackageStore } from "../../runtime-proxy/packages/store.ts";
 
 /** What the suite needs of an implementation beside the store itself. */
@@ -25,8 +26,8 @@ async function put(store: PackageStore, bytes: Buffer = content): Promise<Packag
   return await store.commit(staged, { unzippedBytes: 7, extensions: ["a.sh"] });
 }
 
-async function readAll(store: PackageStore, range?: { start: number; end: number }): Promise<Buffer | undefined> {
-  const stream = await store.read(digest, range);
+async function readAll(store: PackageStore): Promise<Buffer | undefined> {
+  const stream = await store.read(digest);
   return stream === undefined ? undefined : Buffer.concat((await stream.toArray()) as Buffer[]);
 }
 
@@ -35,6 +36,19 @@ const refer = (...namespaces: string[]): Map<string, Set<string>> =>
 
 /** Holds an implementation to the words of `PackageStore`. */
 export function describePackageStore(name: string, create: () => Promise<PackageStoreFixture>): void {
+  describePackageReader(name, async () => {
+    const fixture = await create();
+    const { store } = fixture;
+    return {
+      reader: store,
+      put: async (bytes) => (await put(store, bytes)).digest,
+      damage: (damaged) => fixture.damage(damaged),
+      lose: async () => void (await store.collect(new Map(), 0, Date.now() + hourMs)),
+      afterDamage: "missing",
+      remove: () => fixture.remove(),
+    };
+  });
+
   describe(`package store: ${name}`, () => {
     let fixture: PackageStoreFixture;
     beforeEach(async () => void (fixture = await create()));
@@ -82,19 +96,6 @@ export function describePackageStore(name: string, create: () => Promise<Package
       assert.deepEqual(await readAll(store), content);
     });
 
-    const ranges: Record<string, { start: number; end: number }> = {
-      "the first byte": { start: 0, end: 0 },
-      "the last byte": { start: content.length - 1, end: content.length - 1 },
-      "a piece across the store's own pieces": { start: 200_000, end: 900_001 },
-      "a piece at the end": { start: 1_000_000, end: content.length - 1 },
-    };
-    for (const [what, range] of Object.entries(ranges)) {
-      it(`reads ${what}`, async () => {
-        await put(fixture.store);
-        assert.deepEqual(await readAll(fixture.store, range), content.subarray(range.start, range.end + 1));
-      });
-    }
-
     it("lets a namespace read after it was granted, also for the next process", async () => {
       const { store } = fixture;
       await put(store);
@@ -106,34 +107,14 @@ export function describePackageStore(name: string, create: () => Promise<Package
       assert.equal(await (await fixture.reopen()).mayRead(digest, "team-a"), true);
     });
 
-    it("has nothing to grant, find, verify or read of what is missing", async () => {
+    it("has nothing to grant, find or verify of what is missing", async () => {
       const { store } = fixture;
       for (const unknown of [missing, "sha256:../../etc/passwd", ""]) {
         assert.equal(await store.grant(unknown, "team-a", startMs), false);
         assert.equal(await store.mayRead(unknown, "team-a"), false);
         assert.equal(await store.find(unknown), undefined);
         assert.equal(await store.verify(unknown), false);
-        assert.equal(await store.read(unknown), undefined);
       }
-    });
-
-    it("fails a read of damaged content before its last bytes, and then has it no more", async () => {
-      await put(fixture.store);
-      await fixture.damage(digest);
-      const stream = await fixture.store.read(digest);
-      assert.ok(stream !== undefined);
-      let bytes = 0;
-      await assert.rejects(async () => {
-        for await (const chunk of stream as AsyncIterable<Buffer>) bytes += chunk.length;
-      }, /damaged/);
-      assert.ok(bytes < content.length);
-      assert.equal(await fixture.store.find(digest), undefined);
-    });
-
-    it("fails a read of a range when other bytes are damaged", async () => {
-      await put(fixture.store);
-      await fixture.damage(digest);
-      await assert.rejects(readAll(fixture.store, { start: 0, end: 10 }), /damaged/);
     });
 
     it("finds damage when asked to verify, and takes the content again", async () => {
@@ -213,14 +194,6 @@ export function describePackageStore(name: string, create: () => Promise<Package
     it("collects nothing that was committed just now and has no reader yet", async () => {
       await put(fixture.store);
       assert.equal((await fixture.store.collect(new Map(), hourMs, Date.now())).kept, 1);
-    });
-
-    it("lets a read that has begun end while the content is collected", async () => {
-      await put(fixture.store);
-      const stream = await fixture.store.read(digest);
-      await fixture.store.collect(new Map(), 0, Date.now() + hourMs);
-      assert.deepEqual(Buffer.concat((await stream?.toArray()) as Buffer[]), content);
-      assert.equal(await fixture.store.find(digest), undefined);
     });
 
     it("removes only what is unused of many", async () => {
