@@ -126,8 +126,8 @@ export class ContentCache {
     return await arrival;
   }
 
-  async #begin({ hex, fetch, onFetchedDamaged }: ContentRead): Promise<Arrival | undefined> {
-    await this.#evict(this.#arrivingBytes());
+  async #begin({ hex, bytes, fetch, onFetchedDamaged }: ContentRead): Promise<Arrival | undefined> {
+    await this.#evict(this.#arrivingBytes() + bytes);
     const body = await fetch();
     if (body === undefined) return undefined;
     const staged = await this.stage().catch((error: unknown) => {

@@ -37,7 +37,7 @@ export interface Download {
 
 /** Of a cache, ms: where a node has none, packets to its Service are dropped without a word. */
 const cacheConnectMs = 250;
-const cacheSilenceMs = 5000;
+const cacheSilenceMs = 2000;
 
 interface Progress {
   readonly file: FileHandle;

@@ -30,7 +30,7 @@ export interface HttpObjectSourceOptions {
   readonly url: string;
   /** Ends what is running. */
   readonly signal: AbortSignal;
-  /** Longest wait for headers, and silence within a body, ms; default 2500: whoever waits can ask the store itself. */
+  /** Longest wait for headers, and silence within a body, ms; default 1500: whoever waits can ask the store itself. */
   readonly silenceMs?: number;
 }
 
@@ -39,7 +39,7 @@ export class HttpObjectSource implements ObjectSource {
   readonly #agent: Agent;
 
   constructor(options: HttpObjectSourceOptions) {
-    const { silenceMs = 2500 } = options;
+    const { silenceMs = 1500 } = options;
     this.#options = options;
     this.#agent = new Agent({
       connections: 64,
