@@ -11,6 +11,8 @@ export const labels = {
   functionUid: "kubelambda.dev/function-uid",
   /** `status.revisionID` of the Function that the environment runs. */
   revision: "kubelambda.dev/revision",
+  /** `status.configurationID` of the Function when the environment was made: while equal, it may stand in for one of a newer revision. */
+  configuration: "kubelambda.dev/configuration",
   /** The Layer object's uid, on each of its versions. */
   layerUid: "kubelambda.dev/layer-uid",
   /** The number of a function's published version, on the snapshot that holds it. */

@@ -10,6 +10,8 @@ import { keyOf } from "../lib/kubernetes/object.ts";
 import { FIELD_MANAGER } from "../crds/names.ts";
 import { ConfigMaps } from "./config-maps.ts";
 import { ImageResolver } from "./controllers/function/image-resolver.ts";
+import { RuntimeImages } from "./controllers/function/runtime-images.ts";
+import { entryOf } from "./controllers/function/runtime-table.ts";
 import { functionController } from "./controllers/function/controller.ts";
 import type { FunctionSettings } from "./controllers/function/decide.ts";
 import { layerController } from "./controllers/layer/controller.ts";
@@ -67,6 +69,12 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   });
   const { hasContainers } = dependencies;
   const images = hasContainers ? imageResolver(options, fetchPods, (key) => functions.wake(key)) : undefined;
+  const runtimeImages = hasContainers
+    ? runtimeImagesOf(options, (image) => {
+        for (const object of caches.functions.list())
+          if (entryOf(dependencies.runtimes, object.spec.runtime)?.image === image) functions.wake(keyOf(object));
+      })
+    : undefined;
   const resolvers = createPackageResolvers({
     ...{ store: packageStore, caches, clock, draw },
     secretFetch: hasContainers ? secretFetch(options, fetchPods) : undefined,
@@ -124,7 +132,17 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const { code, content, grants } = resolvers;
   const { region } = settings;
   const functions = new Controller(
-    functionController({ caches, configMaps, resolver: code, grants, images, healthOf, settings, clock }),
+    functionController({
+      caches,
+      configMaps,
+      resolver: code,
+      grants,
+      images,
+      runtimeImages,
+      healthOf,
+      settings,
+      clock,
+    }),
     shell,
   );
   const layers = new Controller(
@@ -138,6 +156,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     wakes.stop();
     resolvers.stop();
     images?.stop();
+    runtimeImages?.stop();
     fetchPods.stop();
     numbers.stop();
     const controllers = [functions, layers, ...others];
@@ -185,6 +204,19 @@ function imageResolver(options: LeadershipOptions, pods: FetchPods, onChange: (k
     recheckMs: config.KUBELAMBDA_IMAGE_RECHECK_SECONDS * 1000,
     onChange,
     onError: (error) => log.warn("Package store does not answer for an image", { error }),
+  });
+}
+
+function runtimeImagesOf(
+  { config, dependencies }: LeadershipOptions,
+  onChange: (image: string) => void,
+): RuntimeImages {
+  const { packageStore, clock, draw, log } = dependencies;
+  return new RuntimeImages({
+    resolveImage: (request, signal) => packageStore.resolveImage(request, signal),
+    ...{ clock, draw, onChange },
+    freshMs: config.KUBELAMBDA_IMAGE_RECHECK_SECONDS * 1000,
+    onError: (error) => log.warn("Package store does not answer for a runtime's image", { error }),
   });
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { runtimeStates } from "./controllers/function/runtime-table.ts";
 import { agentNodeOptions } from "./environment-settings.ts";
 import { ports } from "../crds/wire/routes.ts";
 import { booleanVariable, integerVariable } from "../lib/config.ts";
@@ -94,8 +95,14 @@ export type OperatorConfig = z.infer<typeof operatorConfigSchema>;
 /** The chart's table of runtimes, as its file holds it. */
 export const runtimesSchema = z.record(
   z.string(),
-  z.object({
-    image: z.string().min(1),
-    state: z.enum(["supported", "deprecated", "blocked"]).default("supported"),
-  }),
+  z
+    .object({
+      image: z.string().min(1).optional(),
+      state: z.enum(runtimeStates).default("supported"),
+      deprecationDate: z.iso.date().optional(),
+    })
+    .refine(
+      ({ image, state }) => image !== undefined || state === "updateBlocked",
+      "image is needed unless state is updateBlocked",
+    ),
 );

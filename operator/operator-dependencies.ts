@@ -2,7 +2,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { TokenVerifier } from "../lib/http/service-account-token.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import type { Logger } from "../lib/logger.ts";
-import type { RuntimeTable } from "./controllers/function/served-fields.ts";
+import type { RuntimeTable } from "./controllers/function/runtime-table.ts";
 import type { PackageStoreClient } from "./package-store.ts";
 
 /** What the operator is given: a cluster's in `operatorMain`, others in local mode. */

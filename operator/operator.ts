@@ -18,7 +18,7 @@ import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { createLogger, type Logger } from "../lib/logger.ts";
 import { createMetricsRegistry, metricsHandler } from "../lib/metrics.ts";
 import type { NotServedObject } from "./controllers/not-served/decide.ts";
-import type { RuntimeTable } from "./controllers/function/served-fields.ts";
+import type { RuntimeTable } from "./controllers/function/runtime-table.ts";
 import { createHttpPackageStore } from "./http-package-store.ts";
 import { LeaderRole } from "./leader-role.ts";
 import { cachesOf, createOperatorCaches } from "./operator-caches.ts";

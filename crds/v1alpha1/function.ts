@@ -230,6 +230,10 @@ export const functionStatusSchema = z.object({
   resolvedImageURI: text(1200).optional().describe("Image by digest that environments run"),
   codeSize: z.int().min(0).optional().describe("Zipped, bytes"),
   revisionID: text(64).optional().describe("Changes exactly when environments must be replaced"),
+  configurationID: text(64)
+    .optional()
+    .describe("Stays when only the installation's part of an environment changes, e.g. its runtime's image"),
+  runtimeImage: text(1200).optional().describe("Image of the runtime that environments run; of packageType Zip"),
   version: text(32).optional(),
   layers: z
     .array(z.object({ name: text(2048), version: z.int().min(1), digest: text(80) }))

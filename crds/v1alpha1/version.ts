@@ -41,6 +41,7 @@ export const versionStatusSchema = z.object({
   description: text(256).optional(),
   createdDate: dateTime().optional().describe("When it was published"),
   runtime: text(128).optional(),
+  runtimeImage: text(1200).optional().describe("Image of the runtime, by digest; it stays whatever the chart names"),
   handler: text(128).optional(),
   memorySize: z.int().min(0).optional().describe("MB"),
   timeout: z.int().min(0).optional().describe("s"),

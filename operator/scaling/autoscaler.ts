@@ -7,6 +7,7 @@ import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import { keyOf, type Stored } from "../../lib/kubernetes/object.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { Health } from "../controllers/function/conditions.ts";
+import type { Recipe } from "../controllers/function/recipe.ts";
 import { functionKeyOf } from "../controllers/version/version-function.ts";
 import type { EnvironmentSettings } from "../environment-settings.ts";
 import type { Pod } from "../pod.ts";
@@ -198,7 +199,11 @@ export class Autoscaler {
           keepAliveMs: idleTimeoutSeconds === undefined ? keepAliveMs : idleTimeoutSeconds * 1000,
         },
       }),
-      environments: environments.map((state) => ({ ...state, ageMs: clock.nowMs() - state.createdAtMs })),
+      environments: environments.map((state) => ({
+        ...state,
+        ageMs: clock.nowMs() - state.createdAtMs,
+        standsIn: recipe !== undefined && standsInFor(recipe, state),
+      })),
       replicas: this.#board.of(object.metadata.uid, revisionID),
       creating: revisionID === undefined ? 0 : scaling.creating(revisionID),
       asked: scaling.asked,
@@ -261,6 +266,12 @@ export class Autoscaler {
     this.#scalings.set(uid, known);
     return known;
   }
+}
+
+/** It differs from what is made now in what the installation sets alone. */
+function standsInFor({ configurationID, document }: Recipe, state: EnvironmentState): boolean {
+  const isSame = configurationID !== undefined && state.configurationID === configurationID;
+  return isSame && state.revisionID !== document.revisionID;
 }
 
 function functionUidOf({ metadata }: Stored<Pod>): string {

@@ -47,6 +47,49 @@ const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> =
     seen: seen({ replicas: [replica({ needed: 3 })], creating: 2, environments: [environment("a")] }),
     want: { create: 0 },
   },
+  "keeps what stands in until its successor runs, and makes one also where nobody calls": {
+    seen: seen({
+      environments: [environment("a", { revisionID: "old", standsIn: true })],
+      replicas: [replica({ idle: { a: 5 } })],
+    }),
+    want: { create: 1, release: [] },
+  },
+  "makes as many as calls need beside what stands in": {
+    seen: seen({
+      environments: ["a", "b", "c"].map((uid) => environment(uid, { revisionID: "old", standsIn: true })),
+      replicas: [replica({ needed: 3 })],
+    }),
+    want: { create: 3, release: [] },
+  },
+  "asks back what stands in as its successors run, what is idle first": {
+    seen: seen({
+      environments: [
+        ...["a", "b", "c"].map((uid) => environment(uid, { revisionID: "old", standsIn: true })),
+        environment("x"),
+        environment("y", { phase: "starting" }),
+      ],
+      replicas: [replica({ needed: 2, idle: { b: 9, c: 2 } })],
+    }),
+    want: { create: 0, release: ["b", "c"] },
+  },
+  "asks all back that stands in once nobody needs it and a successor runs": {
+    seen: seen({
+      environments: [environment("a", { revisionID: "old", standsIn: true }), environment("x")],
+      replicas: [replica({ idle: { a: 5, x: 1 } })],
+    }),
+    want: { create: 0, release: ["a"] },
+  },
+  "keeps what stands in while its successors do not come up": {
+    seen: seen({
+      environments: [
+        environment("a", { revisionID: "old", standsIn: true }),
+        environment("x", { phase: "failed", revisionID: "new" }),
+      ],
+      replicas: [replica({ needed: 1 })],
+      backOffMs: 1000,
+    }),
+    want: { create: 0, release: [], remove: ["x"] },
+  },
   "counts environments that still start": {
     seen: seen({ replicas: [replica({ needed: 1 })], environments: [environment("a", { phase: "starting" })] }),
     want: { create: 0 },

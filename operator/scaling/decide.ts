@@ -17,6 +17,8 @@ export interface EnvironmentSeen {
   readonly revisionID: string;
   readonly phase: EnvironmentPhase;
   readonly ageMs: number;
+  /** Of a former revision with the configuration of the target: it serves calls until one of the target runs. */
+  readonly standsIn?: boolean;
 }
 
 /** What one router said last about the function. */
@@ -90,7 +92,9 @@ function decideCreate(
 ) {
   if (target === undefined || seen.backOffMs > 0) return 0;
   const usable = alive.filter(({ uid, revisionID }) => revisionID === target.revisionID && !release.has(uid));
-  const wanted = Math.min(neededOf(seen.replicas), target.maxEnvironments);
+  // What stands in goes when it has a successor, also where nobody calls.
+  const least = alive.some(({ uid, standsIn }) => standsIn === true && !release.has(uid)) ? 1 : 0;
+  const wanted = Math.min(Math.max(neededOf(seen.replicas), least), target.maxEnvironments);
   return Math.max(0, Math.min(wanted - usable.length - seen.creating, seen.createAtOnce));
 }
 
@@ -98,11 +102,25 @@ function decideRelease(seen: ScalingSeen, alive: readonly EnvironmentSeen[]): Re
   const { target, replicas, asked } = seen;
   const release = new Set(uidsOf(alive.filter(({ uid }) => asked.has(uid))));
   if (target === undefined || replicas.length === 0 || !seen.mayRelease) return release;
-  for (const { uid, revisionID } of alive) if (revisionID !== target.revisionID) release.add(uid);
+  const kept = keptStandIns(seen, alive, target);
+  for (const { uid, revisionID } of alive) if (revisionID !== target.revisionID && !kept.has(uid)) release.add(uid);
   const current = alive.filter(({ uid }) => !release.has(uid));
   const surplus = Math.max(0, current.length - neededOf(replicas));
   for (const { uid } of idleLongest(current, target, replicas).slice(0, surplus)) release.add(uid);
   return release;
+}
+
+/** All until the first successor runs, then as many as it still takes to serve the calls; what nobody uses goes first. */
+function keptStandIns(
+  { replicas, asked }: ScalingSeen,
+  alive: readonly EnvironmentSeen[],
+  target: ScalingTarget,
+): ReadonlySet<string> {
+  const standIns = alive.filter(({ uid, standsIn }) => standsIn === true && !asked.has(uid));
+  const running = alive.filter(({ revisionID, phase }) => revisionID === target.revisionID && phase === "running");
+  const count = running.length === 0 ? standIns.length : Math.max(0, neededOf(replicas) - running.length);
+  const busyFirst = standIns.toSorted((a, b) => idleForMs(a.uid, replicas) - idleForMs(b.uid, replicas));
+  return new Set(uidsOf(busyFirst.slice(0, count)));
 }
 
 /** Those that nobody has used for the keep-alive, longest first; then those that never got to run. */

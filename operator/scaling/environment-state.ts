@@ -15,6 +15,8 @@ export interface EnvironmentState {
   readonly uid: string;
   readonly name: string;
   readonly revisionID: string;
+  /** Absent: it stands in for no other revision. */
+  readonly configurationID?: string | undefined;
   readonly phase: EnvironmentPhase;
   readonly createdAtMs: number;
   /** Present when it failed, or waits for something that an administrator has to mend. */
@@ -45,7 +47,9 @@ const shortLifeMs = 5000;
 export function environmentState(pod: Stored<Pod>): EnvironmentState {
   const { uid, name, creationTimestamp } = pod.metadata;
   const revisionID = pod.metadata.labels?.[labels.revision] ?? "";
-  const base = { uid, name, revisionID, createdAtMs: Date.parse(creationTimestamp), isSlowToMend: false };
+  const configurationID = pod.metadata.labels?.[labels.configuration];
+  const createdAtMs = Date.parse(creationTimestamp);
+  const base = { uid, name, revisionID, configurationID, createdAtMs, isSlowToMend: false };
   if (pod.metadata.deletionTimestamp !== undefined) return { ...base, phase: "terminating" };
   const failure = startFailure(pod);
   if (failure !== undefined) return { ...base, phase: "failed", failure, isSlowToMend: true };

@@ -1,6 +1,6 @@
 /** What the router reports to the operator: absolute numbers, so that a lost report costs nothing. */
 import type { FunctionLoad } from "../../crds/wire/load-report.ts";
-import { isIdle, isReleased, type Environment } from "./environment.ts";
+import { isIdle, isReleased, type Environment, type EnvironmentPod } from "./environment.ts";
 import type { FunctionFacts } from "./function-facts.ts";
 
 export interface FunctionDemand {
@@ -25,8 +25,8 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
   const idle: { podUid: string; idleForMs: number }[] = [];
   const released: string[] = [];
   for (const environment of demand.environments) {
-    const { podUid, revisionID } = environment.pod;
-    if (environment.isInUse && revisionID === facts.revisionID) running += 1;
+    const { podUid } = environment.pod;
+    if (environment.isInUse && serves(environment.pod, facts)) running += 1;
     if (!listsEnvironments) continue;
     if (isIdle(environment)) idle.push({ podUid, idleForMs: Math.max(0, Math.round(nowMs - environment.idleSinceMs)) });
     if (isReleased(environment)) released.push(podUid);
@@ -42,6 +42,11 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
     released,
     ...(failure !== undefined && { failure }),
   };
+}
+
+function serves({ revisionID, configurationID }: EnvironmentPod, facts: FunctionFacts): boolean {
+  const standsIn = configurationID !== undefined && configurationID === facts.configurationID;
+  return revisionID === facts.revisionID || standsIn;
 }
 
 /** What a report names a load by. */

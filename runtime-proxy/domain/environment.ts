@@ -7,6 +7,8 @@ export interface EnvironmentPod {
   readonly namespace: string;
   readonly functionUid: string;
   readonly revisionID: string;
+  /** Absent: it stands in for no other revision. */
+  readonly configurationID?: string | undefined;
   /** Of the pod; its status shows it up to a second late. */
   readonly podIP?: string;
   readonly isTerminating: boolean;
@@ -55,8 +57,8 @@ type Entry = { -readonly [K in keyof Environment]: Environment[K] } & { sequence
 export class EnvironmentRegistry {
   readonly #entryByPodUid = new Map<string, Entry>();
   readonly #entriesByFunction = new Map<string, Set<Entry>>();
-  /** Function and revision → idle environments, the most recently used last. */
-  readonly #idleByRevision = new Map<string, Entry[]>();
+  /** Function and revision, or function and configuration → idle environments, the most recently used last. */
+  readonly #idleByKey = new Map<string, Entry[]>();
   #askedBack: ReadonlySet<string> = new Set();
 
   get(podUid: string): Environment | undefined {
@@ -107,9 +109,10 @@ export class EnvironmentRegistry {
     return "stored";
   }
 
-  /** The most recently used idle environment of this very revision, taken into use; undefined when there is none. */
-  pick(functionUid: string, revisionID: string): Environment | undefined {
-    const entry = this.#idleByRevision.get(revisionKey(functionUid, revisionID))?.at(-1);
+  /** The most recently used idle environment of this very revision, else of this configuration, taken into use; undefined when there is none. */
+  pick(functionUid: string, revisionID: string, configurationID?: string): Environment | undefined {
+    const keys = idleKeys({ functionUid, revisionID, configurationID });
+    const entry = keys.map((key) => this.#idleByKey.get(key)?.at(-1)).find((found) => found !== undefined);
     if (entry === undefined) return undefined;
     this.#change(entry, () => (entry.isInUse = true));
     return entry;
@@ -153,26 +156,30 @@ export class EnvironmentRegistry {
   /** Every change of an entry goes through here, so that the idle lists always say the same as the entries. */
   #change(entry: Entry, change: (entry: Entry) => void): void {
     const wasIdle = isIdle(entry);
-    const key = revisionKey(entry.pod.functionUid, entry.pod.revisionID);
+    const { pod } = entry;
     change(entry);
-    if (wasIdle === isIdle(entry) && key === revisionKey(entry.pod.functionUid, entry.pod.revisionID)) return;
-    this.#takeFromIdle(entry, key);
+    const isSamePlace = entry.pod === pod || idleKeys(pod).join() === idleKeys(entry.pod).join();
+    if (wasIdle === isIdle(entry) && isSamePlace) return;
+    this.#takeFromIdle(entry, pod);
     if (isIdle(entry)) this.#putToIdle(entry);
   }
 
   #putToIdle(entry: Entry): void {
-    const key = revisionKey(entry.pod.functionUid, entry.pod.revisionID);
-    const idle = this.#idleByRevision.get(key);
-    if (idle === undefined) this.#idleByRevision.set(key, [entry]);
-    else idle.push(entry);
+    for (const key of idleKeys(entry.pod)) {
+      const idle = this.#idleByKey.get(key);
+      if (idle === undefined) this.#idleByKey.set(key, [entry]);
+      else idle.push(entry);
+    }
   }
 
-  #takeFromIdle(entry: Entry, key = revisionKey(entry.pod.functionUid, entry.pod.revisionID)): void {
-    const idle = this.#idleByRevision.get(key);
-    const place = idle?.lastIndexOf(entry) ?? -1;
-    if (idle === undefined || place < 0) return;
-    idle.splice(place, 1);
-    if (idle.length === 0) this.#idleByRevision.delete(key);
+  #takeFromIdle(entry: Entry, pod = entry.pod): void {
+    for (const key of idleKeys(pod)) {
+      const idle = this.#idleByKey.get(key);
+      const place = idle?.lastIndexOf(entry) ?? -1;
+      if (idle === undefined || place < 0) continue;
+      idle.splice(place, 1);
+      if (idle.length === 0) this.#idleByKey.delete(key);
+    }
   }
 }
 
@@ -196,6 +203,9 @@ export function needsAsking({ standing, isInUse, pod }: Environment): boolean {
   return !isInUse && !pod.isTerminating && (standing === "unheard" || standing === "busy" || standing === "aside");
 }
 
-function revisionKey(functionUid: string, revisionID: string): string {
-  return `${functionUid}/${revisionID}`;
+type Place = Pick<EnvironmentPod, "functionUid" | "revisionID" | "configurationID">;
+
+function idleKeys({ functionUid, revisionID, configurationID }: Place): readonly string[] {
+  const own = `${functionUid}/${revisionID}`;
+  return configurationID === undefined ? [own] : [own, `${functionUid} ${configurationID}`];
 }

@@ -21,6 +21,8 @@ export interface FunctionFacts {
   readonly stateReasonCode?: string;
   /** What calls run now; absent until the code has been resolved for the first time. */
   readonly revisionID?: string;
+  /** Environments of other revisions that have it too may take calls while there is none of this. */
+  readonly configurationID?: string;
   /** Longest run of one call. */
   readonly timeoutSeconds: number;
   /** Absent: the function shares what the account has not reserved. */

@@ -45,8 +45,9 @@ class PoolWorld {
     return this.facts === undefined ? [] : [this.facts, ...this.published];
   }
 
-  put(podUid: string, { revisionID = "r1", isTerminating = false } = {}): void {
-    this.pool.putPod({ podUid, namespace: "default", functionUid: "f", revisionID, isTerminating });
+  put(podUid: string, { revisionID = "r1", isTerminating = false, configurationID = "" } = {}): void {
+    const own = configurationID === "" ? {} : { configurationID };
+    this.pool.putPod({ podUid, namespace: "default", functionUid: "f", revisionID, isTerminating, ...own });
   }
 
   announce(podUid: string, state: EnvironmentState = "ready"): void {
@@ -104,6 +105,32 @@ describe("EnvironmentPool", () => {
     world.clock.advance(waitMs);
     assert.deepEqual(await Promise.all(waiting.map(outcome)), ["timedOut", "timedOut", "timedOut"]);
     assert.equal(world.clock.timers, 0);
+  });
+
+  it("lets a former revision of the same configuration stand in while none of the new one is idle", async () => {
+    const world = new PoolWorld();
+    for (const [podUid, configurationID] of [
+      ["other", "k0"],
+      ["a", "k1"],
+    ] as const) {
+      world.put(podUid, { configurationID });
+      world.announce(podUid);
+    }
+    world.facts = { ...facts, revisionID: "r2", configurationID: "k1" };
+    assert.equal(podOf(world.acquire()), "a");
+    const waiting = world.acquire();
+    world.pool.free("a", "answered");
+    assert.equal(await outcome(waiting), "a");
+    world.put("b", { revisionID: "r2", configurationID: "k1" });
+    world.announce("b");
+    world.pool.free("a", "answered");
+    assert.equal(podOf(world.acquire()), "b");
+    world.pool.free("b", "answered");
+    world.pool.askBack(["b"]);
+    assert.equal(podOf(world.acquire()), "a");
+    world.pool.removePod("a");
+    world.pool.askBack(["b", "other"]);
+    assert.ok(world.acquire() instanceof Promise);
   });
 
   it("serves waiting calls by the new revision only", async () => {

@@ -160,9 +160,9 @@ export class EnvironmentPool {
   }
 
   #pick(functionUid: string, version: string): (Environment & { readonly address: string }) | undefined {
-    const revisionID = this.#options.functions.findVersion(functionUid, version)?.revisionID;
+    const { revisionID, configurationID } = this.#options.functions.findVersion(functionUid, version) ?? {};
     if (revisionID === undefined) return undefined;
-    const environment = this.#registry.pick(functionUid, revisionID);
+    const environment = this.#registry.pick(functionUid, revisionID, configurationID);
     // An idle environment has an address: `isIdle` demands it.
     return environment as (Environment & { readonly address: string }) | undefined;
   }

@@ -69,6 +69,7 @@ function toEnvironmentPod({ metadata, status }: Stored<EnvironmentPodObject>): E
     namespace: metadata.namespace ?? "default",
     functionUid,
     revisionID,
+    configurationID: metadata.labels?.[labels.configuration],
     isTerminating: metadata.deletionTimestamp !== undefined,
     ...(status?.podIP !== undefined && { podIP: status.podIP }),
   };

@@ -175,6 +175,7 @@ export function toFacts({ metadata, spec, status }: Stored<FunctionObject>, regi
     ...(status?.stateReason !== undefined && { stateReason: status.stateReason }),
     ...(status?.stateReasonCode !== undefined && { stateReasonCode: status.stateReasonCode }),
     ...(status?.revisionID !== undefined && { revisionID: status.revisionID }),
+    ...(status?.configurationID !== undefined && { configurationID: status.configurationID }),
     ...(spec.reservedConcurrentExecutions !== undefined && { reservedConcurrency: spec.reservedConcurrentExecutions }),
     ...(spec.tracingConfig?.mode === "Active" && { isTraced: true }),
     ...(spec.recursiveLoop === "Allow" && { allowsLoops: true }),

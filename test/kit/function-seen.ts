@@ -26,7 +26,7 @@ export const functionSettings = {
   runtimes: {
     "nodejs24.x": { image: "nodejs:24", state: "supported" },
     "nodejs20.x": { image: "nodejs:20", state: "deprecated" },
-    "nodejs12.x": { image: "nodejs:12", state: "blocked" },
+    "nodejs12.x": { state: "updateBlocked" },
   },
   routerKeys: ["key"],
   stopsBetweenInvocations: false,

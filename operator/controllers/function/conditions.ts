@@ -15,7 +15,9 @@ import { imageReasons, retriedImageReasons, tagCondition, type ImageSeen } from 
 import type { Recipe } from "./recipe.ts";
 import { layersCondition } from "./layer-condition.ts";
 import { extensionFiles, type LayersSeen } from "./layer-use.ts";
-import { fieldsIgnored, type Problem, type RuntimeTable } from "./served-fields.ts";
+import { runtimeCondition, type RuntimeImageSeen } from "./runtime-image.ts";
+import { runtimeNotice, type RuntimeTable } from "./runtime-table.ts";
+import { fieldsIgnored, type Problem } from "./served-fields.ts";
 
 /** How environments have come up lately. */
 export type Health = { readonly ok: true } | { readonly ok: false; readonly reason: Reason; readonly message: string };
@@ -43,6 +45,7 @@ export interface ConditionsInput {
   readonly code: PackageSeen;
   readonly layers: LayersSeen;
   readonly image?: ImageSeen | undefined;
+  readonly runtimeImage?: RuntimeImageSeen | undefined;
   readonly settings: { readonly runtimes: RuntimeTable; readonly hasPodResources: boolean };
   /** ISO 8601. */
   readonly now: string;
@@ -52,7 +55,12 @@ export interface ConditionsInput {
 export function decideConditions(input: ConditionsInput): Condition[] {
   const { object, now } = input;
   const ignored = fieldsIgnored(object.spec, memoryMeaning(input));
-  const resolved = [...sourceCurrent(input.code), ...imageConditions(input), ...layersCondition(input)];
+  const resolved = [
+    ...sourceCurrent(input.code),
+    ...imageConditions(input),
+    ...runtimeConditions(input),
+    ...layersCondition(input),
+  ];
   const drafts = [...progressConditions(input), ...resolved, ignored, healthCondition(input)];
   const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
   const layersTold = withoutLayers(object) ? removeCondition(told(object), "LayersResolved") : told(object);
@@ -77,9 +85,13 @@ function memoryMeaning({ recipe, settings }: ConditionsInput): readonly string[]
   ];
 }
 
-function progressConditions({ progress, recipe, object, settings }: ConditionsInput): readonly ConditionDraft[] {
+function runtimeConditions({ object, recipe, runtimeImage }: ConditionsInput): readonly ConditionDraft[] {
+  return runtimeImage === undefined ? [] : runtimeCondition(object, recipe, runtimeImage);
+}
+
+function progressConditions({ progress, recipe, object, settings, now }: ConditionsInput): readonly ConditionDraft[] {
   if (progress.type === "active") {
-    const { reason, message } = availability(object, settings.runtimes);
+    const { reason, message } = availability(object, settings.runtimes, now);
     return [
       { type: "Ready", status: "True", reason, message },
       { type: "Reconciling", status: "False", reason: "Available", message: "Nothing is under way" },
@@ -134,13 +146,11 @@ function imageConditions({ object, image }: ConditionsInput): readonly Condition
   return object.spec.packageType === "Image" ? [tagCondition(object, image)] : [];
 }
 
-function availability({ spec }: FunctionObject, runtimes: RuntimeTable): Problem {
-  const { runtime = "" } = spec;
-  if (spec.packageType === "Image" || runtimes[runtime]?.state === "supported")
-    return { reason: "Available", message: "The function can be invoked" };
-  const newer = Object.keys(runtimes).filter((name) => runtimes[name]?.state === "supported");
-  const message = `The function can be invoked; its runtime "${runtime}" is deprecated: move to one of ${newer.sort().join(", ")}`;
-  return { reason: "DeprecatedRuntime", message };
+function availability({ spec }: FunctionObject, runtimes: RuntimeTable, now: string): Problem {
+  const notice = runtimeNotice(spec, runtimes, now);
+  const message = "The function can be invoked";
+  if (notice === undefined) return { reason: "Available", message };
+  return { reason: notice.reason, message: `${message}; ${notice.message}` };
 }
 
 /** While nothing is known, what was said before stands. */
@@ -168,6 +178,8 @@ export function decideEvents({ status }: FunctionObject, next: FunctionStatus): 
         ? [{ type: "Normal", reason, action: "Activate", note: `${message} (revision "${next.revisionID ?? ""}")` }]
         : [];
     }
+    if (type === "RuntimeResolved" && condition.status === "False")
+      return [{ type: "Warning", reason, action: "ResolveRuntime", note: message }];
     const isBad =
       (type === "Stalled" && condition.status === "True") ||
       (type === "EnvironmentsHealthy" && condition.status === "False");

@@ -195,7 +195,7 @@ const cases: Record<string, { seen: FunctionSeen; want: Want }> = {
       outcome: "done",
       state: "Active",
       conditions: { Ready: "True DeprecatedRuntime" },
-      message: 'The function can be invoked; its runtime "nodejs20.x" is deprecated: move to one of nodejs24.x',
+      message: 'The function can be invoked; its runtime "nodejs20.x" is deprecated: move to nodejs24.x',
     },
   },
   "refuses a blocked runtime to a new function": {
@@ -287,7 +287,7 @@ describe("decideFunction", () => {
   it("goes on with a runtime that was blocked after it had become active", () => {
     const settings = {
       ...functionSeen().settings,
-      runtimes: { "nodejs24.x": { image: "nodejs:24", state: "blocked" as const } },
+      runtimes: { "nodejs24.x": { image: "nodejs:24", state: "updateBlocked" as const } },
     };
     const same = decideFunction(
       functionSeen({ object: functionObject({}, activeStatus), recipes: [keptRecipe(recipe)], settings }),

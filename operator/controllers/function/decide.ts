@@ -6,9 +6,12 @@ import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
 import type { PackageSeen, S3Defaults } from "../../package-source.ts";
 import { recipeObject, type ControllerRevision, type Recipe } from "./recipe.ts";
-import { arnOf, decideRecipe, lambdaName } from "./revision.ts";
+import { arnOf, decideRecipe, lambdaName, nodeArchitectureOf } from "./revision.ts";
 import { findImageProblem, type ImageSeen } from "./image-code.ts";
-import { findRuntimeProblem, findUnservedField, type RuntimeTable } from "./served-fields.ts";
+import { findUnservedField } from "./served-fields.ts";
+import { decideRuntimeImage, type RuntimeImageSeen } from "./runtime-image.ts";
+import { entryOf, noticeChangesAfterMs, runtimeStanding, type RuntimeTable } from "./runtime-table.ts";
+import { isSameConfiguration } from "./recipe-identity.ts";
 import { findSizeProblem, layerTitle, type LayersSeen } from "./layer-use.ts";
 import { decideConditions, decideEvents, type Health, type Progress } from "./conditions.ts";
 
@@ -20,6 +23,8 @@ export interface FunctionSeen {
   /** Of packageType Image, once `code` is resolved. */
   readonly image?: ImageSeen | undefined;
   readonly layers: LayersSeen;
+  /** Of packageType Zip; absent where there are no containers. */
+  readonly runtimeImage?: RuntimeImageSeen | undefined;
   /** Recipes that this Function owns. */
   readonly recipes: readonly Stored<ControllerRevision>[];
   readonly environments: { readonly total: number; readonly ready: number };
@@ -82,8 +87,9 @@ function decideProgress(seen: FunctionSeen, serving: Recipe | undefined): Progre
     const message = `Cannot be function "${lambdaName(object)}": Function "${nameHolder}" is older and has that name; set another spec.name`;
     return { type: "failed", reason: "NameTaken", message };
   }
-  const runtimeProblem = findRuntimeProblem(spec, settings.runtimes);
-  const problem = findUnservedField(spec) ?? (runtimeProblem?.reason === "UnknownRuntime" ? runtimeProblem : undefined);
+  const standing = runtimeStanding(spec, settings.runtimes, serving);
+  if (standing.type === "refused") return { type: "failed", ...standing.problem };
+  const problem = findUnservedField(spec);
   if (problem !== undefined) return { type: "failed", ...problem };
   switch (code.type) {
     case "resolving":
@@ -124,23 +130,33 @@ function decideProgress(seen: FunctionSeen, serving: Recipe | undefined): Progre
   const resolvedImage = seen.image?.resolved;
   const imageProblem = resolvedImage === undefined ? undefined : findImageProblem(spec, resolvedImage);
   if (imageProblem !== undefined) return { type: "failed", ...imageProblem, codeDigest };
-  const image = resolvedImage?.reference ?? settings.runtimes[spec.runtime ?? ""]?.image ?? "";
+  const runtime = seeRuntime(seen, serving);
+  if (runtime === undefined) {
+    const message = `The image of runtime "${spec.runtime ?? ""}" is being looked up`;
+    return { type: "underWay", outcome: "waiting", reason: "Resolving", message, codeDigest };
+  }
   const recipe = decideRecipe({
     ...settings,
     object,
     code: code.package,
     layers: layers.layers,
     sourceHash: code.sourceHash,
-    image,
-    resolvedImage,
+    ...(resolvedImage === undefined ? runtime : { image: resolvedImage.reference, resolvedImage }),
     hash: seen.hash,
   });
   const { revisionID } = recipe.document;
-  // What runs by a runtime that has been blocked since goes on as it is.
-  if (runtimeProblem !== undefined && revisionID !== serving?.document.revisionID)
-    return { type: "failed", ...runtimeProblem };
+  const isUnchanged = serving !== undefined && isSameConfiguration(recipe, serving);
+  if (standing.type === "unchangedOnly" && !isUnchanged) return { type: "failed", ...standing.problem, codeDigest };
   const kept = recipeOf(seen, revisionID);
   return kept === undefined ? { type: "keeping", recipe } : { type: "active", recipe: kept };
+}
+
+/** What its runtime is; undefined while that is being looked up. */
+function seeRuntime({ object, runtimeImage, settings }: FunctionSeen, serving: Recipe | undefined) {
+  const { spec } = object;
+  const entry = entryOf(settings.runtimes, spec.runtime);
+  if (runtimeImage === undefined) return { image: entry?.image ?? serving?.image ?? "" };
+  return decideRuntimeImage({ entry, serving, seen: runtimeImage, nodeArchitecture: nodeArchitectureOf(spec) });
 }
 
 function decideStatus(seen: FunctionSeen, progress: Progress, recipe: Recipe | undefined): FunctionStatus {
@@ -154,6 +170,8 @@ function decideStatus(seen: FunctionSeen, progress: Progress, recipe: Recipe | u
         : { resolvedImageURI: recipe.resolvedImage.reference }),
       codeSize: recipe.code.zippedBytes,
       revisionID: recipe.document.revisionID,
+      ...(recipe.configurationID !== undefined && { configurationID: recipe.configurationID }),
+      ...(recipe.runtimeImage !== undefined && { runtimeImage: recipe.image }),
       ...((recipe.layers ?? []).length > 0 && { layers: layersStatus(seen, recipe) }),
     }),
     version: LATEST,
@@ -187,10 +205,14 @@ function decideState(progress: Progress, recipe: Recipe | undefined): Partial<Fu
 }
 
 function whenToLookAgain(
-  { recheckAfterMs }: FunctionSeen,
+  { object, settings, now, recheckAfterMs = Infinity, runtimeImage }: FunctionSeen,
   progress: Progress,
 ): Pick<Plan<FunctionStatus>, "outcome" | "recheckAfterMs"> {
-  const afterMs = (progress.type === "underWay" ? progress.afterMs : undefined) ?? recheckAfterMs;
+  const lookupAfterMs = runtimeImage?.type === "failed" ? runtimeImage.retryAfterMs : Infinity;
+  const dateAfterMs = noticeChangesAfterMs(object.spec, settings.runtimes, now) ?? Infinity;
+  const soonestMs = Math.min(recheckAfterMs, lookupAfterMs, dateAfterMs);
+  const otherMs = soonestMs === Infinity ? undefined : soonestMs;
+  const afterMs = (progress.type === "underWay" ? progress.afterMs : undefined) ?? otherMs;
   const outcome = progress.type === "underWay" ? progress.outcome : progress.type === "failed" ? "stalled" : "done";
   return { outcome, ...(afterMs !== undefined && { recheckAfterMs: afterMs }) };
 }

@@ -15,7 +15,11 @@ import type { FunctionSeen, FunctionSettings } from "./decide.ts";
 import type { ImageResolver } from "./image-resolver.ts";
 import { seeImage } from "./observe-image.ts";
 import { forgetGrants, seeLayers } from "./observe-layers.ts";
+import { keptRuntimeImage, type RuntimeImageSeen } from "./runtime-image.ts";
+import type { RuntimeImages } from "./runtime-images.ts";
+import { entryOf } from "./runtime-table.ts";
 import { findUnservedField } from "./served-fields.ts";
+import type { Recipe } from "./recipe.ts";
 
 export interface FunctionObserverParts {
   readonly caches: OperatorCaches;
@@ -25,6 +29,8 @@ export interface FunctionObserverParts {
   readonly grants: PackageResolver;
   /** Absent where there are no containers. */
   readonly images?: ImageResolver | undefined;
+  /** Absent where there are no containers. */
+  readonly runtimeImages?: RuntimeImages | undefined;
   readonly healthOf: (functionUid: string, revisionID: string) => Health | undefined;
   readonly settings: FunctionSettings;
   readonly clock: Clock;
@@ -58,6 +64,7 @@ export async function observeFunction(
     code,
     recheckAfterMs: code.type === "resolved" ? code.recheck?.afterMs : undefined,
     ...(isImage && seeImage(parts.images, object, recipes, sha256)),
+    ...(object.spec.packageType === "Zip" && { runtimeImage: seeRuntimeImage(parts, object, serving) }),
     layers: seeLayers(parts, object, serving?.layers ?? []),
     recipes,
     environments: {
@@ -93,6 +100,22 @@ async function seeCode(
   const isEnough = kept?.unzippedBytes !== undefined || (object.spec.layers ?? []).length === 0;
   // After a restart the kept recipe says what a source was resolved to.
   return resolver.look(keyOf(object), wanted, isEnough ? kept : undefined);
+}
+
+/** Nothing is asked for a function that goes on as it is. */
+function seeRuntimeImage(
+  { runtimeImages, settings }: FunctionObserverParts,
+  object: Stored<FunctionObject>,
+  serving: Recipe | undefined,
+): RuntimeImageSeen | undefined {
+  const { runtime, architectures } = object.spec;
+  const named = entryOf(settings.runtimes, runtime)?.image;
+  if (runtimeImages === undefined) return undefined;
+  if (named === undefined) return { type: "kept" };
+  const kept = keptRuntimeImage(object, named, serving);
+  if (kept === "pinned") return { type: "kept" };
+  const seen = runtimeImages.look(named, architectures[0] ?? "x86_64");
+  return kept === "unpinned" && seen.type === "asking" ? { type: "kept" } : seen;
 }
 
 function sha256(text: string): string {

@@ -57,7 +57,7 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
       namespace,
       name,
       ownerReferences: [owner],
-      labels: environmentLabels(document.functionUid, document.revisionID),
+      labels: environmentLabels(document.functionUid, document.revisionID, recipe.configurationID),
       annotations: {
         [annotations.environment]: JSON.stringify({ ...document, variablesFrom: variablesFrom(recipe.valueFrom) }),
         [annotations.functionName]: document.functionName,
@@ -94,11 +94,16 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
 }
 
 /** By these a function's environments are found. */
-export function environmentLabels(functionUid: string, revisionID: string): Record<string, string> {
+export function environmentLabels(
+  functionUid: string,
+  revisionID: string,
+  configurationID?: string,
+): Record<string, string> {
   return {
     [labels.component]: ENVIRONMENT_COMPONENT,
     [labels.functionUid]: functionUid,
     [labels.revision]: revisionID,
+    ...(configurationID !== undefined && { [labels.configuration]: configurationID }),
   };
 }
 

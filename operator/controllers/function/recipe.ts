@@ -32,6 +32,8 @@ export interface Recipe {
   readonly document: EnvironmentDocument;
   /** Of the runtime container. */
   readonly image: string;
+  /** Of zips: what the chart's table named when `image` was chosen; not pinned: a tag whose digest could not be told. Absent where there are no containers. */
+  readonly runtimeImage?: { readonly named: string; readonly isPinned: boolean } | undefined;
   /** What the function's image was resolved to; absent for zips. */
   readonly resolvedImage?: ResolvedImage;
   readonly valueFrom: readonly ValueFromEntry[];
@@ -39,6 +41,8 @@ export interface Recipe {
   readonly podTemplate?: PodTemplate | undefined;
   /** Value of the node label kubernetes.io/arch; absent: any. */
   readonly nodeArchitecture?: string | undefined;
+  /** Equal for recipes that may stand in for each other; absent: none may. */
+  readonly configurationID?: string | undefined;
   /** MiB of /tmp. */
   readonly ephemeralStorage: number;
   /** Hash of the source that the code was resolved from. */

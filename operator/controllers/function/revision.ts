@@ -9,6 +9,7 @@ import type { Stored } from "../../../lib/kubernetes/object.ts";
 import { imageProcess } from "./image-code.ts";
 import { layerTitle, type LayerUse } from "./layer-use.ts";
 import type { Recipe, ValueFromEntry } from "./recipe.ts";
+import { recipeIdentity } from "./recipe-identity.ts";
 
 export interface RecipeInput {
   readonly object: Stored<FunctionObject>;
@@ -18,6 +19,8 @@ export interface RecipeInput {
   readonly sourceHash: string;
   /** Of the runtime, or the function's own. */
   readonly image: string;
+  /** Of packageType Zip where there are containers. */
+  readonly runtimeImage?: Recipe["runtimeImage"];
   /** Of packageType Image. */
   readonly resolvedImage?: ResolvedImage | undefined;
   readonly region: string;
@@ -34,6 +37,11 @@ export interface RecipeInput {
 const initTimeoutMs = 10_000;
 const nodeArchitectures = { x86_64: "amd64", arm64: "arm64" } as const;
 
+/** Value of the node label kubernetes.io/arch. */
+export function nodeArchitectureOf({ architectures }: FunctionSpec): "amd64" | "arm64" {
+  return nodeArchitectures[architectures[0] ?? "x86_64"];
+}
+
 /** The recipe, its revision id computed from all of it: equal inputs give equal ids, and any difference another. */
 export function decideRecipe(input: RecipeInput): Recipe {
   const { object, code, image } = input;
@@ -41,21 +49,28 @@ export function decideRecipe(input: RecipeInput): Recipe {
   const document = environmentDocument(input);
   const recipe: Omit<Recipe, "document"> = {
     image,
+    ...(input.runtimeImage !== undefined && { runtimeImage: input.runtimeImage }),
     ...(input.resolvedImage !== undefined && { resolvedImage: input.resolvedImage }),
     valueFrom: valueFromEntries(spec.environment),
     ...(spec.serviceAccountName !== undefined && { serviceAccountName: spec.serviceAccountName }),
     ...(spec.podTemplate !== undefined && { podTemplate: spec.podTemplate }),
-    nodeArchitecture: nodeArchitectures[spec.architectures[0] ?? "x86_64"],
+    nodeArchitecture: nodeArchitectureOf(spec),
     ephemeralStorage: spec.ephemeralStorage.size,
     sourceHash: input.sourceHash,
     code: { digest: code.digest, codeSHA256: code.codeSHA256, zippedBytes: code.zippedBytes },
     ...(input.layers.length > 0 && { layers: input.layers }),
   };
-  // Where the code came from makes no difference to an environment.
-  const { sourceHash: _, resolvedImage: __, ...relevant } = recipe;
+  // Where code and runtime came from makes no difference to an environment.
+  const { sourceHash: _, resolvedImage: __, runtimeImage: ___, ...relevant } = recipe;
   const revisionID = revisionIDOf({ document, ...relevant, routerKeys: input.routerKeys }, input.hash);
+  // An environment obeys the routers that it knows, and no others.
+  const same = {
+    ...recipeIdentity({ ...recipe, document: { ...document, revisionID } }),
+    routerKeys: input.routerKeys,
+  };
+  const configurationID = revisionIDOf(same, input.hash);
   const unzipped = code.unzippedBytes === undefined ? {} : { unzippedBytes: code.unzippedBytes };
-  return { ...recipe, code: { ...recipe.code, ...unzipped }, document: { ...document, revisionID } };
+  return { ...recipe, configurationID, code: { ...recipe.code, ...unzipped }, document: { ...document, revisionID } };
 }
 
 /** The Lambda name: `spec.name`, else the object's. */

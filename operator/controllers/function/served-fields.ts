@@ -10,13 +10,6 @@ export interface Problem {
   readonly message: string;
 }
 
-/** Runtime identifier → what runs it. */
-export interface RuntimeEntry {
-  readonly image: string;
-  readonly state: "supported" | "deprecated" | "blocked";
-}
-export type RuntimeTable = Readonly<Record<string, RuntimeEntry>>;
-
 /** Fields that would change what runs, so that running without them would be wrong. */
 export function findUnservedField(spec: FunctionSpec): Problem | undefined {
   const { code, fileSystemConfigs, tenancyConfig } = spec;
@@ -31,23 +24,6 @@ export function findUnservedField(spec: FunctionSpec): Problem | undefined {
     return { reason: "FieldNotServed", message };
   }
   return undefined;
-}
-
-/** Undefined when the runtime can run, also a deprecated one; an image brings its own. */
-export function findRuntimeProblem(spec: FunctionSpec, runtimes: RuntimeTable): Problem | undefined {
-  if (spec.packageType === "Image") return undefined;
-  const { runtime = "" } = spec;
-  const entry = Object.hasOwn(runtimes, runtime) ? runtimes[runtime] : undefined;
-  if (entry === undefined) {
-    const known = Object.keys(runtimes).sort().join(", ");
-    return { reason: "UnknownRuntime", message: `Cannot run runtime "${runtime}": it is none of ${known}` };
-  }
-  if (entry.state !== "blocked") return undefined;
-  const supported = Object.keys(runtimes).filter((name) => runtimes[name]?.state === "supported");
-  return {
-    reason: "BlockedRuntime",
-    message: `Cannot run runtime "${runtime}": it is at the end of its life; use one of ${supported.sort().join(", ")}`,
-  };
 }
 
 const meanings = {

@@ -157,6 +157,7 @@ function publishedStatus({ object, region, revisionID }: VersionSeen, snapshot: 
     timeout: document.timeoutSeconds,
     ...(description !== undefined && { description }),
     ...(document.runtime !== undefined && { runtime: document.runtime }),
+    ...(recipe.runtimeImage !== undefined && { runtimeImage: recipe.image }),
     ...(document.handler !== undefined && { handler: document.handler }),
     ...(settings.role !== undefined && { role: settings.role }),
     ...(settings.deadLetterConfig?.targetARN !== undefined && {

@@ -28,6 +28,22 @@ export type NextStep =
   | { readonly type: "refuse"; readonly reason: Reason; readonly message: string };
 
 export function decideNextStep(seen: StepSeen): NextStep {
+  const step = decideStep(seen);
+  return step.type === "publish" && isUnpinned(step.candidate) ? { type: "wait", ...notPinned(step.candidate) } : step;
+}
+
+/** What a tag names may be other bytes tomorrow, and a version runs the same for ever. */
+function isUnpinned({ recipe }: Candidate): boolean {
+  return recipe.runtimeImage?.isPinned === false;
+}
+
+function notPinned({ recipe: { image, document } }: Candidate) {
+  const { runtime = "" } = document;
+  const message = `Cannot publish with image "${image}" of runtime "${runtime}": it is a tag whose digest cannot be told yet; waiting for it, or for a digest in the chart's value runtimes."${runtime}".image`;
+  return { reason: "RuntimeNotPinned" as const, message };
+}
+
+function decideStep(seen: StepSeen): NextStep {
   const { object, current, snapshots } = seen;
   if (seen.isForeign) {
     const message = `Cannot publish "${seen.functionTitle}": it is no function of this namespace and region; name one by its bare name`;

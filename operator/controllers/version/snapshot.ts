@@ -6,6 +6,7 @@ import { canonicalJson } from "../../../lib/canonical-json.ts";
 import { ownedBy, type KubernetesObject, type Stored } from "../../../lib/kubernetes/object.ts";
 import { functionKeyOf } from "./version-function.ts";
 import type { Recipe } from "../function/recipe.ts";
+import { recipeIdentity } from "../function/recipe-identity.ts";
 import { revisionIDOf } from "../function/revision.ts";
 
 /** Members of a function's spec that are frozen with a version and are not in its recipe. Source: Lambda developer guide, configuration-versions. */
@@ -46,18 +47,7 @@ export function candidateOf(spec: FunctionSpec, recipe: Recipe, hash: (text: str
   const settings = Object.fromEntries(
     frozenFields.filter((name) => spec[name] !== undefined).map((name) => [name, spec[name]]),
   ) as FrozenSettings;
-  return { recipe, settings, identity: hash(canonicalJson(identityOf(recipe, settings))) };
-}
-
-/** Without what is no code and no configuration of the function: the installation's settings, the runtime's image, which Lambda renews too, and the tag that an image had. */
-function identityOf(recipe: Recipe, settings: FrozenSettings): unknown {
-  const { document, image, code, sourceHash: _source, resolvedImage: _tag, ...rest } = recipe;
-  const { functionUid: _uid, revisionID: _revision, version: _version, ...configuration } = document;
-  const { stopsBetweenInvocations: _stops, streamBytesPerSecond: _bytes, ...own } = configuration;
-  return {
-    ...{ settings, rest, document: own, code: code.digest },
-    ...(document.packageType === "Image" && { image }),
-  };
+  return { recipe, settings, identity: hash(canonicalJson({ settings, ...recipeIdentity(recipe) })) };
 }
 
 export interface SnapshotInput extends Candidate {
@@ -129,9 +119,11 @@ export function versionRecipe({ recipe }: Snapshot, inputs: EnvironmentInputs): 
     ...(streamBytesPerSecond > 0 && { streamBytesPerSecond }),
   };
   const { revisionID: _former, ...relevant } = document;
-  const { sourceHash: _source, ...rest } = recipe;
+  // No other version's environment, and none of $LATEST, may stand in for one of this.
+  const { configurationID: _configuration, ...own } = recipe;
+  const { sourceHash: _source, ...rest } = own;
   const revisionID = revisionIDOf({ ...rest, document: relevant, routerKeys }, hash);
-  return { ...recipe, document: { ...document, revisionID } };
+  return { ...own, document: { ...document, revisionID } };
 }
 
 /** Newest first, one of each number. */
