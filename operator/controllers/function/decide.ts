@@ -6,10 +6,10 @@ import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
 import type { PackageSeen, S3Defaults } from "../../package-source.ts";
 import { recipeObject, type ControllerRevision, type Recipe } from "./recipe.ts";
-import { arnOf, decideRecipe, lambdaName, nodeArchitectureOf } from "./revision.ts";
+import { arnOf, decideRecipe, lambdaName, nodeArchitectureOf, type RecipeInput } from "./revision.ts";
 import { findImageProblem, type ImageSeen } from "./image-code.ts";
 import { findUnservedField } from "./served-fields.ts";
-import { decideRuntimeImage, type RuntimeImageSeen } from "./runtime-image.ts";
+import { decideRuntimeImage, keptRuntimeImage, type RuntimeImageSeen } from "./runtime-image.ts";
 import { entryOf, noticeChangesAfterMs, runtimeStanding, type RuntimeTable } from "./runtime-table.ts";
 import { isSameConfiguration } from "./recipe-identity.ts";
 import { findSizeProblem, layerTitle, type LayersSeen } from "./layer-use.ts";
@@ -130,20 +130,21 @@ function decideProgress(seen: FunctionSeen, serving: Recipe | undefined): Progre
   const resolvedImage = seen.image?.resolved;
   const imageProblem = resolvedImage === undefined ? undefined : findImageProblem(spec, resolvedImage);
   if (imageProblem !== undefined) return { type: "failed", ...imageProblem, codeDigest };
-  const runtime = seeRuntime(seen, serving);
-  if (runtime === undefined) {
+  const make = (runtime: Pick<RecipeInput, "image" | "runtimeImage">): Recipe =>
+    decideRecipe({
+      ...settings,
+      object,
+      code: code.package,
+      layers: layers.layers,
+      sourceHash: code.sourceHash,
+      ...(resolvedImage === undefined ? runtime : { image: resolvedImage.reference, resolvedImage }),
+      hash: seen.hash,
+    });
+  const recipe = makeRecipe(seen, serving, make);
+  if (recipe === undefined) {
     const message = `The image of runtime "${spec.runtime ?? ""}" is being looked up`;
     return { type: "underWay", outcome: "waiting", reason: "Resolving", message, codeDigest };
   }
-  const recipe = decideRecipe({
-    ...settings,
-    object,
-    code: code.package,
-    layers: layers.layers,
-    sourceHash: code.sourceHash,
-    ...(resolvedImage === undefined ? runtime : { image: resolvedImage.reference, resolvedImage }),
-    hash: seen.hash,
-  });
   const { revisionID } = recipe.document;
   const isUnchanged = serving !== undefined && isSameConfiguration(recipe, serving);
   if (standing.type === "unchangedOnly" && !isUnchanged) return { type: "failed", ...standing.problem, codeDigest };
@@ -151,12 +152,20 @@ function decideProgress(seen: FunctionSeen, serving: Recipe | undefined): Progre
   return kept === undefined ? { type: "keeping", recipe } : { type: "active", recipe: kept };
 }
 
-/** What its runtime is; undefined while that is being looked up. */
-function seeRuntime({ object, runtimeImage, settings }: FunctionSeen, serving: Recipe | undefined) {
-  const { spec } = object;
+/** Undefined while the image of its runtime is being looked up, which a function that stays as it is needs not. */
+function makeRecipe(
+  { object: { spec }, runtimeImage, settings }: FunctionSeen,
+  serving: Recipe | undefined,
+  make: (runtime: Pick<RecipeInput, "image" | "runtimeImage">) => Recipe,
+): Recipe | undefined {
   const entry = entryOf(settings.runtimes, spec.runtime);
-  if (runtimeImage === undefined) return { image: entry?.image ?? serving?.image ?? "" };
-  return decideRuntimeImage({ entry, serving, seen: runtimeImage, nodeArchitecture: nodeArchitectureOf(spec) });
+  if (runtimeImage === undefined) return make({ image: entry?.image ?? serving?.image ?? "" });
+  const input = { entry, serving, seen: runtimeImage, nodeArchitecture: nodeArchitectureOf(spec) };
+  const kept = keptRuntimeImage(input);
+  const same = kept === undefined ? undefined : make(kept);
+  if (same !== undefined && serving !== undefined && isSameConfiguration(same, serving)) return same;
+  const runtime = decideRuntimeImage(input);
+  return runtime === undefined ? undefined : make(runtime);
 }
 
 function decideStatus(seen: FunctionSeen, progress: Progress, recipe: Recipe | undefined): FunctionStatus {

@@ -15,11 +15,10 @@ import type { FunctionSeen, FunctionSettings } from "./decide.ts";
 import type { ImageResolver } from "./image-resolver.ts";
 import { seeImage } from "./observe-image.ts";
 import { forgetGrants, seeLayers } from "./observe-layers.ts";
-import { keptRuntimeImage, type RuntimeImageSeen } from "./runtime-image.ts";
+import type { RuntimeImageSeen } from "./runtime-image.ts";
 import type { RuntimeImages } from "./runtime-images.ts";
 import { entryOf } from "./runtime-table.ts";
 import { findUnservedField } from "./served-fields.ts";
-import type { Recipe } from "./recipe.ts";
 
 export interface FunctionObserverParts {
   readonly caches: OperatorCaches;
@@ -64,7 +63,7 @@ export async function observeFunction(
     code,
     recheckAfterMs: code.type === "resolved" ? code.recheck?.afterMs : undefined,
     ...(isImage && seeImage(parts.images, object, recipes, sha256)),
-    ...(object.spec.packageType === "Zip" && { runtimeImage: seeRuntimeImage(parts, object, serving) }),
+    ...(object.spec.packageType === "Zip" && { runtimeImage: seeRuntimeImage(parts, object) }),
     layers: seeLayers(parts, object, serving?.layers ?? []),
     recipes,
     environments: {
@@ -102,20 +101,13 @@ async function seeCode(
   return resolver.look(keyOf(object), wanted, isEnough ? kept : undefined);
 }
 
-/** Nothing is asked for a function that goes on as it is. */
 function seeRuntimeImage(
   { runtimeImages, settings }: FunctionObserverParts,
-  object: Stored<FunctionObject>,
-  serving: Recipe | undefined,
+  { spec }: Stored<FunctionObject>,
 ): RuntimeImageSeen | undefined {
-  const { runtime, architectures } = object.spec;
-  const named = entryOf(settings.runtimes, runtime)?.image;
+  const named = entryOf(settings.runtimes, spec.runtime)?.image;
   if (runtimeImages === undefined) return undefined;
-  if (named === undefined) return { type: "kept" };
-  const kept = keptRuntimeImage(object, named, serving);
-  if (kept === "pinned") return { type: "kept" };
-  const seen = runtimeImages.look(named, architectures[0] ?? "x86_64");
-  return kept === "unpinned" && seen.type === "asking" ? { type: "kept" } : seen;
+  return named === undefined ? { type: "asNamed" } : runtimeImages.look(named, spec.architectures[0] ?? "x86_64");
 }
 
 function sha256(text: string): string {

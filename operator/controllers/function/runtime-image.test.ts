@@ -62,12 +62,21 @@ describe("the image of a runtime", () => {
 
   it("stays while neither chart nor function change, and when the registry is away", () => {
     const serving = servedWith(tag, { type: "resolved", reference: digest("a") });
-    const { settings } = seenWith(tag, { type: "kept" });
-    for (const runtimeImage of [{ type: "kept" }, failed] as const) {
+    const { settings } = seenWith(tag, { type: "asNamed" });
+    const moved = { type: "resolved", reference: digest("b") } as const;
+    for (const runtimeImage of [{ type: "asking" }, moved, failed] as const) {
       const plan = decideFunction(later(serving, { settings, runtimeImage }));
       assert.equal(plan.status?.revisionID, serving.document.revisionID);
       assert.equal(plan.status?.runtimeImage, digest("a"));
     }
+  });
+
+  it("moves to what the tag names now when the function changes", () => {
+    const serving = servedWith(tag, { type: "resolved", reference: digest("a") });
+    const { settings } = seenWith(tag, { type: "asNamed" });
+    const runtimeImage = { type: "resolved", reference: digest("b") } as const;
+    const [made] = decideFunction(later(serving, { settings, runtimeImage }, { timeout: 9 }, 3)).create;
+    assert.equal((made as unknown as { readonly data: Recipe }).data.image, digest("b"));
   });
 
   it("follows the chart: another revision of the same configuration", () => {
@@ -81,20 +90,20 @@ describe("the image of a runtime", () => {
 
   it("stays when the chart drops the identifier; a change is refused", () => {
     const serving = servedWith(digest("a"), { type: "asNamed" });
-    const { settings } = seenWith(undefined, { type: "kept" });
-    const plan = decideFunction(later(serving, { settings, runtimeImage: { type: "kept" } }));
+    const { settings } = seenWith(undefined, { type: "asNamed" });
+    const plan = decideFunction(later(serving, { settings, runtimeImage: { type: "asNamed" } }));
     assert.equal(plan.status?.runtimeImage, digest("a"));
     const ready = plan.status.conditions?.find(({ type }) => type === "Ready");
     assert.deepEqual([ready?.status, ready?.reason], ["True", "RuntimeRemoved"]);
-    const changed = decideFunction(later(serving, { settings, runtimeImage: { type: "kept" } }, { timeout: 9 }, 3));
+    const changed = decideFunction(later(serving, { settings, runtimeImage: { type: "asNamed" } }, { timeout: 9 }, 3));
     assert.equal(changed.status?.lastUpdateStatusReasonCode, "UnknownRuntime");
     assert.equal(changed.status.revisionID, serving.document.revisionID);
   });
 
   it("may change with new routers' keys also where the runtime is at its end", () => {
     const serving = servedWith(digest("a"), { type: "asNamed" });
-    const { settings } = seenWith(undefined, { type: "kept" });
-    const seen = later(serving, { settings: { ...settings, routerKeys: ["new"] }, runtimeImage: { type: "kept" } });
+    const { settings } = seenWith(undefined, { type: "asNamed" });
+    const seen = later(serving, { settings: { ...settings, routerKeys: ["new"] }, runtimeImage: { type: "asNamed" } });
     const [made] = decideFunction(seen).create;
     const recipe = (made as unknown as { readonly data: Recipe }).data;
     assert.equal(recipe.image, digest("a"));

@@ -7,8 +7,6 @@ import type { RuntimeEntry } from "./runtime-table.ts";
 export type RuntimeImageSeen =
   /** The chart names a digest, or there are no containers here. */
   | { readonly type: "asNamed" }
-  /** The function has it already, from the same tag, and its spec has not changed since. */
-  | { readonly type: "kept" }
   | { readonly type: "asking" }
   | { readonly type: "resolved"; readonly reference: string }
   | { readonly type: "failed"; readonly reason: Reason; readonly message: string; readonly retryAfterMs: number };
@@ -24,16 +22,11 @@ export function isPinnedName(image: string): boolean {
   return /@sha256:[0-9a-f]{64}$/.test(image);
 }
 
-/** How the function goes on with what it has: the chart names what it did, and nobody has changed the function. Undefined: it does not. */
-export function keptRuntimeImage(
-  { metadata, spec, status }: FunctionObject,
-  named: string,
-  serving: Recipe | undefined,
-): "pinned" | "unpinned" | undefined {
-  const isSame = status?.observedGeneration === metadata.generation && serving?.document.runtime === spec.runtime;
-  const { runtimeImage } = serving ?? {};
-  if (!isSame || runtimeImage?.named !== named) return undefined;
-  return runtimeImage.isPinned ? "pinned" : "unpinned";
+/** What the function goes on with while its configuration stays and the chart names what it did. Undefined: it is to be looked up. */
+export function keptRuntimeImage({ entry, serving, seen }: RuntimeImageInput): RuntimeImage | undefined {
+  const { runtimeImage, image } = serving ?? {};
+  if (image === undefined || runtimeImage === undefined || runtimeImage.named !== entry?.image) return undefined;
+  return runtimeImage.isPinned || seen.type === "asking" ? { image, runtimeImage } : undefined;
 }
 
 function isPinnedFrom(recipe: Recipe | undefined, named: string, nodeArchitecture: string): boolean {
@@ -66,7 +59,6 @@ export function decideRuntimeImage({
       return { image: named, runtimeImage: { named, isPinned: true } };
     case "resolved":
       return { image: seen.reference, runtimeImage: { named, isPinned: true } };
-    case "kept":
     case "failed":
       return isPinnedFrom(serving, named, nodeArchitecture)
         ? { image: serving?.image ?? named, runtimeImage: kept }
