@@ -7,6 +7,7 @@ import { eventSourceMappingRules } from "./event-source-rules.ts";
 import { conditionsSchema } from "./condition.ts";
 import type { CustomObject } from "./object-meta.ts";
 import { destinationSchema } from "./invoke-config.ts";
+import { functionReferenceRules } from "./lambda-name.ts";
 import { ackReferenceSchema, nameReferenceSchema } from "./reference.ts";
 import { dateTime, text } from "./text.ts";
 import { mapOf } from "./collections.ts";
@@ -188,11 +189,7 @@ export const eventSourceMappingSpecSchema = withRules(
     tags: mapOf(text(256), 50).optional(),
   }),
   [
-    rule(
-      "has(self.functionName) != has(self.functionRef)",
-      ({ functionName, functionRef }) => (functionName === undefined) !== (functionRef === undefined),
-      "exactly one of functionName and functionRef is needed",
-    ),
+    ...functionReferenceRules,
     ...eventSourceMappingRules,
   ],
 );

@@ -11,6 +11,7 @@ import { isKubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { KindRef, KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
 import { type ControlPlane, startControlPlane } from "../cluster/control-plane.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
+import { ackManifests, convert } from "../kit/ack-corpus.ts";
 import { corpusKinds, inlineCode, manifestOf } from "../kit/crd-corpus.ts";
 
 const establishedWithinMs = 30_000;
@@ -103,6 +104,15 @@ describe("CustomResourceDefinitions on a real API server", function () {
       const request = client.create(manifestOf(kind, `inline-${index}`, spec));
       if (says === undefined) await request;
       else await assert.rejects(request, (error: Error) => error.message.includes(says));
+    });
+  }
+
+  for (const manifest of ackManifests) {
+    it(`takes ${manifest.kind} "${manifest.metadata.name}", written for ACK, by another apiVersion alone`, async () => {
+      const ref = refOfKind(kindDefinitions.find(({ kind }) => kind === manifest.kind)!);
+      await client.raw("POST", `${pathOf(ref, "default")}?fieldValidation=Strict`, convert(manifest));
+      const stored = await client.get({ kind: ref, namespace: "default", name: manifest.metadata.name });
+      assert.deepEqual({ ...(stored.spec as object), ...manifest.spec }, stored.spec);
     });
   }
 
