@@ -188,10 +188,7 @@ export const eventSourceMappingSpecSchema = withRules(
     loggingConfig: z.object({ systemLogLevel: z.enum(["DEBUG", "INFO", "WARN"]).optional() }).optional(),
     tags: mapOf(text(256), 50).optional(),
   }),
-  [
-    ...functionReferenceRules,
-    ...eventSourceMappingRules,
-  ],
+  [...functionReferenceRules, ...eventSourceMappingRules],
 );
 export type EventSourceMappingSpec = z.output<typeof eventSourceMappingSpecSchema>;
 
