@@ -3,6 +3,7 @@ import { z } from "zod";
 import { API_GROUP } from "./names.ts";
 import type { KindDefinition } from "./kinds.ts";
 import { asValidations } from "./rule.ts";
+import { unseenStatus } from "./v1alpha1/condition.ts";
 
 /** A node of a structural schema. */
 export interface OpenApi {
@@ -152,7 +153,7 @@ export function toCustomResourceDefinition(definition: KindDefinition): object {
                 kind: { type: "string" },
                 metadata: { type: "object" },
                 spec: toStructural(definition.spec),
-                status: toStructural(definition.status, "status"),
+                status: { ...toStructural(definition.status, "status"), default: unseenStatus },
               },
               ...(rules.length > 0 && { "x-kubernetes-validations": asValidations(rules) }),
             },

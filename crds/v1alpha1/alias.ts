@@ -3,7 +3,7 @@ import { z } from "zod";
 import { API_VERSION } from "../names.ts";
 import { parseObject, type ParseResult } from "../parse.ts";
 import { immutable, rule, withRules } from "../rule.ts";
-import { conditionsSchema } from "./condition.ts";
+import { conditionsSchema, observedGenerationSchema } from "./condition.ts";
 import {
   functionEventInvokeConfigSchema,
   functionURLConfigSchema,
@@ -113,7 +113,7 @@ export const aliasStatusSchema = z.object({
   functionURL: text(2048).optional(),
   ...provisionedStatusShape,
   conditions: conditionsSchema.optional(),
-  observedGeneration: z.int().min(0).optional(),
+  observedGeneration: observedGenerationSchema.optional(),
 });
 export type AliasStatus = z.infer<typeof aliasStatusSchema>;
 export type AliasObject = CustomObject<AliasSpec, AliasStatus>;

@@ -112,6 +112,15 @@ export const conditionsSchema = z
   .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] })
   .describe("Ready sums up the others");
 
+/** A status that says nothing else is of an object that nobody has looked at: without it kstatus takes the object for current. */
+export const unseenStatus = { observedGeneration: -1 } as const;
+
+/** Of a status. */
+export const observedGenerationSchema = z
+  .int()
+  .min(unseenStatus.observedGeneration)
+  .describe("Generation of the spec that the status is about; -1 until the first look");
+
 export interface ConditionDraft {
   readonly type: ConditionType;
   readonly status: Condition["status"];

@@ -4,7 +4,7 @@ import { API_VERSION } from "../names.ts";
 import { parseObject, type ParseResult } from "../parse.ts";
 import { rule, withRules } from "../rule.ts";
 import { eventSourceMappingRules } from "./event-source-rules.ts";
-import { conditionsSchema } from "./condition.ts";
+import { conditionsSchema, observedGenerationSchema } from "./condition.ts";
 import type { CustomObject } from "./object-meta.ts";
 import { destinationSchema } from "./invoke-config.ts";
 import { functionReferenceRules } from "./lambda-name.ts";
@@ -199,7 +199,7 @@ export const eventSourceMappingStatusSchema = z.object({
   lag: z.int().min(0).optional().describe("Records that wait"),
   uuid: text(64).optional(),
   conditions: conditionsSchema.optional(),
-  observedGeneration: z.int().min(0).optional(),
+  observedGeneration: observedGenerationSchema.optional(),
 });
 export type EventSourceMappingStatus = z.infer<typeof eventSourceMappingStatusSchema>;
 export type EventSourceMappingObject = CustomObject<EventSourceMappingSpec, EventSourceMappingStatus>;

@@ -4,7 +4,7 @@ import { API_VERSION } from "../names.ts";
 import { parseObject, type ParseResult } from "../parse.ts";
 import { rule, immutable, withRules } from "../rule.ts";
 import { codeSchema } from "./code.ts";
-import { conditionsSchema } from "./condition.ts";
+import { conditionsSchema, observedGenerationSchema } from "./condition.ts";
 import { environmentSchema } from "./environment.ts";
 import { functionEventInvokeConfigSchema, functionURLConfigSchema } from "./invoke-config.ts";
 import { aliasNameSchema, lambdaNameSchema, objectNameRule } from "./lambda-name.ts";
@@ -245,7 +245,7 @@ export const functionStatusSchema = z.object({
   readyEnvironments: z.int().min(0).optional(),
   environments: z.int().min(0).optional(),
   conditions: conditionsSchema.optional(),
-  observedGeneration: z.int().min(0).optional(),
+  observedGeneration: observedGenerationSchema.optional(),
 });
 export type FunctionStatus = z.infer<typeof functionStatusSchema>;
 

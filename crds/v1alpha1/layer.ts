@@ -4,7 +4,7 @@ import { API_VERSION } from "../names.ts";
 import { parseObject, type ParseResult } from "../parse.ts";
 import { immutable, withRules } from "../rule.ts";
 import { contentSchema } from "./code.ts";
-import { conditionsSchema } from "./condition.ts";
+import { conditionsSchema, observedGenerationSchema } from "./condition.ts";
 import { objectNameRule } from "./lambda-name.ts";
 import type { CustomObject } from "./object-meta.ts";
 import { setOf } from "./collections.ts";
@@ -66,7 +66,7 @@ export const layerStatusSchema = z.object({
   latestVersion: z.int().min(1).optional(),
   layerARN: text(400).optional(),
   conditions: conditionsSchema.optional(),
-  observedGeneration: z.int().min(0).optional(),
+  observedGeneration: observedGenerationSchema.optional(),
 });
 export type LayerStatus = z.infer<typeof layerStatusSchema>;
 export type LayerObject = CustomObject<LayerSpec, LayerStatus>;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { API_VERSION } from "../names.ts";
 import { parseObject, type ParseResult } from "../parse.ts";
 import { immutable, withRules } from "../rule.ts";
-import { conditionsSchema } from "./condition.ts";
+import { conditionsSchema, observedGenerationSchema } from "./condition.ts";
 import {
   functionEventInvokeConfigSchema,
   provisionedConcurrencyConfigSchema,
@@ -51,7 +51,7 @@ export const versionStatusSchema = z.object({
   revisionID: text(64).optional().describe("Of its environments; changes exactly when they must be replaced"),
   ...provisionedStatusShape,
   conditions: conditionsSchema.optional(),
-  observedGeneration: z.int().min(0).optional(),
+  observedGeneration: observedGenerationSchema.optional(),
 });
 export type VersionStatus = z.infer<typeof versionStatusSchema>;
 export type VersionObject = CustomObject<VersionSpec, VersionStatus>;

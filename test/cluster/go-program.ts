@@ -30,6 +30,9 @@ export const coredns: GoProgram = { name: "coredns", ldflags: "-s -w", duration:
 
 export const pause: GoProgram = { name: "pause", ldflags: "-s -w", duration: "a few seconds" };
 
+/** The health rules of Flux, as a filter: objects in, statuses out. */
+export const kstatus: GoProgram = { name: "kstatus", ldflags: "-s -w", duration: "20 seconds on two cores" };
+
 /** An S3-compatible server that checks signatures, on a directory. */
 export const versitygw: GoProgram = {
   name: "versitygw",
