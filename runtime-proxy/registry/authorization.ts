@@ -3,11 +3,14 @@ import { parseChallenge, type Challenge } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import { members } from "./manifests.ts";
 import { parseUrl, show, type RegistryAnswer, type RegistryHttp } from "./registry-http.ts";
-import { quote, RegistryError } from "./registry-error.ts";
+import { RegistryError } from "./registry-error.ts";
 
 export interface AuthorizationInput {
   readonly http: RegistryHttp;
-  readonly image: string;
+  /** What is read, for messages: `image "…"`. */
+  readonly title: string;
+  /** Where its user names a pull secret. */
+  readonly secretField: string;
   readonly repository: string;
   readonly credentials: Credentials | undefined;
   readonly signal: AbortSignal;
@@ -17,19 +20,22 @@ const tokenLimitBytes = 1024 * 1024;
 
 /** Header `authorization` for what answered 401; throws RegistryError (ImageUnauthorized) where there is none to give. */
 export async function authorize(input: AuthorizationInput, refused: RegistryAnswer): Promise<string> {
-  const { credentials, image } = input;
+  const { credentials } = input;
   const challenge = parseChallenge(refused.headers["www-authenticate"] ?? "");
   if (challenge === undefined)
-    throw unauthorized(image, "the registry asks for a proof of a kind that is not known here");
+    throw unauthorized(input, "the registry asks for a proof of a kind that is not known here");
   if (credentials?.registryToken !== undefined) return `Bearer ${credentials.registryToken}`;
   if (challenge.scheme === "bearer") return `Bearer ${await fetchToken(input, challenge)}`;
-  if (credentials === undefined) throw unauthorized(image, "the registry asks for user and password");
+  if (credentials === undefined) throw unauthorized(input, "the registry asks for user and password");
   return basic(credentials);
 }
 
 /** What can be done about it stands in every such message. */
-export function unauthorized(image: string, why: string): RegistryError {
-  const message = `Cannot read image ${quote(image)}: ${why}; name a pull secret for it in podTemplate.spec.imagePullSecrets or in the ServiceAccount`;
+export function unauthorized(
+  { title, secretField }: Pick<AuthorizationInput, "title" | "secretField">,
+  why: string,
+): RegistryError {
+  const message = `Cannot read ${title}: ${why}; name a pull secret for it in ${secretField}`;
   return new RegistryError("ImageUnauthorized", message);
 }
 
@@ -37,7 +43,7 @@ async function fetchToken(
   input: AuthorizationInput,
   challenge: Challenge & { readonly scheme: "bearer" },
 ): Promise<string> {
-  const { http, signal, credentials, image, repository } = input;
+  const { http, signal, credentials, repository } = input;
   const realm = parseUrl(challenge.realm);
   const scope = challenge.scope ?? `repository:${repository}:pull`;
   const { service } = challenge;
@@ -58,21 +64,18 @@ async function fetchToken(
           limitBytes: tokenLimitBytes,
           signal,
         });
-  return readToken(answer, realm, image);
+  return readToken(answer, realm, input);
 }
 
-function readToken({ status, body }: RegistryAnswer, realm: URL, image: string): string {
+function readToken({ status, body }: RegistryAnswer, realm: URL, input: AuthorizationInput): string {
   if (status === 400 || status === 401 || status === 403 || status === 404) {
-    throw unauthorized(image, `${show(realm)} gives no token (${status})`);
+    throw unauthorized(input, `${show(realm)} gives no token (${status})`);
   }
   const { token, access_token: accessToken } = status === 200 ? members(parseJson(body)) : {};
   const found = [token, accessToken].find((text) => typeof text === "string" && /^[\x21-\x7e]+$/.test(text));
   if (typeof found === "string") return found;
   const why = status === 200 ? "its answer has no token" : `it answered ${status}`;
-  throw new RegistryError(
-    "RegistryUnreachable",
-    `Cannot get a token for image ${quote(image)} from ${show(realm)}: ${why}`,
-  );
+  throw new RegistryError("RegistryUnreachable", `Cannot get a token for ${input.title} from ${show(realm)}: ${why}`);
 }
 
 function withQuery(realm: URL, query: Readonly<Record<string, string>>): URL {

@@ -27,23 +27,23 @@ export interface ImageConfig {
 }
 
 /** True for an index, false for one image's manifest; throws RegistryError (InvalidImage) for anything else. */
-export function isIndex(image: string, manifest: unknown, contentType: string): boolean {
+export function isIndex(title: string, manifest: unknown, contentType: string): boolean {
   const { mediaType, schemaVersion, manifests } = members(manifest);
   const type = typeof mediaType === "string" ? mediaType : (contentType.split(";")[0] ?? "").trim();
   if ((manifestTypes.index as readonly string[]).includes(type)) return true;
   if ((manifestTypes.manifest as readonly string[]).includes(type)) return false;
   if (schemaVersion === 1)
-    throw invalid(image, "its manifest is of Docker's old schema 1: push it again with a newer tool");
+    throw invalid(title, "its manifest is of Docker's old schema 1: push it again with a newer tool");
   // OCI 1.0 let the member out, and some registries answer with application/json.
   if (schemaVersion === 2 && type === "application/json") return Array.isArray(manifests);
-  throw invalid(image, `its manifest is of type ${quote(type)}, which is no container image`);
+  throw invalid(title, `its manifest is of type ${quote(type)}, which is no container image`);
 }
 
 /** Digest of the manifest in an index that is for the architecture; throws RegistryError when there is none. */
-export function pickManifest(image: string, index: unknown, architecture: Architecture): string {
+export function pickManifest(title: string, index: unknown, architecture: Architecture): string {
   const { manifests } = members(index);
   if (!Array.isArray(manifests) || manifests.length > limits.descriptors)
-    throw invalid(image, "its index has no list of manifests");
+    throw invalid(title, "its index has no list of manifests");
   const wanted = platformNames[architecture];
   const found = manifests.map(members).filter(({ platform }) => {
     const { os, architecture: name } = members(platform);
@@ -51,42 +51,42 @@ export function pickManifest(image: string, index: unknown, architecture: Archit
   });
   // Of several variants the one without, or the first.
   const best = found.find(({ platform }) => isPlainVariant(members(platform)["variant"])) ?? found[0];
-  if (best !== undefined) return requireDigest(image, best["digest"]);
+  if (best !== undefined) return requireDigest(title, best["digest"]);
   const there = manifests.map((each) => platformOf(members(members(each)["platform"])));
   const names = [...new Set(there)].filter((name) => name !== "unknown/unknown").sort();
   throw new RegistryError(
     "ImageArchitectureMismatch",
-    `Cannot run image ${quote(image)} on ${architecture}: it is there for ${names.length === 0 ? "no platform" : names.join(", ")}, not for linux/${wanted}`,
+    `Cannot run ${title} on ${architecture}: it is there for ${names.length === 0 ? "no platform" : names.join(", ")}, not for linux/${wanted}`,
   );
 }
 
-export function readManifest(image: string, manifest: unknown): ImageManifest {
+export function readManifest(title: string, manifest: unknown): ImageManifest {
   const { config, layers } = members(manifest);
   const { digest, mediaType } = members(config);
   if (!Array.isArray(layers) || layers.length > limits.descriptors)
-    throw invalid(image, "its manifest has no list of layers");
+    throw invalid(title, "its manifest has no list of layers");
   if (typeof mediaType === "string" && !configTypes.includes(mediaType)) {
-    throw invalid(image, `its configuration is of type ${quote(mediaType)}: it is no container image`);
+    throw invalid(title, `its configuration is of type ${quote(mediaType)}: it is no container image`);
   }
   const sizes = layers.map((layer) => members(layer)["size"]);
   const compressedBytes = sizes.reduce<number>((sum, size) => sum + (typeof size === "number" ? size : 0), 0);
-  return { configDigest: requireDigest(image, digest), compressedBytes };
+  return { configDigest: requireDigest(title, digest), compressedBytes };
 }
 
 /** Throws RegistryError for a configuration that is none, or is another architecture's. */
-export function readConfig(image: string, value: unknown, architecture: Architecture): ImageConfig {
+export function readConfig(title: string, value: unknown, architecture: Architecture): ImageConfig {
   const { os, architecture: name, config } = members(value);
   const platform = platformOf({ os, architecture: name });
   const isRight =
     (os === undefined || os === "linux") && (name === undefined || name === "" || name === platformNames[architecture]);
   if (!isRight) {
-    const message = `Cannot run image ${quote(image)} on ${architecture}: it is for ${platform}; set architectures, or build it for linux/${platformNames[architecture]}`;
+    const message = `Cannot run ${title} on ${architecture}: it is for ${platform}; set architectures, or build it for linux/${platformNames[architecture]}`;
     throw new RegistryError("ImageArchitectureMismatch", message);
   }
   const { Entrypoint, Cmd, WorkingDir } = members(config);
   return {
-    entryPoint: words(image, "ENTRYPOINT", Entrypoint),
-    command: words(image, "CMD", Cmd),
+    entryPoint: words(title, "ENTRYPOINT", Entrypoint),
+    command: words(title, "CMD", Cmd),
     workingDirectory: typeof WorkingDir === "string" && WorkingDir !== "" ? WorkingDir : "/",
     platform,
   };
@@ -98,20 +98,20 @@ export function members(value: unknown): Readonly<Record<string, unknown>> {
   return isObject ? (value as Record<string, unknown>) : {};
 }
 
-function words(image: string, what: string, value: unknown): readonly string[] {
+function words(title: string, what: string, value: unknown): readonly string[] {
   if (value === undefined || value === null) return [];
   const isWords = Array.isArray(value) && value.every((word) => typeof word === "string");
-  if (!isWords) throw invalid(image, `its ${what} is no list of words`);
+  if (!isWords) throw invalid(title, `its ${what} is no list of words`);
   const list = value as readonly string[];
   if (list.length > limits.words || list.join("").length > limits.wordLength) {
-    throw invalid(image, `its ${what} is longer than ${limits.wordLength} characters`);
+    throw invalid(title, `its ${what} is longer than ${limits.wordLength} characters`);
   }
   return list;
 }
 
-function requireDigest(image: string, digest: unknown): string {
+function requireDigest(title: string, digest: unknown): string {
   if (typeof digest === "string" && /^sha256:[0-9a-f]{64}$/.test(digest)) return digest;
-  throw invalid(image, `it names a part by ${quote(String(digest))}, which is no sha256 digest`);
+  throw invalid(title, `it names a part by ${quote(String(digest))}, which is no sha256 digest`);
 }
 
 function isPlainVariant(variant: unknown): boolean {
@@ -122,6 +122,6 @@ function platformOf({ os = "linux", architecture = "unknown" }: Readonly<Record<
   return `${String(os)}/${String(architecture)}`;
 }
 
-function invalid(image: string, why: string): RegistryError {
-  return new RegistryError("InvalidImage", `Cannot use image ${quote(image)}: ${why}`);
+function invalid(title: string, why: string): RegistryError {
+  return new RegistryError("InvalidImage", `Cannot use ${title}: ${why}`);
 }

@@ -1,13 +1,22 @@
 import type { ImageErrorCode } from "../../crds/wire/images.ts";
 
-/** Why an image cannot be used, for the user who named it. */
-export class RegistryError extends Error {
-  readonly code: ImageErrorCode;
+/** `DigestMismatch`: the registry sent other bytes than it promised. */
+export type RegistryErrorCode = ImageErrorCode | "DigestMismatch";
 
-  constructor(code: ImageErrorCode, message: string, cause?: unknown) {
+/** Why an image or an artifact cannot be used, for the user who named it. */
+export class RegistryError extends Error {
+  readonly code: RegistryErrorCode;
+  /** How long the registry wants to be left alone, ms. */
+  readonly retryAfterMs: number | undefined;
+  constructor(
+    code: RegistryErrorCode,
+    message: string,
+    { cause, retryAfterMs }: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "RegistryError";
     this.code = code;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Requests to registries and the servers they send one to, trusting neither address nor size nor time. */
 import { isIP } from "node:net";
+import { rootCertificates } from "node:tls";
 import { Agent, request, type Dispatcher } from "undici";
 import { BodyTooLargeError, readBody } from "../../lib/http/read-body.ts";
 import type { AddressRules } from "../packages/address-rules.ts";
@@ -13,6 +14,8 @@ export interface RegistryAccess {
   readonly privateHosts: readonly string[];
   /** The same, and spoken to without TLS. */
   readonly plainHttpHosts: readonly string[];
+  /** Certificates (PEM) of authorities that are trusted beside the public ones; empty: none. */
+  readonly caBundle?: string | undefined;
   readonly resolveHost?: ResolveHost;
   /** Longest silence of a server, ms; default 10,000. */
   readonly silenceMs?: number;
@@ -23,8 +26,6 @@ export interface RegistryRequest {
   readonly method?: "GET" | "HEAD" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Of the answer. */
-  readonly limitBytes: number;
   readonly signal: AbortSignal;
 }
 
@@ -46,11 +47,12 @@ export class RegistryHttp {
 
   constructor(access: RegistryAccess) {
     this.#access = access;
-    const { silenceMs = 10_000, rules, resolveHost = resolveHostByDns } = access;
+    const { silenceMs = 10_000, rules, resolveHost = resolveHostByDns, caBundle = "" } = access;
     const timeouts = { headersTimeout: silenceMs, bodyTimeout: silenceMs, maxHeaderSize: 32 * 1024 };
+    const connect = { timeout: silenceMs, ...(caBundle !== "" && { ca: [...rootCertificates, caBundle] }) };
     const lookup = checkedLookup(rules, resolveHost, remedy);
-    this.#checked = new Agent({ ...timeouts, connect: { lookup, timeout: silenceMs } });
-    this.#open = new Agent({ ...timeouts, connect: { timeout: silenceMs } });
+    this.#checked = new Agent({ ...timeouts, connect: { ...connect, lookup } });
+    this.#open = new Agent({ ...timeouts, connect });
   }
 
   /** `https`, but where plain HTTP is allowed. */
@@ -58,16 +60,27 @@ export class RegistryHttp {
     return `${this.#access.plainHttpHosts.includes(host) ? "http" : "https"}://${host}`;
   }
 
-  /** Follows redirects, each hop checked like the first; `authorization` stays with its origin. Throws RegistryError. */
-  async send(wanted: RegistryRequest): Promise<RegistryAnswer> {
+  /** The whole answer, of at most so many bytes. Throws RegistryError. */
+  async send(wanted: RegistryRequest & { readonly limitBytes: number }): Promise<RegistryAnswer> {
+    const answer = await this.open(wanted);
+    try {
+      return await readAnswer(answer, wanted.limitBytes);
+    } catch (error) {
+      throw toRegistryError(error, wanted.url, wanted.signal);
+    }
+  }
+
+  /** Follows redirects, each hop checked like the first; `authorization` stays with its origin. Throws RegistryError. The body is the caller's to read and end. */
+  async open(wanted: RegistryRequest): Promise<Dispatcher.ResponseData> {
     const { authorization, ...others } = wanted.headers ?? {};
     let hop = wanted.url;
     for (let count = 0; count <= redirectLimit; count++) {
       const isOwn = hop.origin === wanted.url.origin;
       const headers = { ...others, ...(isOwn && authorization !== undefined && { authorization }) };
-      const answer = await this.#sendOnce({ ...wanted, url: hop, headers });
+      const answer = await this.#openOnce({ ...wanted, url: hop, headers });
       const { location } = answer.headers;
-      if (!redirects.includes(answer.status) || location === undefined) return answer;
+      if (!redirects.includes(answer.statusCode) || typeof location !== "string") return answer;
+      answer.body.on("error", () => undefined).destroy();
       hop = parseUrl(location, hop);
       // What is sent in a body is a secret.
       if (wanted.body !== undefined && hop.origin !== wanted.url.origin) {
@@ -81,23 +94,21 @@ export class RegistryHttp {
     await Promise.all([this.#checked.destroy(), this.#open.destroy()]);
   }
 
-  async #sendOnce({
+  async #openOnce({
     url,
     method = "GET",
     headers = {},
     body,
-    limitBytes,
     signal,
-  }: RegistryRequest): Promise<RegistryAnswer> {
+  }: RegistryRequest): Promise<Dispatcher.ResponseData> {
     try {
-      const answer = await request(url, {
+      return await request(url, {
         dispatcher: this.#dispatcherFor(url),
         method,
         signal,
         headers: { "user-agent": "kubelambda", "accept-encoding": "identity", ...headers },
         ...(body !== undefined && { body }),
       });
-      return { status: answer.statusCode, headers: flat(answer.headers), body: await readAnswer(answer, limitBytes) };
     } catch (error) {
       throw toRegistryError(error, url, signal);
     }
@@ -127,31 +138,46 @@ export function parseUrl(text: string, base?: URL): URL {
   throw new RegistryError("ImageRefused", "Cannot follow the registry: it names a url that is malformed");
 }
 
-async function readAnswer({ body }: Dispatcher.ResponseData, limitBytes: number): Promise<Buffer> {
+/** Reads an answer to its end, or to the bound. */
+export async function readAnswer(answer: Dispatcher.ResponseData, limitBytes: number): Promise<RegistryAnswer> {
+  const { statusCode: status, headers, body } = answer;
   try {
-    return await readBody(body, limitBytes);
+    return { status, headers: flat(headers), body: await readBody(body, limitBytes) };
   } finally {
     body.on("error", () => undefined).destroy();
   }
 }
 
-function flat(headers: Dispatcher.ResponseData["headers"]): Record<string, string | undefined> {
+export function flat(headers: Dispatcher.ResponseData["headers"]): Record<string, string | undefined> {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]),
   );
 }
 
-function toRegistryError(error: unknown, url: URL, signal: AbortSignal): unknown {
-  if (error instanceof RegistryError) return error;
-  if (error instanceof PackageError) {
-    const code = error.code === "SourceRefused" ? "ImageRefused" : "RegistryUnreachable";
-    return new RegistryError(code, error.message, error);
+function toRegistryError(cause: unknown, url: URL, signal: AbortSignal): unknown {
+  if (cause instanceof RegistryError) return cause;
+  if (cause instanceof PackageError) {
+    const code = cause.code === "SourceRefused" ? "ImageRefused" : "RegistryUnreachable";
+    return new RegistryError(code, cause.message, { cause });
   }
-  if (error instanceof BodyTooLargeError) {
-    return new RegistryError("InvalidImage", `Cannot read ${show(url)}: longer than ${error.limitBytes} bytes`, error);
+  if (cause instanceof BodyTooLargeError) {
+    return new RegistryError("InvalidImage", `Cannot read ${show(url)}: longer than ${cause.limitBytes} bytes`, {
+      cause,
+    });
   }
-  const why = signal.aborted
-    ? "no answer in time"
-    : `the connection failed (${error instanceof Error && "code" in error ? String(error.code) : String(error)})`;
-  return new RegistryError("RegistryUnreachable", `Cannot read ${show(url)}: ${why}`, error);
+  return new RegistryError("RegistryUnreachable", `Cannot read ${show(url)}: ${whyNot(cause, signal)}`, { cause });
 }
+
+function whyNot(cause: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return "no answer in time";
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+  const isUntrusted = untrustedCodes.has(code);
+  const hint = isUntrusted ? '; the chart value "packages.registries.caBundle" names a private authority' : "";
+  return `the connection failed (${code})${hint}`;
+}
+
+/** Of OpenSSL, when nobody whom we trust has signed a certificate. */
+const untrustedCodes: ReadonlySet<string> = new Set([
+  ...["SELF_SIGNED_CERT_IN_CHAIN", "DEPTH_ZERO_SELF_SIGNED_CERT", "UNABLE_TO_GET_ISSUER_CERT"],
+  ...["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
+]);
