@@ -38,6 +38,7 @@ const answerSchema = z.discriminatedUnion("ok", [
         "DigestMismatch",
         "InvalidArchive",
         "SourceUnreachable",
+        "SourceCorrupt",
         "SourceRefused",
         "SourceForbidden",
         "SourceNotFound",
@@ -48,6 +49,7 @@ const answerSchema = z.discriminatedUnion("ok", [
       ]),
       message: z.string(),
       entry: z.string().optional(),
+      retryAfterMs: z.number().optional(),
     }),
   }),
 ]);

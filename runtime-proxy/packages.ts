@@ -5,12 +5,14 @@ import type { JSONWebKeySet } from "jose";
 import { Agent, request } from "undici";
 import { z } from "zod";
 import { audiences, ports } from "../crds/wire/routes.ts";
+import { CaBundle } from "../lib/ca-bundle.ts";
 import { startServer } from "../lib/http/express.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import { createLogger } from "../lib/logger.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { openBucketStore } from "./packages/bucket-store.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
+import { createOciFetcher } from "./packages/fetch-oci.ts";
 import { createS3Fetcher } from "./packages/fetch-s3.ts";
 import { createUrlFetcher } from "./packages/fetch-url.ts";
 import { createHealthHandler } from "./packages/health.ts";
@@ -64,6 +66,8 @@ export const packagesConfigSchema = z.object({
   /** Registries of images (`host` or `host:port`) at addresses that are closed otherwise, and those that speak plain HTTP. */
   KUBELAMBDA_REGISTRY_PRIVATE_HOSTS: list,
   KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS: list,
+  /** Certificates (PEM) that registries may be signed by, beside the public authorities; empty: none. */
+  KUBELAMBDA_REGISTRY_CA_FILE: z.string().default(""),
   KUBELAMBDA_COLLECT_GRACE_SECONDS: z.coerce.number().min(0).default(3600),
   /** Sources that are fetched and checked at once. */
   KUBELAMBDA_RESOLVE_AT_ONCE: z.coerce.number().int().min(1).max(64).default(4),
@@ -103,16 +107,17 @@ export async function startPackages(
   const store = await openStore(config, onDamaged);
   const fetchUrl = createUrlFetcher({ rules, signal: ending.signal });
   const fetchS3 = createS3Fetcher({ rules, signal: ending.signal });
-  const resolver = new Resolver({ store, fetchUrl, fetchS3, nowMs, atOnce: config.KUBELAMBDA_RESOLVE_AT_ONCE });
-  const images = new ImageLookups({
-    atOnce: config.KUBELAMBDA_RESOLVE_AT_ONCE,
-    registries: {
-      rules,
-      privateHosts: config.KUBELAMBDA_REGISTRY_PRIVATE_HOSTS,
-      plainHttpHosts: config.KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS,
-      signal: ending.signal,
-    },
+  const caBundle = new CaBundle(config.KUBELAMBDA_REGISTRY_CA_FILE, (problem) => log.error(problem));
+  const access = () => ({
+    rules,
+    privateHosts: config.KUBELAMBDA_REGISTRY_PRIVATE_HOSTS,
+    plainHttpHosts: config.KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS,
+    caBundle: caBundle.read(),
   });
+  const fetchOci = createOciFetcher({ rules, access, signal: ending.signal });
+  const atOnce = config.KUBELAMBDA_RESOLVE_AT_ONCE;
+  const resolver = new Resolver({ store, fetchUrl, fetchS3, fetchOci, nowMs, atOnce });
+  const images = new ImageLookups({ atOnce, registries: () => ({ ...access(), signal: ending.signal }) });
   const handler = createPackagesHandler({
     store,
     resolver,

@@ -52,6 +52,7 @@ export const reasons = {
   DigestMismatch: "The bytes that were fetched are not those that sha256 names",
   InvalidArchive: "The package is not a zip that can be read",
   SourceUnreachable: "The source does not answer; it is tried again",
+  SourceCorrupt: "The source's server sent other bytes than it had promised; it is tried again",
   SourceRefused: "The source must not be used: its address is closed to functions or it is no http(s) URL",
   SourceForbidden:
     "The source does not let the credentials that are given, or nobody without any, read it; it is tried again",
@@ -60,7 +61,7 @@ export const reasons = {
   FetchFailed: "The pod in the namespace that fetches what takes a Secret to read does not run; it is tried again",
   SourceUnchanged: "The source still names the bytes that are used",
   SourceNotServed: "This release does not take code from this kind of source",
-  PackageNotFound: "No package of this digest was pushed to this namespace",
+  PackageNotFound: "No package of this digest was pushed to this namespace; it is looked for again",
   PackageStoreUnavailable: "The package store does not answer; it is tried again",
   ConfigMapNotFound: "The ConfigMap or its key is not there yet",
   InvalidImage: "The image's name or what the registry answers is no container image that can run",

@@ -19,6 +19,20 @@ export type S3Source = z.infer<typeof s3SourceSchema>;
 
 export const urlSourceSchema = z.object({ type: z.literal("url"), url: z.string(), sha256: z.string() });
 
+/** An artifact or image of a registry, by tag or digest. */
+export const ociSourceSchema = z.object({
+  type: z.literal("oci"),
+  /** `registry/repository:tag` or `…@sha256:…`. */
+  reference: z.string(),
+  /** Folder within its layers that is the package; absent: all of it. */
+  path: z.string().optional(),
+  /** Whose member of an index is taken. */
+  architecture: z.enum(["x86_64", "arm64"]),
+  /** Of the package; absent: whatever is there is taken. */
+  sha256: z.string().optional(),
+});
+export type OciSource = z.infer<typeof ociSourceSchema>;
+
 export const resolveRequestSchema = z.object({
   /** Namespace that may read the content afterwards. */
   namespace: z.string(),
@@ -33,6 +47,8 @@ export const resolveRequestSchema = z.object({
     urlSourceSchema,
     /** One that everybody may read. */
     s3SourceSchema,
+    /** The same. */
+    ociSourceSchema,
     /** `of`: the namespace that has it and lets the asking one use it; absent: the asking one has it. */
     z.object({ type: z.literal("digest"), digest: z.string(), of: z.string().optional() }),
   ]),
@@ -66,6 +82,7 @@ export type PackageErrorCode =
   | "DigestMismatch"
   | "InvalidArchive"
   | "SourceUnreachable"
+  | "SourceCorrupt"
   | "SourceRefused"
   | "SourceForbidden"
   | "SourceNotFound"
@@ -78,7 +95,13 @@ export type ResolveAnswer =
   | { readonly ok: true; readonly package: ResolvedPackage }
   | {
       readonly ok: false;
-      readonly error: { readonly code: PackageErrorCode; readonly message: string; readonly entry?: string };
+      readonly error: {
+        readonly code: PackageErrorCode;
+        readonly message: string;
+        readonly entry?: string;
+        /** How long the source wants to be left alone, ms. */
+        readonly retryAfterMs?: number;
+      };
     };
 
 /** Namespace → digests that are still needed there. What is in no list and older than the grace period is collected. */

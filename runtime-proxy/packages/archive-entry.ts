@@ -42,7 +42,8 @@ export function placeEntry(header: EntryHeader): EntryPlace {
   return { path, kind, mode: hasUnixMode ? unixMode & 0o777 : defaultMode(path, kind) };
 }
 
-function safePath(name: string): string {
+/** Parts joined by "/"; throws PackageError. */
+export function safePath(name: string): string {
   if (name.includes("\0")) throw refuse(name, "its name has a NUL character");
   if (name.includes("\\")) throw refuse(name, "its name has a backslash; directories are separated by /");
   if (name.startsWith("/")) throw refuse(name, "its name is absolute");

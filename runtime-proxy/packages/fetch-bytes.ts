@@ -36,6 +36,10 @@ export interface Origin {
   readonly title: string;
   /** Hex of what the bytes must be; absent: anything. */
   readonly sha256?: string | undefined;
+  /** What its server has promised: then other bytes, or more, are its fault and not the user's. */
+  readonly promised?: { readonly bytes: number } | undefined;
+  /** Of what is the same for ever under its name: may be continued whatever the server calls it. */
+  readonly validator?: string | undefined;
   /** One request, after whatever redirects; `headers` are to be sent with it. */
   request(connection: Connection, headers: Readonly<Record<string, string>>): Promise<Dispatcher.ResponseData>;
   /** Headers that ask for the bytes from `start` on, of the same thing only. */
@@ -94,6 +98,9 @@ export function createBytesFetcher(options: FetcherOptions): (request: BytesRequ
   };
 }
 
+/** Who is to wait longer asks again another time, ms. */
+const longestWaitMs = 20_000;
+
 async function fetchWithTries(fetching: Fetching): Promise<BytesFetched> {
   const { settings, into, connection, origin } = fetching;
   for (let attempt = 1; ; attempt++) {
@@ -106,7 +113,8 @@ async function fetchWithTries(fetching: Fetching): Promise<BytesFetched> {
       const isOver = connection.signal.aborted || attempt >= settings.tries;
       if (failure.code !== "SourceUnreachable" || isOver) throw failure;
       if (fetching.validator === undefined) await into.reset();
-      const waitMs = settings.firstWaitMs * 2 ** (attempt - 1);
+      const waitMs = Math.max(failure.retryAfterMs ?? 0, settings.firstWaitMs * 2 ** (attempt - 1));
+      if (waitMs > longestWaitMs) throw failure;
       await sleep(waitMs, undefined, { signal: connection.signal }).catch(() => undefined);
     }
   }
@@ -138,18 +146,21 @@ async function takeBody(fetching: Fetching, answer: Dispatcher.ResponseData): Pr
     }
   } else if (statusCode === 200) {
     await into.reset();
-    fetching.validator = validatorOf(headers);
+    fetching.validator = origin.validator ?? validatorOf(headers);
   } else {
     // What was asked for is no part of what is there now.
     if (statusCode === 416 || statusCode === 412) fetching.validator = undefined;
     throw await origin.refuse(answer);
   }
+  const limitBytes = Math.min(settings.limitBytes, origin.promised?.bytes ?? Infinity);
   const announced = Number(headers["content-length"] ?? 0);
-  if (into.bytes + announced > settings.limitBytes) throw tooLarge(origin, settings.limitBytes);
+  if (into.bytes + announced > limitBytes) throw tooLarge(origin, limitBytes);
   for await (const chunk of body as AsyncIterable<Buffer>) {
-    if (into.bytes + chunk.length > settings.limitBytes) throw tooLarge(origin, settings.limitBytes);
+    if (into.bytes + chunk.length > limitBytes) throw tooLarge(origin, limitBytes);
     await into.write(chunk);
   }
+  if (origin.promised !== undefined && into.bytes < origin.promised.bytes)
+    throw unreachable(origin, `it ended after ${into.bytes} of ${origin.promised.bytes} bytes`);
 }
 
 /** A strong validator: a weak one vouches for no byte. Source: RFC 9110, 13.1.5. */
@@ -159,18 +170,20 @@ function validatorOf(headers: Dispatcher.ResponseData["headers"]): string | unde
   return typeof lastModified === "string" ? lastModified : undefined;
 }
 
-function requireDigest({ into, origin: { sha256, title } }: Fetching): void {
+function requireDigest({ into, origin: { sha256, title, promised } }: Fetching): void {
   const digest = into.digest();
   if (sha256 === undefined || digest === `sha256:${sha256}`) return;
   const message = `Cannot use ${title}: its sha256 is ${digest.slice("sha256:".length)}, want ${sha256}`;
-  throw new PackageError("DigestMismatch", message);
+  throw new PackageError(promised === undefined ? "DigestMismatch" : "SourceCorrupt", message);
 }
 
 export function unreachable({ title }: Pick<Origin, "title">, why: string, cause?: unknown): PackageError {
   return new PackageError("SourceUnreachable", `Cannot fetch ${title}: ${why}`, { cause });
 }
 
-function tooLarge({ title }: Origin, limitBytes: number): PackageError {
+function tooLarge({ title, promised }: Origin, limitBytes: number): PackageError {
+  if (promised?.bytes === limitBytes)
+    return new PackageError("SourceCorrupt", `Cannot use ${title}: it is longer than the ${limitBytes} bytes promised`);
   return new PackageError("CodeTooLarge", `Cannot fetch ${title}: longer than ${limitBytes} bytes`);
 }
 

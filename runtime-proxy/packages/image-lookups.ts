@@ -3,14 +3,15 @@ import { lookUpImage, type ImageResolverOptions } from "../registry/image-resolv
 import { Limiter } from "./limiter.ts";
 
 export interface ImageLookupsOptions {
-  readonly registries: ImageResolverOptions;
+  /** Asked for each image: what it says may change. */
+  readonly registries: () => ImageResolverOptions;
   /** Images that are looked up at once; the others wait. */
   readonly atOnce: number;
 }
 
 /** Looks images up without credentials: equal questions that meet are asked once. */
 export class ImageLookups {
-  readonly #registries: ImageResolverOptions;
+  readonly #registries: () => ImageResolverOptions;
   readonly #limiter: Limiter;
   readonly #running = new Map<string, Promise<ImageAnswer>>();
 
@@ -24,7 +25,7 @@ export class ImageLookups {
     const running = this.#running.get(key);
     if (running !== undefined) return await running;
     const lookup = { image, architecture, ...(knownDigest !== undefined && { knownDigest }) };
-    const started = this.#limiter.run(() => lookUpImage(lookup, this.#registries));
+    const started = this.#limiter.run(() => lookUpImage(lookup, this.#registries()));
     this.#running.set(key, started);
     try {
       return await started;

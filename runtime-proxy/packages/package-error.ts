@@ -4,12 +4,19 @@ import type { PackageErrorCode } from "../../crds/wire/packages.ts";
 export class PackageError extends Error {
   readonly code: PackageErrorCode;
   readonly entry: string | undefined;
+  /** How long the source wants to be left alone, ms. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: PackageErrorCode, message: string, options: { entry?: string; cause?: unknown } = {}) {
+  constructor(
+    code: PackageErrorCode,
+    message: string,
+    options: { entry?: string; cause?: unknown; retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "PackageError";
     this.code = code;
     this.entry = options.entry;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

@@ -14,8 +14,9 @@ export async function answerOf(resolved: Promise<ResolvedPackage>, log: Packages
 
 function toAnswer(error: unknown, log: PackagesLog): ResolveAnswer {
   if (error instanceof PackageError) {
-    const { code, message, entry } = error;
-    return { ok: false, error: { code, message, ...(entry !== undefined && { entry }) } };
+    const { code, message, entry, retryAfterMs } = error;
+    const more = { ...(entry !== undefined && { entry }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    return { ok: false, error: { code, message, ...more } };
   }
   log.error("Cannot store a package", { error: error instanceof Error ? error.stack : String(error) });
   if (error instanceof BucketError) return { ok: false, error: { code: "StoreUnavailable", message: error.message } };

@@ -5,6 +5,7 @@ import { checkArchive } from "./archive.ts";
 import { buildZip } from "./build-zip.ts";
 import { codeSha256Of, hexOfDigest, parseSha256 } from "./digest.ts";
 import type { BytesFetched } from "./fetch-bytes.ts";
+import type { OciFetchRequest } from "./fetch-oci.ts";
 import type { S3FetchRequest } from "./fetch-s3.ts";
 import { Limiter } from "./limiter.ts";
 import { PackageError, quote } from "./package-error.ts";
@@ -27,6 +28,8 @@ export interface ResolverOptions {
   readonly fetchUrl: (request: FetchRequest) => Promise<void>;
   /** The same for an object of an S3-compatible service. */
   readonly fetchS3: (request: S3FetchRequest) => Promise<BytesFetched>;
+  /** The same for an artifact of a registry, without credentials. */
+  readonly fetchOci: (request: OciFetchRequest) => Promise<BytesFetched>;
   readonly nowMs: () => number;
   /** Sources that are fetched and checked at once; the others wait. */
   readonly atOnce: number;
@@ -150,6 +153,12 @@ export class Resolver {
         const fetched = await this.#options.fetchS3(wanted);
         return fetched.type === "unchanged" ? { unchanged } : { revision: fetched.validator };
       }
+      case "oci": {
+        const { store, fetchOci } = this.#options;
+        const request = { source, sha256: wantedSha256(source), into: staged, stage: () => store.stage() };
+        const fetched = await fetchOci({ ...request, known: unchanged?.revision });
+        return fetched.type === "unchanged" ? { unchanged } : { revision: fetched.validator };
+      }
       case "digest":
         throw new TypeError("Cannot bring in a digest: it is found or not");
     }
@@ -174,7 +183,8 @@ const uploadTooLargeText = `Cannot take the package: longer than ${uploadLimitBy
 /** Hex of what the source says its bytes are; undefined where it says nothing. */
 function wantedSha256(source: Source): string | undefined {
   if (source.type === "url") return requireSha256(source.sha256);
-  return source.type === "s3" && source.sha256 !== undefined ? requireSha256(source.sha256) : undefined;
+  const sha256 = source.type === "s3" || source.type === "oci" ? source.sha256 : undefined;
+  return sha256 === undefined ? undefined : requireSha256(sha256);
 }
 
 function decodeFiles(files: Readonly<Record<string, string>>, encoding: "utf8" | "base64"): Map<string, Buffer> {

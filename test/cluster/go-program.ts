@@ -41,6 +41,14 @@ export const versitygw: GoProgram = {
   duration: "2 to 4 minutes on two cores",
 };
 
+/** Puts artifacts into registries. */
+export const oras: GoProgram = {
+  name: "oras",
+  ldflags: "-s -w",
+  mainPackage: "oras.land/oras/cmd/oras",
+  duration: "half a minute on two cores",
+};
+
 /** Shows one line of progress. */
 export type Progress = (line: string) => void;
 
