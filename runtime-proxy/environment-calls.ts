@@ -19,6 +19,8 @@ interface Call {
 export interface CallsParts {
   /** The end of the running call's log as of now, as base64. */
   readonly takeTail: (outcome: Outcome) => Promise<string | undefined>;
+  /** Since the running call's event was handed over, and of an init that no call has told, ms. */
+  readonly times: () => { readonly durationMs: number; readonly initMs?: number };
   readonly clock: Clock;
   /** Of a streamed payload after its first 6 MiB; 0: no limit. */
   readonly streamBytesPerSecond: number;
@@ -70,9 +72,11 @@ export class EnvironmentCalls {
     const call = this.#current;
     if (call === undefined) return;
     const { requestId } = call.invocation;
+    const times = this.#parts.times();
     const logResult = await this.#takeTail(call, outcome);
     const worded = wordAnswer(answer, requestId);
-    call.outcome.resolve({ ok: true, answer: { ...worded, ...(logResult !== undefined && { logResult }) } });
+    const optional = logResult !== undefined && { logResult };
+    call.outcome.resolve({ ok: true, answer: { ...worded, ...times, ...optional } });
   }
 
   openStream(contentType: string): void {

@@ -48,6 +48,13 @@ export class EnvironmentRecords {
     return this.#initDurationMs;
   }
 
+  /** Since the running invocation's time began, and of an init that no REPORT has told yet, ms. */
+  times(): { readonly durationMs: number; readonly initMs?: number } {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const durationMs = nowMs - (this.#invocation?.startedMs ?? nowMs);
+    return this.#untoldInitMs === undefined ? { durationMs } : { durationMs, initMs: this.#untoldInitMs };
+  }
+
   initStart(phase: InitPhase): void {
     const { document, log, logStream, clock } = this.#parts;
     this.#initStartedMs = clock.monotonicMs();

@@ -63,6 +63,7 @@ export class ExecutionEnvironment implements LifecyclePort {
     this.#timers = new LifecycleTimers(parts.clock, (name) => this.tell({ type: "timer", name }));
     this.#calls = new EnvironmentCalls({
       takeTail: (outcome) => parts.records.takeTail(outcome),
+      times: () => parts.records.times(),
       clock: parts.clock,
       streamBytesPerSecond,
     });

@@ -1,11 +1,15 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
-/** Everything that the router measures; no label names a function: thousands of functions would make a scrape megabytes. */
+/** What the router measures over all functions; what it counts for each is in function-metrics.ts. */
 export interface RouterMetrics {
   readonly registry: Registry;
   readonly invocations: Counter<"result">;
   readonly invocationSeconds: Histogram;
   readonly environmentWaitSeconds: Histogram;
+  readonly functionSeconds: Histogram;
+  readonly agentOverheadSeconds: Histogram;
+  readonly routerOverheadSeconds: Histogram;
+  readonly initSeconds: Histogram;
   readonly environmentRefusals: Counter<"outcome">;
   readonly announcements: Counter<"result">;
   readonly loadReports: Counter<"result">;
@@ -18,6 +22,8 @@ export interface RouterReadings {
   readonly waitingBodies: () => number;
 }
 
+/** Our own shares of a call are milliseconds. */
+const overheadBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1];
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
 
 /** Its own registry, so that local mode can hold several processes in one. */
@@ -54,6 +60,30 @@ export function createRouterMetrics(readings: RouterReadings): RouterMetrics {
     environmentWaitSeconds: new Histogram({
       name: "kubelambda_router_environment_wait_seconds",
       help: "Time from admission until an execution environment was handed out",
+      buckets: secondsBuckets,
+      registers,
+    }),
+    functionSeconds: new Histogram({
+      name: "kubelambda_router_function_seconds",
+      help: "Time that functions took: from an event's hand-over to the runtime until its whole answer",
+      buckets: secondsBuckets,
+      registers,
+    }),
+    agentOverheadSeconds: new Histogram({
+      name: "kubelambda_router_agent_overhead_seconds",
+      help: "Time from sending a call to an agent until its answer, less what the function took",
+      buckets: overheadBuckets,
+      registers,
+    }),
+    routerOverheadSeconds: new Histogram({
+      name: "kubelambda_router_overhead_seconds",
+      help: "Time of a call that neither its body's arrival nor the wait for an environment nor the agent took",
+      buckets: overheadBuckets,
+      registers,
+    }),
+    initSeconds: new Histogram({
+      name: "kubelambda_router_init_seconds",
+      help: "Init phases of execution environments that have had their first call",
       buckets: secondsBuckets,
       registers,
     }),

@@ -19,6 +19,7 @@ import { createInvoke } from "./invoke-api/invoke.ts";
 import { createInvocationRunner } from "./invoke-api/run-invocation.ts";
 import { createInvokeApi } from "./invoke-api/server.ts";
 import { createBeginTrace } from "./invoke-api/trace-header.ts";
+import { FunctionMetrics } from "./function-metrics.ts";
 import { LoadReporter } from "./load-reporter.ts";
 import type { RouterConfig } from "./router-config.ts";
 import { createRouterMetrics, type RouterMetrics } from "./router-metrics.ts";
@@ -43,6 +44,7 @@ export interface RouterParts {
   readonly asker: EnvironmentAsker;
   readonly reporter: LoadReporter;
   readonly metrics: RouterMetrics;
+  readonly functionMetrics: FunctionMetrics;
   /** Settles when no call runs, also none whose client is gone; at the latest after the deadline. */
   whenQuiet(deadlineMs: number): Promise<void>;
   close(): Promise<void>;
@@ -67,6 +69,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     bodyBytes: () => bodyMemory.usedBytes,
     waitingBodies: () => bodyMemory.waiting,
   });
+  const functionMetrics = new FunctionMetrics({ clock });
   const agents = new AgentConnections({
     authorize: createClaims(options.signingKey, () => clock.nowMs()),
     clock,
@@ -121,7 +124,18 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     domain: config.KUBELAMBDA_DOMAIN,
   });
   const bodyTimeoutMs = config.KUBELAMBDA_BODY_TIMEOUT_MS;
-  const invokeParts = { findFunction, runner, ledger, bodyMemory, beginTrace, clock, log, metrics, bodyTimeoutMs };
+  const invokeParts = {
+    findFunction,
+    runner,
+    ledger,
+    bodyMemory,
+    beginTrace,
+    clock,
+    log,
+    metrics,
+    functionMetrics,
+    bodyTimeoutMs,
+  };
   return {
     invokeApi: createInvokeApi({
       invoke: createInvoke(invokeParts),
@@ -139,6 +153,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     asker,
     reporter,
     metrics,
+    functionMetrics,
     async whenQuiet(deadlineMs) {
       const untilMs = clock.monotonicMs() + deadlineMs;
       while (ledger.total > 0 && clock.monotonicMs() < untilMs) await sleep(clock, quietCheckMs);

@@ -111,6 +111,10 @@ export const invocationAnswerHeaders = {
   executedVersion: "x-amz-executed-version",
   /** `streaming`: the payload comes in chunks and `streamTrailers` say how it ended; absent: it is whole. */
   responseMode: "x-kubelambda-response-mode",
+  /** From the event's hand-over to the runtime until its answer, ms with fractions; absent on streams. */
+  durationMs: "x-kubelambda-duration-ms",
+  /** Of the init phase that went before, ms; only on an environment's first answer. */
+  initMs: "x-kubelambda-init-ms",
 } as const;
 
 /** Trailers of a streamed payload. A connection that breaks before them: the agent was lost. */

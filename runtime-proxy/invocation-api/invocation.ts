@@ -22,6 +22,10 @@ export interface InvocationAnswer {
   readonly payload: Payload | StreamedBody;
   readonly contentType: string;
   readonly isFunctionError: boolean;
+  /** From the event's hand-over to the runtime until its answer; absent on streams, whose end it does not know. */
+  readonly durationMs?: number;
+  /** Of the init phase, on the first answer after it. */
+  readonly initMs?: number;
   /** Base64 of the last 4,096 bytes of the invocation's log, when it was asked for. */
   readonly logResult?: string;
 }

@@ -29,6 +29,8 @@ const answerHeaders: typeof invocationAnswerHeaders = {
   logResult: "x-amz-log-result",
   executedVersion: "x-amz-executed-version",
   responseMode: "x-kubelambda-response-mode",
+  durationMs: "x-kubelambda-duration-ms",
+  initMs: "x-kubelambda-init-ms",
 };
 
 export interface InvocationApiParts {
@@ -117,6 +119,8 @@ function answerResponse(answer: InvocationAnswer, version: string): AgentRespons
       [answerHeaders.executedVersion]: version,
       ...("send" in answer.payload && { [answerHeaders.responseMode]: "streaming" }),
       ...(answer.isFunctionError && { [answerHeaders.functionError]: "Unhandled" }),
+      ...(answer.durationMs !== undefined && { [answerHeaders.durationMs]: answer.durationMs.toFixed(3) }),
+      ...(answer.initMs !== undefined && { [answerHeaders.initMs]: answer.initMs.toFixed(3) }),
       ...(answer.logResult !== undefined && { [answerHeaders.logResult]: answer.logResult }),
     },
     body: answer.payload,

@@ -7,6 +7,7 @@ import { ManualClock } from "../../test/kit/manual-clock.ts";
 import { ConcurrencyLedger } from "../domain/concurrency.ts";
 import type { FunctionFacts } from "../domain/function-facts.ts";
 import type { StreamedAnswer, StreamEnd } from "../environments/streamed-answer.ts";
+import { FunctionMetrics } from "../function-metrics.ts";
 import { createRouterMetrics } from "../router-metrics.ts";
 import { BodyMemory } from "./body-memory.ts";
 import { createInvokeWithResponseStream } from "./invoke-with-response-stream.ts";
@@ -39,8 +40,9 @@ function world(): {
   const bodyMemory = new BodyMemory({ limitBytes: 1000, maxWaiting: 1, waitMs: 1000, clock });
   const serve = createInvokeWithResponseStream({
     runner: { stream: () => Promise.resolve(answer) },
-    findFunction: () => ({ facts: facts as FunctionFacts, invokedArn: "arn:f" }),
+    findFunction: () => ({ facts: { ...facts, arn: "arn:f" } as FunctionFacts, invokedArn: "arn:f" }),
     metrics: createRouterMetrics({ running: () => 0, bodyBytes: () => 0, waitingBodies: () => 0 }),
+    functionMetrics: new FunctionMetrics({ clock }),
     log: silentLogger,
     bodyTimeoutMs: 1000,
     beginTrace: () => "Root=1-2-3",

@@ -8,12 +8,14 @@ import type { AgentOutcome } from "../environments/answer-collector.ts";
 import type { AcquireRefusal, EnvironmentPool } from "../environments/environment-pool.ts";
 import type { StreamedAnswer } from "../environments/streamed-answer.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
+import type { CallTimes } from "./call-times.ts";
 import { InvokeError } from "./errors.ts";
 import { waitRefusal } from "./function-refusal.ts";
 
 /** One admitted call. */
 export interface AdmittedInvocation {
   readonly requestId: string;
+  readonly times: Pick<CallTimes, "waited" | "answered">;
   readonly facts: FunctionFacts;
   /** As the caller named the function. */
   readonly invokedArn: string;
@@ -94,10 +96,15 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
     const acquired = acquiring instanceof Promise ? await acquiring : acquiring;
     if (!acquired.ok) throw refusedWait(parts, call, acquired.refusal);
     const { pod, address } = acquired.environment;
-    metrics.environmentWaitSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
+    const sentMs = clock.monotonicMs();
+    metrics.environmentWaitSeconds.observe((sentMs - startedMs) / 1000);
     const outcome: AgentOutcome | StreamedAnswer = await send(pod.podUid, address, agentCall);
     giveBack(pool, pod.podUid, outcome);
-    if (outcome.kind === "answered" || outcome.kind === "streaming") return outcome as never;
+    if (outcome.kind === "answered" || outcome.kind === "streaming") {
+      call.times.waited(sentMs - startedMs);
+      call.times.answered(clock.monotonicMs() - sentMs, outcome.headers);
+      return outcome as never;
+    }
     lastError = outcome.kind === "refused" ? new Error(outcome.refusal.message) : outcome.error;
     const context = { requestId: call.requestId, podUid: pod.podUid, outcome: outcome.kind };
     log.debug("Environment did not take the call", { ...context, error: lastError });

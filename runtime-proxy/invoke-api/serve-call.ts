@@ -3,8 +3,10 @@ import type { Logger } from "../../lib/logger.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
 import type { ConcurrencyLedger } from "../domain/concurrency.ts";
+import type { FunctionMetrics } from "../function-metrics.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 import type { BodyMemory, BodyRoom } from "./body-memory.ts";
+import { CallTimes } from "./call-times.ts";
 import { errorResponse, InvokeError, throttled } from "./errors.ts";
 import type { FoundFunction } from "./find-function.ts";
 import { findSettled } from "./find-settled.ts";
@@ -23,6 +25,7 @@ export interface ServeCallParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: RouterMetrics;
+  readonly functionMetrics: FunctionMetrics;
   /** Longest time for a request's body to arrive. */
   readonly bodyTimeoutMs: number;
 }
@@ -58,6 +61,7 @@ interface Call {
   readonly headers: InvokeHeaders;
   readonly found: FoundFunction;
   readonly steps: CallSteps;
+  readonly times: CallTimes;
   /** Counts the call, once, when it has come to its end. */
   readonly finish: (result: string) => void;
 }
@@ -82,17 +86,19 @@ export function createServeCall(
 export async function serveCall(parts: ServeCallParts, request: HttpRequest, steps: CallSteps): Promise<HttpResponse> {
   const { metrics, clock } = parts;
   const requestId = randomUUID();
-  const startedMs = clock.monotonicMs();
-  const finish = (result: string): void => {
+  const times = new CallTimes(clock);
+  let found: FoundFunction | undefined;
+  const finish = (result: string, throttleReason?: string): void => {
     metrics.invocations.inc({ result });
-    metrics.invocationSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
+    times.observe(metrics);
+    if (found !== undefined) countCall(parts, { found, result, throttleReason, functionMs: times.functionMs });
   };
   try {
-    const found = await findSettled(() => steps.find(), clock);
+    found = await findSettled(() => steps.find(), clock);
     await steps.authorize?.(found);
     const headers = steps.readHeaders();
     const traceId = parts.beginTrace(found.facts, request.headers["x-amzn-trace-id"]);
-    return await serve(parts, { requestId, traceId, headers, found, steps, finish });
+    return await serve(parts, { requestId, traceId, headers, found, steps, times, finish });
   } catch (error) {
     return await refuse(parts, { requestId, request, error, steps, finish });
   }
@@ -103,6 +109,7 @@ async function serve(parts: ServeCallParts, call: Call): Promise<HttpResponse> {
   const room = await takeRoom(parts, steps.announcedBytes());
   try {
     const event = await steps.readEvent(call);
+    call.times.bodyArrived();
     room.shrinkTo(event.length);
     if (call.headers.invocationType === "DryRun") {
       call.finish("dry_run");
@@ -133,11 +140,11 @@ async function admitAndRun({ ledger }: ServeCallParts, call: Call & { readonly e
     ledger.leave(facts.uid);
     call.finish(result);
   };
-  const { requestId, traceId, event } = call;
+  const { requestId, traceId, event, times } = call;
   const { invocationType: _, ...headers } = call.headers;
   let served: Served;
   try {
-    served = await call.steps.run({ requestId, facts, invokedArn, event, traceId, ...headers });
+    served = await call.steps.run({ requestId, facts, invokedArn, event, traceId, times, ...headers });
   } catch (error) {
     ledger.leave(facts.uid);
     throw error;
@@ -152,7 +159,7 @@ interface Refused {
   readonly request: HttpRequest;
   readonly error: unknown;
   readonly steps: Pick<CallSteps, "refuse">;
-  readonly finish: (result: string) => void;
+  readonly finish: (result: string, throttleReason?: string) => void;
 }
 
 async function refuse(
@@ -164,12 +171,30 @@ async function refuse(
     throw error;
   }
   const known = error instanceof InvokeError ? error : internalError(requestId, error);
-  finish(known.code);
+  finish(known.code, known.reason);
   const write = known.code === "ServiceException" ? parts.log.error : parts.log.debug;
   write("Invocation refused", { requestId, code: known.code, error: known.message, cause: known.cause });
   // Who did not send in time gets no more of it.
   if (known.code !== "RequestTimeoutException") await discardRest(request.body, parts.clock);
   return steps.refuse(known, requestId);
+}
+
+interface Counted {
+  readonly found: FoundFunction;
+  readonly result: string;
+  readonly throttleReason: string | undefined;
+  readonly functionMs: number;
+}
+
+/** A refusal of another kind counts for no function: nothing was run. */
+function countCall({ functionMetrics }: ServeCallParts, { found, result, throttleReason, functionMs }: Counted): void {
+  const { facts, invokedArn } = found;
+  if (throttleReason !== undefined) {
+    functionMetrics.count({ facts, invokedArn, end: { type: "throttled", reason: throttleReason } });
+  } else if (result === "ok" || result === "function_error") {
+    const isFunctionError = result === "function_error";
+    functionMetrics.count({ facts, invokedArn, end: { type: "ran", isFunctionError, durationMs: functionMs } });
+  }
 }
 
 function internalError(requestId: string, cause: unknown): InvokeError {

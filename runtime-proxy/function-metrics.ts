@@ -1,0 +1,171 @@
+/** What is counted function by function, in the text format of Prometheus, and only for functions that were called lately. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Clock } from "../lib/clock.ts";
+import type { FunctionFacts } from "./domain/function-facts.ts";
+
+/** One call that has come to its end. */
+export interface EndedCall {
+  readonly facts: FunctionFacts;
+  /** As the caller named the function, qualifier included. */
+  readonly invokedArn: string;
+  readonly end:
+    | { readonly type: "ran"; readonly isFunctionError: boolean; readonly durationMs: number }
+    | { readonly type: "throttled"; readonly reason: string };
+}
+
+interface Series {
+  /** `namespace="…",function="…",resource="…",executed_version="…"` */
+  readonly labels: string;
+  calledAtMs: number;
+  invocations: number;
+  errors: number;
+  durationSecondsSum: number;
+  /** Of `durationBounds`, and the last one for all that took longer. */
+  readonly durationCounts: Uint32Array;
+  readonly throttlesByReason: Map<string, number>;
+}
+
+export interface FunctionMetricsOptions {
+  readonly clock: Clock;
+  /** Most series of labels at once; default 20,000. Calls beyond are counted for a function without a name. */
+  readonly maxSeries?: number;
+}
+
+/** Seconds. Few, for they are paid for every function. */
+const durationBounds = [0.005, 0.025, 0.1, 0.5, 2.5, 10, 60] as const;
+const keptMs = 3_600_000;
+/** So many are written in one turn of the event loop: calls go on between them. */
+const seriesAtOnce = 200;
+const rest = 'namespace="",function="",resource="",executed_version=""';
+
+/**
+ * Counts as CloudWatch does, under its names in snake case: throttled calls are no invocations, durations are without init and
+ * waiting. Source: Lambda developer guide, monitoring-metrics-types.
+ */
+export class FunctionMetrics {
+  readonly #clock: Clock;
+  readonly #maxSeries: number;
+  readonly #seriesByKey = new Map<string, Series>();
+
+  constructor({ clock, maxSeries = 20_000 }: FunctionMetricsOptions) {
+    this.#clock = clock;
+    this.#maxSeries = maxSeries;
+  }
+
+  count({ facts, invokedArn, end }: EndedCall): void {
+    const series = this.#series(facts, invokedArn);
+    series.calledAtMs = this.#clock.monotonicMs();
+    if (end.type === "throttled") {
+      series.throttlesByReason.set(end.reason, (series.throttlesByReason.get(end.reason) ?? 0) + 1);
+      return;
+    }
+    const seconds = end.durationMs / 1000;
+    series.invocations += 1;
+    if (end.isFunctionError) series.errors += 1;
+    series.durationSecondsSum += seconds;
+    const bound = durationBounds.findIndex((limit) => seconds <= limit);
+    const at = bound === -1 ? durationBounds.length : bound;
+    series.durationCounts[at] = (series.durationCounts[at] ?? 0) + 1;
+  }
+
+  /** The series of functions that were called in the last hour; forgets the others. */
+  async *text(): AsyncGenerator<string, void> {
+    this.#forgetOld();
+    const all = [...this.#seriesByKey.values()];
+    for (const { name, type, help, lines } of families) {
+      yield `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+      for (let from = 0; from < all.length; from += seriesAtOnce) {
+        yield all
+          .slice(from, from + seriesAtOnce)
+          .flatMap((series) => lines(name, series))
+          .join("");
+        await nextTurn();
+      }
+    }
+  }
+
+  #series(facts: FunctionFacts, invokedArn: string): Series {
+    const key = `${invokedArn} ${facts.version} ${facts.namespace}`;
+    const known = this.#seriesByKey.get(key);
+    if (known !== undefined) return known;
+    if (this.#seriesByKey.size >= this.#maxSeries) this.#forgetOld();
+    const isFull = this.#seriesByKey.size >= this.#maxSeries;
+    const made = newSeries(isFull ? rest : labelsOf(facts, invokedArn));
+    const shared = isFull ? this.#seriesByKey.get("") : undefined;
+    if (shared !== undefined) return shared;
+    this.#seriesByKey.set(isFull ? "" : key, made);
+    return made;
+  }
+
+  #forgetOld(): void {
+    const oldestMs = this.#clock.monotonicMs() - keptMs;
+    for (const [key, { calledAtMs }] of this.#seriesByKey) if (calledAtMs < oldestMs) this.#seriesByKey.delete(key);
+  }
+}
+
+interface Family {
+  readonly name: string;
+  readonly type: "counter" | "histogram";
+  readonly help: string;
+  readonly lines: (name: string, series: Series) => readonly string[];
+}
+
+const families: readonly Family[] = [
+  {
+    name: "kubelambda_invocations_total",
+    type: "counter",
+    help: "Calls whose function was run, with success or with an error of the function",
+    lines: (name, { labels, invocations }) => [`${name}{${labels}} ${invocations}\n`],
+  },
+  {
+    name: "kubelambda_errors_total",
+    type: "counter",
+    help: "Calls that ended in an error of the function, timeouts included",
+    lines: (name, { labels, errors }) => [`${name}{${labels}} ${errors}\n`],
+  },
+  {
+    name: "kubelambda_throttles_total",
+    type: "counter",
+    help: "Calls that were refused because a limit of concurrency or rate was reached, by reason",
+    lines: (name, { labels, throttlesByReason }) =>
+      [...throttlesByReason].map(([reason, count]) => `${name}{${labels},reason="${reason}"} ${count}\n`),
+  },
+  {
+    name: "kubelambda_duration_seconds",
+    type: "histogram",
+    help: "Time that the function took, without init and without waiting for an environment",
+    lines: durationLines,
+  },
+];
+
+function durationLines(name: string, { labels, invocations, durationCounts, durationSecondsSum }: Series): string[] {
+  let below = 0;
+  const buckets = durationBounds.map((bound, index) => {
+    below += durationCounts[index] ?? 0;
+    return `${name}_bucket{${labels},le="${bound}"} ${below}\n`;
+  });
+  return [
+    ...buckets,
+    `${name}_bucket{${labels},le="+Inf"} ${invocations}\n`,
+    `${name}_sum{${labels}} ${durationSecondsSum}\n`,
+    `${name}_count{${labels}} ${invocations}\n`,
+  ];
+}
+
+function newSeries(labels: string): Series {
+  return {
+    labels,
+    calledAtMs: 0,
+    invocations: 0,
+    errors: 0,
+    durationSecondsSum: 0,
+    durationCounts: new Uint32Array(durationBounds.length + 1),
+    throttlesByReason: new Map(),
+  };
+}
+
+/** Names have no character that would have to be escaped. Source: CloudWatch's dimension Resource is `name` or `name:qualifier`. */
+function labelsOf({ namespace, name, version, arn }: FunctionFacts, invokedArn: string): string {
+  const resource = name + invokedArn.slice(arn.length);
+  return `namespace="${namespace}",function="${name}",resource="${resource}",executed_version="${version}"`;
+}
