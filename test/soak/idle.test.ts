@@ -57,15 +57,16 @@ describe(`environments that idle for ${minutes} min`, function () {
   });
 
   for (const name of clientNames) {
-    it(`lifecycle 26: ${clients[name].title} serves the next call, by the same process on the same connections`, async () => {
+    it(`lifecycle 26: ${clients[name].title} serves the next call, by the same process on the connection of its next`, async () => {
       const { environment, pid, connections } = idle.get(name) as Idle;
       const printed = environment.output.length;
       assert.equal(await pidOf(environment), pid);
+      // A client may leave one that it did not use for minutes, as libcurl does; that of its next it cannot.
       if (expectations[name].keepsConnections) {
         const now = await connectionsOf(environment);
-        assert.deepEqual(
-          connections.filter((connection) => !now.includes(connection)),
-          [],
+        assert.ok(
+          now.some((connection) => connections.includes(connection)),
+          `${String(connections)}, then ${String(now)}`,
         );
       }
       assert.match(environment.output.slice(printed), /^START RequestId: /);
