@@ -97,6 +97,11 @@ const cases: Record<string, { before: OpenApi; after: OpenApi; breaks: readonly 
     breaks: ['v1: new rule does not spare stored objects, compare with oldSelf: "a"'],
   },
   "a rule may be new when it is about changes": { before: object({}), after: ruled("self == oldSelf"), breaks: [] },
+  "a rule may refuse fewer keys, and no other ones": {
+    before: { type: "object", "x-kubernetes-validations": [refuses("'A', 'B'")] },
+    after: { type: "object", "x-kubernetes-validations": [refuses("'B'"), refuses("'B', 'C'")] },
+    breaks: ["v1: new rule does not spare stored objects, compare with oldSelf: \"not 'B', 'C'\""],
+  },
   "unknown fields may not be dropped": {
     before: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
     after: object({ name }),
@@ -135,6 +140,10 @@ describe("kinds since the last release", () => {
 function definition(schema: OpenApi): Definition {
   const version = { name: "v1", served: true, subresources: { status: {} }, schema: { openAPIV3Schema: schema } };
   return { spec: { group: "g", scope: "Namespaced", names: { kind: "A", plural: "as" }, versions: [version] } };
+}
+
+function refuses(keys: string): { rule: string; message: string } {
+  return { rule: `!self.exists(name, name in [${keys}])`, message: `not ${keys}` };
 }
 
 function object(properties: Readonly<Record<string, OpenApi>>): OpenApi {

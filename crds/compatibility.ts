@@ -93,7 +93,7 @@ function requiredChanges(before: OpenApi, after: OpenApi, path: string): string[
     .map((name) => `${path}.${name}: became required`);
 }
 
-/** A new rule must let stored objects be: it is about a field that they cannot have, holds for changes only (`oldSelf`), or what is unchanged passes. */
+/** A new rule must let stored objects be: it is about a field that they cannot have, refuses fewer keys than before, holds for changes only (`oldSelf`), or what is unchanged passes. */
 function ruleChanges(before: OpenApi, after: OpenApi, path: string): string[] {
   const known = new Set(rulesOf(before).map(({ rule }) => rule));
   const isAboutNew = (rule: string): boolean => {
@@ -101,8 +101,18 @@ function ruleChanges(before: OpenApi, after: OpenApi, path: string): string[] {
     return field !== undefined && before.properties !== undefined && !Object.hasOwn(before.properties, field);
   };
   return rulesOf(after)
-    .filter(({ rule }) => !known.has(rule) && !isAboutNew(rule) && !/\boldSelf\b/.test(rule))
+    .filter(({ rule }) => !known.has(rule) && !isAboutNew(rule) && !isRelaxed(rule, known))
+    .filter(({ rule }) => !/\boldSelf\b/.test(rule))
     .map(({ message }) => `${path}: new rule does not spare stored objects, compare with oldSelf: "${message}"`);
+}
+
+const refusedKeys = /^!self\.exists\((\w+), \1 in \[([^\]]*)\]\)$/;
+
+/** It refuses some of the keys that a former rule refused. */
+function isRelaxed(rule: string, known: ReadonlySet<string>): boolean {
+  const keysOf = (text: string): readonly string[] | undefined => refusedKeys.exec(text)?.[2]?.split(", ");
+  const keys = keysOf(rule);
+  return keys !== undefined && [...known].some((former) => keys.every((key) => keysOf(former)?.includes(key) === true));
 }
 
 function rulesOf(node: OpenApi): readonly { readonly rule: string; readonly message: string }[] {

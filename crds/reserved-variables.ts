@@ -1,5 +1,14 @@
 /** Apart from the schemas: the agent needs the names and must not carry zod. */
 
+/** Credentials: a function's literal variables cannot set them, a Secret or ConfigMap can (`valueFrom`). */
+export const credentialVariables = [
+  "AWS_ACCESS_KEY",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_KEY",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+] as const;
+
 /** Set by the platform; a function cannot. */
 export const reservedVariables = [
   "AWS_REGION",

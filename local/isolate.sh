@@ -20,9 +20,15 @@ share() {
   fi
 }
 
+# A file system below /mnt must not become a folder of the machine's own.
+hidden=
+for bind in "$@"; do
+  if [ "$bind" = -- ]; then break; fi
+  case "${bind##*:}" in /mnt/*) hidden=mnt ;; esac
+done
 for entry in /*; do
   name="${entry#/}"
-  case "$name" in opt | tmp | var | proc | "*") ;; *) share "$name" ;; esac
+  case "$name" in opt | tmp | var | proc | "*" | "$hidden") ;; *) share "$name" ;; esac
 done
 mkdir "$root/var" "$root/opt" "$root/tmp" "$root/proc"
 for entry in /var/*; do

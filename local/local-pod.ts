@@ -9,7 +9,7 @@ import { assemble } from "../runtime-proxy/assemble.ts";
 import { Child } from "./child.ts";
 import type { LocalIdentity } from "./identity.ts";
 import type { Bind, Isolation } from "./isolation.ts";
-import { containerVariables, hostPath, makeVolumes } from "./pod-files.ts";
+import { containerVariables, hostPath, makeVolumes, MissingValueError } from "./pod-files.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import { containerOf, type Container, type ContainerState, type PodObject, type PodStatus } from "./pod.ts";
 import type { Runtimes } from "./runtimes.ts";
@@ -26,6 +26,8 @@ export interface LocalPodOptions {
   readonly identity: LocalIdentity;
   readonly isolation: Isolation;
   readonly runtimes: Runtimes;
+  /** Name of a PersistentVolumeClaim → the folder that stands for it. */
+  readonly fileSystems: ReadonlyMap<string, string>;
   readonly log: Logger;
   /** Root of the program's files, and from there the processes' entry points. */
   readonly program: { readonly root: string; readonly agent: string; readonly supervisor: string };
@@ -53,7 +55,7 @@ export class LocalPod {
 
   /** Runs the pod to its end; the end of any container is the end of all. */
   async run(): Promise<void> {
-    const { pod, directory, identity, runtimes } = this.#options;
+    const { pod, directory, identity, runtimes, fileSystems } = this.#options;
     const document = environmentDocumentSchema.parse(
       JSON.parse(pod.metadata.annotations?.["kubelambda.dev/environment"] ?? "null"),
     );
@@ -63,15 +65,24 @@ export class LocalPod {
       this.isDone = true;
       return;
     }
-    await makeVolumes(pod, directory, identity);
-    const agent = this.#startAgent(document, runtime.directory);
+    const problem = fileSystemProblem(this.#options);
+    if (problem !== undefined) {
+      const waiting = { reason: "CreateContainerConfigError", message: problem };
+      await this.#report("Pending", { runtime: { waiting } });
+      this.isDone = true;
+      return;
+    }
+    await makeVolumes({ pod, directory, identity, fileSystems });
+    const variables = await this.#agentVariables();
+    if (variables === undefined) return;
+    const agent = this.#startAgent(document, runtime.directory, variables);
     if (!(await this.#assemble(document))) {
       await this.end(0);
       return;
     }
     if (this.isEnding()) return;
     const supervised = pod.spec.containers.filter(({ name }) => name !== "agent");
-    const children = [await agent];
+    const children = [agent];
     for (const container of supervised)
       children.push(await this.#startSupervised(container, document, runtime.directory));
     const names = ["agent", ...supervised.map(({ name }) => name)];
@@ -130,10 +141,26 @@ export class LocalPod {
     }
   }
 
-  async #startAgent(document: EnvironmentDocument, runtimeRoot: string | undefined): Promise<Child> {
+  /** Undefined when one cannot be filled in, as the pod then says. */
+  async #agentVariables(): Promise<Record<string, string> | undefined> {
+    try {
+      return await containerVariables({ ...this.#options, container: containerOf(this.#options.pod, "agent") });
+    } catch (error) {
+      if (!(error instanceof MissingValueError)) throw error;
+      const waiting = { reason: "CreateContainerConfigError", message: error.message };
+      await this.#report("Pending", { agent: { waiting } });
+      this.isDone = true;
+      return undefined;
+    }
+  }
+
+  #startAgent(
+    document: EnvironmentDocument,
+    runtimeRoot: string | undefined,
+    variables: Readonly<Record<string, string>>,
+  ): Child {
     const { pod, directory, isolation, program, log } = this.#options;
     const container = containerOf(pod, "agent");
-    const variables = await containerVariables({ ...this.#options, container });
     const sockets = hostSockets(variables, (path) => hostPath(container, directory, path));
     const runtimeContainer = containerOf(pod, "runtime");
     const places = isolation.truePaths
@@ -169,6 +196,7 @@ export class LocalPod {
       bind(hostPath(container, directory, "/var/task"), "/var/task"),
       bind(hostPath(container, directory, "/opt"), "/opt"),
       bind(hostPath(container, directory, "/tmp"), "/tmp", false),
+      ...fileSystemPaths(container).map((path) => bind(hostPath(container, directory, path), path, false)),
       ...(runtimeRoot === undefined ? [] : [bind(runtimeRoot, "/var/runtime")]),
       bind(program.root, inside.program),
       bind(dirname(process.execPath), inside.node),
@@ -216,6 +244,22 @@ export class LocalPod {
     const ref = { kind: kinds.pod, namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name };
     await client.patch(ref, { status: this.#status }, { subresource: "status" }).catch(() => undefined);
   }
+}
+
+/** Where a container has file systems: Lambda has them nowhere else. */
+function fileSystemPaths({ volumeMounts = [] }: Container): readonly string[] {
+  return volumeMounts.map(({ mountPath }) => mountPath).filter((path) => path.startsWith("/mnt/"));
+}
+
+/** Why the pod's file systems cannot be had here; undefined: they can, or it has none. */
+function fileSystemProblem({ pod, isolation, fileSystems }: LocalPodOptions): string | undefined {
+  const claims = (pod.spec.volumes ?? []).flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim ?? []);
+  const [path = ""] = fileSystemPaths(containerOf(pod, "runtime"));
+  if (claims.length > 0 && !isolation.truePaths)
+    return `Cannot mount "${path}" here: it takes mount namespaces, and there are none: ${isolation.reason ?? "no reason given"}`;
+  const missing = claims.find(({ claimName }) => !fileSystems.has(claimName));
+  if (missing === undefined) return undefined;
+  return `Cannot mount "${path}": no folder stands for the PersistentVolumeClaim "${missing.claimName}"; start local mode with --file-system ${missing.claimName}=<folder>`;
 }
 
 const socketsVariable = "KUBELAMBDA_EXTENSION_SOCKETS";

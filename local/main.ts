@@ -9,7 +9,7 @@ import { detectIsolation } from "./isolation.ts";
 import { startLocalSystem } from "./system.ts";
 import { Terminal } from "./terminal.ts";
 
-const usage = `usage: kubelambda local <dir> [--port 3001] [--host 127.0.0.1] [--no-namespaces] [--verbose]`;
+const usage = `usage: kubelambda local <dir> [--port 3001] [--host 127.0.0.1] [--file-system <claim>=<folder>]… [--no-namespaces] [--verbose]`;
 const defaultPort = "3001";
 
 /** Runs until SIGINT or SIGTERM; process.exitCode is 2 for wrong arguments and 1 when it cannot start. */
@@ -35,6 +35,7 @@ export async function localMain(args: readonly string[], env: NodeJS.ProcessEnv)
       stateDirectory,
       cacheDirectory: join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "kubelambda"),
       isolation,
+      fileSystems: options.fileSystems,
       terminal,
       log,
     });
@@ -54,6 +55,7 @@ interface LocalArguments {
   readonly folder: string;
   readonly host: string;
   readonly port: number;
+  readonly fileSystems: ReadonlyMap<string, string>;
   readonly noNamespaces: boolean;
   readonly verbose: boolean;
 }
@@ -66,6 +68,7 @@ function readArguments(args: readonly string[]): LocalArguments | string {
       options: {
         port: { type: "string", default: defaultPort },
         host: { type: "string", default: "127.0.0.1" },
+        "file-system": { type: "string", multiple: true, default: [] },
         "no-namespaces": { type: "boolean", default: false },
         verbose: { type: "boolean", default: false },
       },
@@ -75,7 +78,10 @@ function readArguments(args: readonly string[]): LocalArguments | string {
     if (!existsSync(folder)) return `Cannot serve "${folder}": no such folder`;
     if (!Number.isInteger(port) || port < 0 || port > 65_535)
       return `Cannot listen on port "${values.port}": want 0 to 65535`;
+    const fileSystems = readFileSystems(values["file-system"]);
+    if (typeof fileSystems === "string") return fileSystems;
     return {
+      fileSystems,
       folder: resolve(folder),
       host: values.host,
       port,
@@ -85,6 +91,19 @@ function readArguments(args: readonly string[]): LocalArguments | string {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** Claim → folder; a text says what is wrong. */
+function readFileSystems(pairs: readonly string[]): ReadonlyMap<string, string> | string {
+  const folderByClaim = new Map<string, string>();
+  for (const pair of pairs) {
+    const [, claim, folder] = /^([a-z0-9.-]+)=(.+)$/.exec(pair) ?? [];
+    if (claim === undefined || folder === undefined)
+      return `Cannot take "--file-system ${pair}": want <name of a PersistentVolumeClaim>=<folder>`;
+    if (!existsSync(folder)) return `Cannot take "--file-system ${pair}": no such folder`;
+    folderByClaim.set(claim, resolve(folder));
+  }
+  return folderByClaim;
 }
 
 function untilAskedToEnd(): Promise<void> {

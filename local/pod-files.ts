@@ -1,5 +1,5 @@
 /** A pod's volumes as folders, and its containers' variables with paths that hold on this machine. */
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
@@ -7,10 +7,25 @@ import type { KubernetesObject, Stored } from "../lib/kubernetes/object.ts";
 import type { LocalIdentity } from "./identity.ts";
 import type { Container, EnvVar, KeyRef, PodObject, Volume } from "./pod.ts";
 
-/** Makes a folder for each volume below `directory`, with the tokens that a kubelet would project. */
-export async function makeVolumes(pod: Stored<PodObject>, directory: string, identity: LocalIdentity): Promise<void> {
+export interface VolumesOptions {
+  readonly pod: Stored<PodObject>;
+  /** Below which the volumes' folders are. */
+  readonly directory: string;
+  readonly identity: LocalIdentity;
+  /** Name of a PersistentVolumeClaim → the folder that stands for it. */
+  readonly fileSystems: ReadonlyMap<string, string>;
+}
+
+/** Makes a folder for each volume below `directory`, with the tokens that a kubelet would project; claims stand for folders that are there. */
+export async function makeVolumes({ pod, directory, identity, fileSystems }: VolumesOptions): Promise<void> {
   for (const volume of pod.spec.volumes ?? []) {
     const folder = join(directory, volume.name);
+    const claimed = fileSystems.get(volume.persistentVolumeClaim?.claimName ?? "");
+    if (claimed !== undefined) {
+      await mkdir(directory, { recursive: true });
+      await symlink(claimed, folder);
+      continue;
+    }
     await mkdir(folder, { recursive: true });
     // An emptyDir is open to every user of its pod; the pod's own folder keeps other users of the machine out.
     if (volume.emptyDir !== undefined) await chmod(folder, 0o777);
@@ -109,11 +124,13 @@ async function keyOf(
   const value =
     object?.stringData?.[ref.key] ??
     (kind === kinds.secret && encoded !== undefined ? Buffer.from(encoded, "base64").toString() : encoded);
-  if (value === undefined && ref.optional !== true) {
-    throw new Error(`couldn't find key ${ref.key} in ${kind.kind} ${namespace}/${ref.name}`);
-  }
-  return value;
+  if (value !== undefined || ref.optional === true) return value;
+  if (object === undefined) throw new MissingValueError(`${kind.kind.toLowerCase()} "${ref.name}" not found`);
+  throw new MissingValueError(`couldn't find key ${ref.key} in ${kind.kind} ${namespace}/${ref.name}`);
 }
+
+/** A variable names a Secret, ConfigMap or key that is not there; worded as a kubelet words it. */
+export class MissingValueError extends Error {}
 
 interface KeyedData {
   readonly data?: Readonly<Record<string, string>>;

@@ -33,6 +33,7 @@ export interface Container {
 export interface Volume {
   readonly name: string;
   readonly emptyDir?: object;
+  readonly persistentVolumeClaim?: { readonly claimName: string };
   readonly projected?: {
     readonly sources?: readonly {
       readonly serviceAccountToken?: { readonly audience?: string; readonly path: string };

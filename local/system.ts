@@ -41,6 +41,8 @@ export interface LocalSystemOptions {
   /** Kept between runs. */
   readonly cacheDirectory: string;
   readonly isolation: Isolation;
+  /** Name of a PersistentVolumeClaim → the folder that stands for it. */
+  readonly fileSystems: ReadonlyMap<string, string>;
   readonly terminal: Terminal;
   readonly log: Logger;
 }
@@ -129,6 +131,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
     client: store,
     identity,
     isolation,
+    fileSystems: options.fileSystems,
     runtimes,
     log,
     program: programFiles(),

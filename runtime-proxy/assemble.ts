@@ -1,6 +1,6 @@
 /** Process `assemble`, and its library: code into `/var/task`, layers into `/opt`, the supervisor to where containers start it. */
 import { writeFileSync } from "node:fs";
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, lchown, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import { unzippedLimitBytes } from "./packages/archive-limits.ts";
@@ -140,12 +140,26 @@ async function bringInOrder(run: Run, wanted: readonly Wanted[], directory: stri
       const { name, digest, bytes: zippedBytes, from, downloadedAfterMs } = downloaded;
       done.push({ name, digest, zippedBytes, from, downloadedAfterMs, ...unpacked, unpackedAfterMs: run.elapsedMs() });
     }
+    if (done.length > 0) await takeGroup(directory);
     return done;
   } catch (error) {
     // None may write to a directory that is about to go.
     await Promise.allSettled(downloads);
     throw error;
   }
+}
+
+const setGroupId = 0o2000;
+
+/**
+ * Beside a file system the kubelet gives every volume the function's group, which what lies directly in it inherits: its bits would
+ * count for the function, where those of others have to.
+ */
+async function takeGroup(directory: string): Promise<void> {
+  const { mode } = await lstat(directory);
+  const [uid, gid] = [process.getuid?.(), process.getgid?.()];
+  if ((mode & setGroupId) === 0 || uid === undefined || gid === undefined) return;
+  for (const name of await readdir(directory)) await lchown(join(directory, name), uid, gid);
 }
 
 interface Downloaded extends Wanted, Download {

@@ -81,6 +81,7 @@ export const reasons = {
   FieldNotServed: "The spec asks for something that this release does not do",
   NameTaken: "An older object of this namespace has the same Lambda name",
   ImagePullFailed: "An image of the environment cannot be pulled",
+  ContainerNotConfigured: "A Secret, ConfigMap or key that environment.valueFrom names is not there; it is tried again",
   InitError: "The function's init phase fails",
   QuotaExceeded: "A quota of the namespace forbids more environments",
   Unschedulable: "No node has room for the environment",

@@ -1,20 +1,22 @@
 /** A function's variables. Source: developer guide, configuration-envvars. */
 import { z } from "zod";
-import { reservedVariables } from "../reserved-variables.ts";
+import { credentialVariables, reservedVariables } from "../reserved-variables.ts";
 import { rule, withRules } from "../rule.ts";
 import { keyReferenceSchema } from "./reference.ts";
 import { text } from "./text.ts";
 import { mapOf } from "./collections.ts";
 
-const reservedNames: readonly string[] = reservedVariables;
+const credentialNames: readonly string[] = credentialVariables;
+/** `valueFrom` may set credentials. */
+const platformNames: readonly string[] = reservedVariables.filter((name) => !credentialNames.includes(name));
 
 const limitBytes = 4096;
 const keyPattern = "^[a-zA-Z][a-zA-Z0-9_]+$";
 const keyExpression = new RegExp(keyPattern);
-const reservedList = `[${reservedVariables.map((name) => `'${name}'`).join(", ")}]`;
 
-/** Rules about the keys of a map of variables. */
-function keyRules<V>() {
+/** Rules about the keys of a map of variables, of which some are taken. */
+function keyRules<V>(reserved: readonly string[], instead: string) {
+  const list = `[${reserved.map((name) => `'${name}'`).join(", ")}]`;
   return [
     rule<Readonly<Record<string, V>>>(
       `self.all(name, name.matches('${keyPattern}'))`,
@@ -22,9 +24,9 @@ function keyRules<V>() {
       "names of variables have at least two characters, begin with a letter, and have letters, digits and _ only",
     ),
     rule<Readonly<Record<string, V>>>(
-      `!self.exists(name, name in ${reservedList})`,
-      (variables) => !Object.keys(variables).some((name) => reservedNames.includes(name)),
-      `these names are reserved keys that are currently not supported for modification: ${reservedVariables.join(", ")}`,
+      `!self.exists(name, name in ${list})`,
+      (variables) => !Object.keys(variables).some((name) => reserved.includes(name)),
+      `these names are reserved keys that are currently not supported for modification: ${reserved.join(", ")}${instead}`,
     ),
   ];
 }
@@ -47,7 +49,7 @@ const escapedValue = ["\\\\", '"', "\\n"].reduce(
 );
 
 const variablesSchema = withRules(mapOf(text(limitBytes), 256), [
-  ...keyRules<string>(),
+  ...keyRules<string>(reservedVariables, "; credentials come by valueFrom"),
   rule(
     `size(self) == 0 || self.map(name, size(bytes(name)) + size(bytes(${escapedValue})) + 6).sum() + 1 <= ${limitBytes}`,
     (variables) => Object.keys(variables).length === 0 || measured(variables) <= limitBytes,
@@ -69,7 +71,7 @@ const sourceSchema = withRules(
 export const environmentSchema = withRules(
   z.object({
     variables: variablesSchema.optional().describe("Literal: nothing in a value is expanded; 4 KB together"),
-    valueFrom: withRules(mapOf(sourceSchema, 64), keyRules())
+    valueFrom: withRules(mapOf(sourceSchema, 64), keyRules(platformNames, ""))
       .optional()
       .describe("Variable → key of a Secret or ConfigMap, read by the kubelet when an environment starts"),
   }),

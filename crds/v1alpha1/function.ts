@@ -46,7 +46,9 @@ const loggingConfigSchema = withRules(
 
 const fileSystemConfigSchema = z.object({
   arn: text(200).optional().describe("As AWS has it; has no meaning here"),
-  persistentVolumeClaim: nameReferenceSchema.optional().describe("What is mounted in a cluster"),
+  persistentVolumeClaim: nameReferenceSchema
+    .optional()
+    .describe("What is mounted: a claim of the namespace; needed, for arn alone mounts nothing"),
   localMountPath: z
     .string()
     .max(160)

@@ -1,7 +1,4 @@
-/**
- * What a function may say about its pods: where and how they run, never what runs in them or as whom. No fsGroup: it would
- * open the volumes of an environment to the function's processes, and permission bits would no longer mean what they do in Lambda.
- */
+/** What a function may say about its pods: where and how they run, never what runs in them or as whom. */
 import { z } from "zod";
 import { rule, withRules } from "../rule.ts";
 import { text } from "./text.ts";
@@ -20,11 +17,67 @@ const foreignMap = () =>
     ),
   ]).optional();
 
+/** The agent's group, of which code and layers are: a function in it would have more rights to them than in Lambda. And root's. */
+const closedGroups = [0, 10_001] as const;
+
+const securityContextSchema = withRules(
+  z.object({
+    supplementalGroups: z
+      .array(z.int().min(0).max(2147483647))
+      .max(16)
+      .meta({ "x-kubernetes-list-type": "atomic" })
+      .optional()
+      .describe("Further groups of the function's user, e.g. the one that a shared file system belongs to"),
+    fsGroup: z.int().min(0).max(2147483647).optional().describe("Default with fileSystemConfigs: 10002"),
+    fsGroupChangePolicy: z.enum(["OnRootMismatch", "Always"]).optional(),
+  }),
+  [
+    rule(
+      `(!has(self.supplementalGroups) || !self.supplementalGroups.exists(group, group in [${closedGroups.join(", ")}])) && (!has(self.fsGroup) || !(self.fsGroup in [${closedGroups.join(", ")}]))`,
+      ({ supplementalGroups = [], fsGroup }) =>
+        ![...supplementalGroups, fsGroup].some((group) => closedGroups.some((closed) => closed === group)),
+      "groups 0 and 10001 are root's and the agent's: name another",
+    ),
+  ],
+);
+
+/** Members of a pod's spec that are refused, and what is to be set instead: without them a user would find out late, or never. */
+const refused = {
+  containers: "extensions come in layers or in the image",
+  initContainers: "what prepares an environment belongs into the function's init phase or an extension",
+  volumes: "set spec.fileSystemConfigs",
+  serviceAccountName: "set spec.serviceAccountName",
+  nodeName: "set nodeSelector or affinity",
+  terminationGracePeriodSeconds: "it follows from spec.timeout",
+  activeDeadlineSeconds: "set spec.idleTimeoutSeconds",
+  restartPolicy: "an environment that ended is replaced by another",
+  resources: "set spec.memorySize and spec.ephemeralStorage",
+  hostNetwork: "environments have a network of their own",
+  hostPID: "environments see no processes but their own",
+  hostIPC: "environments share no memory with their node",
+} as const;
+type Refused = Partial<Readonly<Record<keyof typeof refused, unknown>>>;
+const objects = () => z.array(anyObject()).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional();
+const refusedShape = {
+  ...{ containers: objects(), initContainers: objects(), volumes: objects() },
+  ...{ serviceAccountName: text(253).optional(), nodeName: text(253).optional(), restartPolicy: text(64).optional() },
+  ...{ terminationGracePeriodSeconds: z.int().optional(), activeDeadlineSeconds: z.int().optional() },
+  resources: anyObject().optional(),
+  ...{ hostNetwork: z.boolean().optional(), hostPID: z.boolean().optional(), hostIPC: z.boolean().optional() },
+};
+const refusals = (Object.keys(refused) as (keyof typeof refused)[]).map((name) =>
+  rule<Refused>(
+    `!has(self.${name}) || false`,
+    (spec) => spec[name] === undefined,
+    `podTemplate says nothing of ${name}: ${refused[name]}`,
+  ),
+);
+
 export const podTemplateSchema = z
   .object({
     metadata: z.object({ labels: foreignMap(), annotations: foreignMap() }).optional(),
-    spec: z
-      .object({
+    spec: withRules(
+      z.object({
         nodeSelector: labelMap(),
         tolerations: z.array(anyObject()).max(64).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
         affinity: anyObject().optional(),
@@ -50,8 +103,11 @@ export const podTemplateSchema = z
           .max(32)
           .meta({ "x-kubernetes-list-type": "atomic" })
           .optional(),
-      })
-      .optional(),
+        securityContext: securityContextSchema.optional(),
+        ...refusedShape,
+      }),
+      refusals,
+    ).optional(),
   })
   .describe("Laid over the pods of environments");
 export type PodTemplateSpec = z.output<typeof podTemplateSchema>;

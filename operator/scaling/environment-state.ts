@@ -6,7 +6,7 @@ import type { EnvironmentPhase } from "./decide.ts";
 
 /** Why an environment does not come up. */
 export interface EnvironmentFailure {
-  /** Constant, UpperCamelCase: ImagePullFailed, AssembleFailed, ContainerNotCreated, Unschedulable, Crashed, Evicted, QuotaExceeded, NotCreated. */
+  /** Constant, UpperCamelCase: ImagePullFailed, AssembleFailed, ContainerNotCreated, ContainerNotConfigured, Unschedulable, Crashed, Evicted, QuotaExceeded, NotCreated. */
   readonly reason: string;
   readonly message: string;
 }
@@ -35,7 +35,7 @@ const hopelessReasons: Readonly<Record<string, string>> = {
   ErrImageNeverPull: "ImagePullFailed",
   ImageInspectError: "ImagePullFailed",
   RegistryUnavailable: "ImagePullFailed",
-  CreateContainerConfigError: "ContainerNotCreated",
+  CreateContainerConfigError: "ContainerNotConfigured",
   CreateContainerError: "ContainerNotCreated",
   RunContainerError: "ContainerNotCreated",
 };
@@ -78,6 +78,10 @@ function startFailure(pod: Stored<Pod>): EnvironmentFailure | undefined {
     const reason = hopelessReasons[waiting?.reason ?? ""];
     if (reason === undefined) continue;
     const why = oneLine(waiting?.message) ?? "no reason given";
+    if (status.name === "agent" && reason === "ContainerNotConfigured") {
+      // Of all containers it alone is given values; the kubelet says which are not there.
+      return { reason, message: `Cannot fill in the variables of environment.valueFrom: ${why}` };
+    }
     const message = `${titleOf(pod, status)} does not start with image "${status.image}": ${waiting?.reason ?? ""}: ${why}`;
     return { reason, message };
   }

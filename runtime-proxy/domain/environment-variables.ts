@@ -1,5 +1,5 @@
 /** Variables, arguments and directory by which the runtime and extensions are started. Source: developer guide, configuration-envvars. */
-import { reservedVariables as reservedNameList } from "../../crds/reserved-variables.ts";
+import { credentialVariables, reservedVariables as reservedNameList } from "../../crds/reserved-variables.ts";
 import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
 import type { StartProcess } from "../../crds/wire/supervisor.ts";
 
@@ -113,8 +113,8 @@ function functionVariables(
     const value = agentVariables[source];
     return value === undefined ? [] : [[name, value] as const];
   });
-  const all = [...Object.entries(variables), ...filled];
-  return Object.fromEntries(all.filter(([name]) => !isReserved(name)));
+  const literal = Object.entries(variables).filter(([name]) => !isReserved(name));
+  return Object.fromEntries([...literal, ...filled.filter(([name]) => !isReserved(name) || credentialNames.has(name))]);
 }
 
 function reservedVariables(document: EnvironmentDocument, place: RuntimePlace): Record<string, string> {
@@ -151,6 +151,8 @@ function isOsOnly(document: EnvironmentDocument): boolean {
 }
 
 const reservedNames: ReadonlySet<string> = new Set(reservedNameList);
+/** Of these a Secret may be the source. */
+const credentialNames: ReadonlySet<string> = new Set(credentialVariables);
 
 /** A function's variable of such a name is refused at apply; here it is dropped, so that nothing else can set one. */
 function isReserved(name: string): boolean {

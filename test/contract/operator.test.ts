@@ -52,6 +52,7 @@ describe("operator on a real API server", function () {
       FieldsIgnored: "False",
       Ready: "True",
       Reconciling: "False",
+      RuntimeResolved: "True",
       Stalled: "False",
     });
   });
@@ -153,12 +154,14 @@ describe("operator on a real API server", function () {
       "an unknown runtime": {
         spec: { runtime: "nodejs25.x" },
         reason: "UnknownRuntime",
-        message: /^Cannot run runtime "nodejs25.x": it is none of nodejs12.x, nodejs20.x, nodejs24.x$/,
+        message:
+          /^Value nodejs25.x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[nodejs20.x, nodejs24.x\]; an administrator adds one/,
       },
       "a runtime at the end of its life": {
         spec: { runtime: "nodejs12.x" },
         reason: "BlockedRuntime",
-        message: /^Cannot run runtime "nodejs12.x": it is at the end of its life; use one of nodejs24.x$/,
+        message:
+          /^The runtime parameter of nodejs12.x is no longer supported for creating or updating AWS Lambda functions. We recommend you use the new runtime \(nodejs24.x\)/,
       },
       "a broken zip": { spec: { code: { zipFile: "bm90IGEgemlw" } }, reason: "InvalidArchive", message: /zip/i },
       "a url that nobody answers": {
@@ -172,6 +175,16 @@ describe("operator on a real API server", function () {
         reason: "SourceNotServed",
         message:
           /^Cannot read the code from code.s3BucketRef: this release does not take code from there; use files, zipFile, configMapRef, s3Bucket, or url with sha256$/,
+      },
+      "a file system that only AWS has": {
+        spec: {
+          fileSystemConfigs: [
+            { arn: "arn:aws:elasticfilesystem:eu-west-1:1:access-point/fsap-1", localMountPath: "/mnt/data" },
+          ],
+        },
+        reason: "FieldNotServed",
+        message:
+          /^Cannot mount "\/mnt\/data": "arn:aws:.*" is a file system of AWS; set fileSystemConfigs\[\].persistentVolumeClaim.name/,
       },
       "tenants apart": {
         spec: { tenancyConfig: { tenantIsolationMode: "PER_TENANT" } },

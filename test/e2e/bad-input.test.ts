@@ -81,7 +81,7 @@ describe("bad input", () => {
     "an unknown runtime": {
       spec: () => ({ ...good, runtime: "cobol85.x" }),
       ...{ type: "Stalled", reason: "UnknownRuntime" },
-      says: /^Cannot run runtime "cobol85\.x": it is none of .*nodejs24\.x/,
+      says: /^Value cobol85\.x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[.*nodejs24\.x/,
       invoke: failed,
     },
     "a broken zip": {

@@ -15,7 +15,9 @@ const settable = [
   "topologySpreadConstraints",
 ] as const;
 const merged = ["nodeSelector", "tolerations", "hostAliases"];
-const settableNames: readonly string[] = [...settable, ...merged];
+/** Taken member by member: the rest of it is what makes an environment safe. */
+const groups = ["fsGroup", "fsGroupChangePolicy", "supplementalGroups"] as const;
+const settableNames: readonly string[] = [...settable, ...merged, "securityContext"];
 
 /** Prefixes of labels and annotations that are ours, Kubernetes' or a tool's: by some of them GitOps tools know what is theirs, and prune. */
 const reservedPrefixes =
@@ -52,8 +54,15 @@ export function mergePodTemplate(pod: Pod, template: PodTemplate | undefined): P
       ...(wanted.nodeSelector !== undefined && { nodeSelector: { ...wanted.nodeSelector, ...spec.nodeSelector } }),
       ...(wanted.tolerations !== undefined && { tolerations: wanted.tolerations }),
       hostAliases: [...(spec.hostAliases ?? []), ...(wanted.hostAliases ?? [])],
+      ...(spec.securityContext !== undefined && {
+        securityContext: { ...spec.securityContext, ...groupsOf(wanted.securityContext) },
+      }),
     },
   };
+}
+
+function groupsOf(context: Pod["spec"]["securityContext"]): Partial<Pod["spec"]["securityContext"]> {
+  return Object.fromEntries(groups.flatMap((name) => (context?.[name] === undefined ? [] : [[name, context[name]]])));
 }
 
 function allowed(entries: Readonly<Record<string, string>> | undefined): Record<string, string> {

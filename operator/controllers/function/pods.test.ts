@@ -62,6 +62,10 @@ const variants: Record<string, Pod> = {
     podTemplate: { spec: { nodeSelector: { a: "b" }, hostAliases: [{ ip: "192.0.2.1", hostnames: ["db"] }] } },
   }),
   "with /tmp in memory": pod({}, { tmpMedium: "Memory" }),
+  "with a file system": pod({
+    fileSystemConfigs: [{ persistentVolumeClaim: { name: "data" }, localMountPath: "/mnt/data" }],
+    podTemplate: { spec: { securityContext: { supplementalGroups: [2000] } } },
+  }),
   "with extensions": pod({ serviceAccountName: "worker" }, {}, withExtensions),
 };
 
@@ -77,7 +81,10 @@ const restricted: Record<string, (of: Pod) => boolean> = {
         securityContext?.capabilities?.drop?.join() === "ALL" && securityContext.capabilities.add === undefined,
     ),
   "has volumes of allowed types": ({ spec }) =>
-    (spec.volumes ?? []).every((volume) => volume.emptyDir !== undefined || volume.projected !== undefined),
+    (spec.volumes ?? []).every(
+      ({ emptyDir, projected, persistentVolumeClaim }) =>
+        (emptyDir ?? projected ?? persistentVolumeClaim) !== undefined,
+    ),
   "has no host ports": (of) =>
     containersOf(of).every(({ ports }) => (ports ?? []).every(({ hostPort }) => hostPort === undefined)),
   "does not escalate": (of) =>
@@ -113,6 +120,28 @@ describe("environmentPod", () => {
     const variable = container(made, "agent").env?.find(({ name }) => name === "KUBELAMBDA_VALUE_0");
     assert.deepEqual(variable?.valueFrom, { secretKeyRef: { name: "s", key: "k" } });
     assert.ok(!JSON.stringify(made.spec).includes("PRICE"), "the kubelet would expand it");
+  });
+
+  it("mounts file systems into function and extensions, and gives a new volume their group", () => {
+    const fileSystemConfigs = [{ persistentVolumeClaim: { name: "data" }, localMountPath: "/mnt/data" }];
+    const made = pod({ fileSystemConfigs }, {}, withExtensions);
+    for (const name of ["runtime", "extension-1", "extension-3"])
+      assert.equal(mountsOf(made, name)["/mnt/data"], "file-system-1", name);
+    for (const name of ["assemble", "agent"]) assert.equal(mountsOf(made, name)["/mnt/data"], undefined, name);
+    const volume = made.spec.volumes?.find(({ name }) => name === "file-system-1");
+    assert.deepEqual(volume?.persistentVolumeClaim, { claimName: "data" });
+    const { fsGroup, fsGroupChangePolicy } = made.spec.securityContext ?? {};
+    assert.deepEqual([fsGroup, fsGroupChangePolicy], [10_002, "OnRootMismatch"]);
+    assert.equal(pod().spec.securityContext?.fsGroup, undefined, "no volume, no group");
+  });
+
+  it("takes groups from the template beside what makes the pod safe", () => {
+    const securityContext = { supplementalGroups: [2000], fsGroup: 3000 };
+    const made = pod({ podTemplate: { spec: { securityContext } } });
+    assert.deepEqual(made.spec.securityContext, {
+      ...{ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      ...securityContext,
+    });
   });
 
   it("gives each container its own token and nobody else's", () => {

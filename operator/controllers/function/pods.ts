@@ -12,6 +12,7 @@ import {
   extensionVariable,
   type ExtensionPlace,
 } from "./extension-containers.ts";
+import { fileSystems } from "./file-systems.ts";
 import { mergePodTemplate } from "./pod-template.ts";
 import type { Recipe, ValueFromEntry } from "./recipe.ts";
 
@@ -45,6 +46,7 @@ const security = {
 /** Everything that is not in the pod reaches it through variables and mounts, so that whatever runs pods can run it. */
 export function environmentPod({ namespace, name, owner, recipe, settings }: EnvironmentPodInput): Pod {
   const { document } = recipe;
+  const files = fileSystems(recipe);
   const resources = decideResources(recipe, settings);
   const runtime = runtimeContainer(recipe, settings);
   const extensions = extensionPlaces(recipe);
@@ -76,7 +78,7 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
       ...(settings.runtimeClassName !== undefined && { runtimeClassName: settings.runtimeClassName }),
       ...(recipe.nodeArchitecture !== undefined && { nodeSelector: { "kubernetes.io/arch": recipe.nodeArchitecture } }),
       hostAliases: [{ ip: "127.0.0.1", hostnames: ["sandbox.localdomain", "sandbox"] }],
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" }, ...files.securityContext },
       ...(resources.pod !== undefined && { resources: resources.pod }),
       initContainers: [{ ...assemble, ...withResources(resources.assemble) }],
       containers: [
@@ -87,7 +89,7 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
           ...withResources(resources.extension),
         })),
       ],
-      volumes: [...volumes(recipe, settings), ...extensions.map(({ volume }) => volume)],
+      volumes: [...volumes(recipe, settings), ...files.volumes, ...extensions.map(({ volume }) => volume)],
     },
   };
   return mergePodTemplate(pod, recipe.podTemplate);
@@ -185,6 +187,7 @@ function runtimeContainer(recipe: Recipe, settings: EnvironmentSettings): Contai
     volumeMounts: [
       ...packageMounts(recipe).map((mount) => ({ ...mount, readOnly: true })),
       { name: "tmp", mountPath: "/tmp" },
+      ...fileSystems(recipe).mounts,
       { ...controlMount, readOnly: true },
       ...(serviceAccountName === undefined ? [] : [{ name: "account", mountPath: accountDirectory, readOnly: true }]),
     ],

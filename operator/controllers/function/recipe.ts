@@ -43,6 +43,8 @@ export interface Recipe {
   readonly nodeArchitecture?: string | undefined;
   /** Equal for recipes that may stand in for each other; absent: none may. */
   readonly configurationID?: string | undefined;
+  /** Volumes of the namespace below /mnt, for function and extensions; absent: none. */
+  readonly fileSystems?: readonly { readonly claimName: string; readonly mountPath: string }[] | undefined;
   /** MiB of /tmp. */
   readonly ephemeralStorage: number;
   /** Hash of the source that the code was resolved from. */

@@ -55,6 +55,7 @@ export function decideRecipe(input: RecipeInput): Recipe {
     ...(spec.serviceAccountName !== undefined && { serviceAccountName: spec.serviceAccountName }),
     ...(spec.podTemplate !== undefined && { podTemplate: spec.podTemplate }),
     nodeArchitecture: nodeArchitectureOf(spec),
+    ...fileSystemsOf(spec),
     ephemeralStorage: spec.ephemeralStorage.size,
     sourceHash: input.sourceHash,
     code: { digest: code.digest, codeSHA256: code.codeSHA256, zippedBytes: code.zippedBytes },
@@ -121,6 +122,14 @@ function environmentDocument({
     ...(resolvedImage === undefined ? { code: code.digest } : imageProcess(resolvedImage, spec.imageConfig)),
     layers: layers.map((layer) => ({ name: `${layerTitle(layer, own)}:${layer.version}`, digest: layer.digest })),
   };
+}
+
+/** What has no claim is refused before. */
+function fileSystemsOf({ fileSystemConfigs = [] }: FunctionSpec): Pick<Recipe, "fileSystems"> {
+  const fileSystems = fileSystemConfigs.flatMap(({ persistentVolumeClaim, localMountPath }) =>
+    persistentVolumeClaim === undefined ? [] : [{ claimName: persistentVolumeClaim.name, mountPath: localMountPath }],
+  );
+  return fileSystems.length === 0 ? {} : { fileSystems };
 }
 
 function valueFromEntries(environment: FunctionSpec["environment"]): readonly ValueFromEntry[] {

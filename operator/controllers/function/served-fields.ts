@@ -15,8 +15,11 @@ export function findUnservedField(spec: FunctionSpec): Problem | undefined {
   const { code, fileSystemConfigs, tenancyConfig } = spec;
   const source = findUnservedSource("code", code);
   if (source !== undefined) return source;
-  if ((fileSystemConfigs ?? []).length > 0) {
-    const message = `Cannot mount "${fileSystemConfigs?.[0]?.localMountPath ?? ""}": this release mounts no file systems; remove fileSystemConfigs`;
+  const unclaimed = (fileSystemConfigs ?? []).find(({ persistentVolumeClaim }) => persistentVolumeClaim === undefined);
+  if (unclaimed !== undefined) {
+    const { arn, localMountPath } = unclaimed;
+    const what = arn === undefined ? "no volume is named" : `"${arn}" is a file system of AWS`;
+    const message = `Cannot mount "${localMountPath}": ${what}; set fileSystemConfigs[].persistentVolumeClaim.name to a PersistentVolumeClaim of this namespace (one of an EFS access point by the EFS CSI driver, e.g.)`;
     return { reason: "FieldNotServed", message };
   }
   if (tenancyConfig?.tenantIsolationMode !== undefined) {
@@ -47,7 +50,10 @@ export function fieldsIgnored(spec: FunctionSpec, more: readonly string[] = []):
   const names = Object.keys(meanings) as (keyof typeof meanings)[];
   const fields = names.filter((name) => isSet(spec, name)).map((name) => `spec.${name}: ${meanings[name]}`);
   const template = ignoredOfTemplate(spec.podTemplate).map((path) => `spec.podTemplate.${path}: the operator's own`);
-  const all = [...fields, ...more, ...template];
+  const arns = (spec.fileSystemConfigs ?? [])
+    .filter(({ arn, persistentVolumeClaim }) => arn !== undefined && persistentVolumeClaim !== undefined)
+    .map(() => "spec.fileSystemConfigs[].arn: persistentVolumeClaim is what is mounted");
+  const all = [...fields, ...arns, ...more, ...template];
   if (all.length === 0)
     return { type: "FieldsIgnored", status: "False", reason: "AllFieldsUsed", message: "No field is ignored" };
   return { type: "FieldsIgnored", status: "True", reason: "FieldsIgnored", message: all.join("; ") };
