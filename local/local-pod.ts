@@ -21,6 +21,9 @@ const inside = {
   control: "/var/kubelambda/control",
 } as const;
 
+/** Between two looks for a Secret or ConfigMap that is missing. */
+const lookAgainMs = 500;
+
 export interface LocalPodOptions {
   readonly client: KubernetesClient;
   readonly identity: LocalIdentity;
@@ -141,17 +144,20 @@ export class LocalPod {
     }
   }
 
-  /** Undefined when one cannot be filled in, as the pod then says. */
+  /** As a kubelet, looks again while one cannot be filled in, and says so; undefined when the pod is ended meanwhile. */
   async #agentVariables(): Promise<Record<string, string> | undefined> {
-    try {
-      return await containerVariables({ ...this.#options, container: containerOf(this.#options.pod, "agent") });
-    } catch (error) {
-      if (!(error instanceof MissingValueError)) throw error;
-      const waiting = { reason: "CreateContainerConfigError", message: error.message };
-      await this.#report("Pending", { agent: { waiting } });
-      this.isDone = true;
-      return undefined;
+    const container = containerOf(this.#options.pod, "agent");
+    while (!this.isEnding()) {
+      try {
+        return await containerVariables({ ...this.#options, container });
+      } catch (error) {
+        if (!(error instanceof MissingValueError)) throw error;
+        const waiting = { reason: "CreateContainerConfigError", message: error.message };
+        await this.#report("Pending", { agent: { waiting } });
+        await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
+      }
     }
+    return undefined;
   }
 
   #startAgent(

@@ -144,13 +144,17 @@ const cases: Record<string, { pod: Stored<Pod>; want: { phase: string; reason?: 
       message: 'Container "runtime" does not start with image "nodejs:24": ImagePullBackOff: Back-off',
     },
   },
-  "fails when a Secret is missing": {
+  "waits, and says so, while a Secret is missing": {
     pod: pod({
       containerStatuses: [
         container("agent", { waiting: { reason: "CreateContainerConfigError", message: 'secret "s" not found' } }),
       ],
     }),
-    want: { phase: "failed", reason: "ContainerNotCreated" },
+    want: {
+      phase: "starting",
+      reason: "ContainerNotConfigured",
+      message: 'Cannot fill in the variables of environment.valueFrom: secret "s" not found',
+    },
   },
   "waits, and says so, when no node takes it": {
     pod: pod({

@@ -35,7 +35,6 @@ const hopelessReasons: Readonly<Record<string, string>> = {
   ErrImageNeverPull: "ImagePullFailed",
   ImageInspectError: "ImagePullFailed",
   RegistryUnavailable: "ImagePullFailed",
-  CreateContainerConfigError: "ContainerNotConfigured",
   CreateContainerError: "ContainerNotCreated",
   RunContainerError: "ContainerNotCreated",
 };
@@ -55,6 +54,8 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
   if (failure !== undefined) return { ...base, phase: "failed", failure, isSlowToMend: true };
   const ended = endOf(pod);
   if (ended !== undefined) return { ...base, ...ended };
+  const unconfigured = configurationFailure(pod);
+  if (unconfigured !== undefined) return { ...base, phase: "starting", failure: unconfigured };
   const containers = pod.status?.containerStatuses ?? [];
   const isRunning = containers.length > 0 && containers.every(({ state }) => state?.running !== undefined);
   if (isRunning) return { ...base, phase: "running" };
@@ -64,6 +65,18 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
     return { ...base, phase: "starting", failure: { reason: "Unschedulable", message } };
   }
   return { ...base, phase: "starting" };
+}
+
+/** The kubelet goes on by itself once the Secret, ConfigMap or key is there, so the environment stays. */
+function configurationFailure(pod: Stored<Pod>): EnvironmentFailure | undefined {
+  const status = pod.status?.containerStatuses?.find(
+    ({ state }) => state?.waiting?.reason === "CreateContainerConfigError",
+  );
+  if (status === undefined) return undefined;
+  const why = oneLine(status.state?.waiting?.message) ?? "no reason given";
+  // Of all containers the agent alone is given values.
+  const what = status.name === "agent" ? "the variables of environment.valueFrom" : titleOf(pod, status);
+  return { reason: "ContainerNotConfigured", message: `Cannot fill in ${what}: ${why}` };
 }
 
 function startFailure(pod: Stored<Pod>): EnvironmentFailure | undefined {
@@ -78,10 +91,6 @@ function startFailure(pod: Stored<Pod>): EnvironmentFailure | undefined {
     const reason = hopelessReasons[waiting?.reason ?? ""];
     if (reason === undefined) continue;
     const why = oneLine(waiting?.message) ?? "no reason given";
-    if (status.name === "agent" && reason === "ContainerNotConfigured") {
-      // Of all containers it alone is given values; the kubelet says which are not there.
-      return { reason, message: `Cannot fill in the variables of environment.valueFrom: ${why}` };
-    }
     const message = `${titleOf(pod, status)} does not start with image "${status.image}": ${waiting?.reason ?? ""}: ${why}`;
     return { reason, message };
   }

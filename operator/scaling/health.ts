@@ -34,9 +34,9 @@ export function decideHealth({ revisionID, environments, failures, reported, now
     };
   }
   const current = environments.filter((environment) => environment.revisionID === revisionID);
-  const unschedulable = current.find(({ phase, failure }) => phase === "starting" && failure !== undefined);
-  if (unschedulable?.failure !== undefined) {
-    return { ok: false, reason: "Unschedulable", message: unschedulable.failure.message };
+  const waiting = current.find(({ phase, failure }) => phase === "starting" && failure !== undefined)?.failure;
+  if (waiting !== undefined) {
+    return { ok: false, reason: reasonOf[waiting.reason] ?? "EnvironmentFailed", message: waiting.message };
   }
   const isRunning = current.some(({ phase }) => phase === "running");
   const recent = failures?.revisionID === revisionID ? failures : undefined;

@@ -35,6 +35,14 @@ export interface FunctionFacts {
   readonly trouble?: { readonly reason: string; readonly message: string };
 }
 
+/** Troubles that no waiting mends: somebody has to bring what is missing. */
+const troublesToMend: readonly string[] = ["ContainerNotConfigured", "ImagePullFailed"];
+
+/** Calls of it wait in vain unless somebody mends it. */
+export function isToBeMended({ trouble }: FunctionFacts): boolean {
+  return trouble !== undefined && troublesToMend.includes(trouble.reason);
+}
+
 /** Functions as Kubernetes says they are. */
 export interface FunctionDirectory {
   /** False while there may be functions that have not been heard of. */

@@ -33,6 +33,7 @@ class PoolWorld {
     },
     maxWaiting: 3,
   });
+  waitMs = waitMs;
   published: FunctionFacts[] = [];
   #arrivals = 0;
   #sequence = 0;
@@ -55,7 +56,7 @@ class PoolWorld {
   }
 
   acquire(arrival = (this.#arrivals += 1), version = "$LATEST"): Acquired | Promise<Acquired> {
-    return this.pool.acquire({ functionUid: "f", version, arrival, deadlineMs: this.clock.monotonicMs() + waitMs });
+    return this.pool.acquire({ functionUid: "f", version, arrival, deadlineMs: this.clock.monotonicMs() + this.waitMs });
   }
 }
 
@@ -131,6 +132,26 @@ describe("EnvironmentPool", () => {
     world.pool.removePod("a");
     world.pool.askBack(["b", "other"]);
     assert.ok(world.acquire() instanceof Promise);
+  });
+
+  it("tells calls early that wait for what somebody has to mend, and not where an environment is up", async () => {
+    const world = new PoolWorld();
+    world.waitMs = 60_000;
+    const first = world.acquire();
+    world.clock.advance(20_000);
+    world.facts = { ...facts, trouble: { reason: "ContainerNotConfigured", message: 'secret "s" not found' } };
+    world.pool.functionChanged("f");
+    world.clock.advance(9_999);
+    const second = world.acquire();
+    world.clock.advance(1);
+    assert.deepEqual(await Promise.all([first, second].map(outcome)), ["timedOut", "timedOut"]);
+    const third = world.acquire();
+    world.put("a");
+    world.announce("a", "busy");
+    world.clock.advance(10_000);
+    world.pool.free("a", "answered");
+    world.announce("a");
+    assert.equal(await outcome(third), "a");
   });
 
   it("serves waiting calls by the new revision only", async () => {

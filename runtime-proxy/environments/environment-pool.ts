@@ -8,7 +8,7 @@ import {
   type EnvironmentPod,
   type UseEnd,
 } from "../domain/environment.ts";
-import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
+import { isToBeMended, type FunctionDirectory, type FunctionFacts } from "../domain/function-facts.ts";
 import { WaitingQueue } from "../domain/waiting-queue.ts";
 
 /** `functionGone` and `functionFailed`: the function changed while the call waited. */
@@ -48,6 +48,9 @@ interface WaitingCall extends EnvironmentRequest {
   readonly cancelDeadline: () => void;
 }
 
+/** So long a call waits for somebody to mend what its function lacks. */
+const mendingMs = 10_000;
+
 /** Hands environments out, one call each; calls for which there is none wait, in order. Every request gets exactly one answer. */
 export class EnvironmentPool {
   readonly #options: EnvironmentPoolOptions;
@@ -56,6 +59,8 @@ export class EnvironmentPool {
   readonly #waitingByFunction = new Map<string, Map<string, WaitingQueue<WaitingCall>>>();
   /** Function's uid → revision → failure. */
   readonly #failureByFunction = new Map<string, Map<string, NonNullable<FunctionLoad["failure"]>>>();
+  /** Versions whose calls are about to be told that they wait in vain. */
+  readonly #hastened = new Set<string>();
   #listeners: readonly PoolListener[] = [];
 
   constructor(options: EnvironmentPoolOptions) {
@@ -150,6 +155,7 @@ export class EnvironmentPool {
       const facts = functions.findVersion(uid, version);
       if (facts === undefined) this.#refuseAll(uid, version, "functionGone");
       else if (facts.state === "Failed") this.#refuseAll(uid, version, "functionFailed");
+      else this.#hasten(facts);
     }
     this.#serve(uid);
     if (this.#waitingByFunction.has(uid)) this.#tellUrgent();
@@ -177,9 +183,27 @@ export class EnvironmentPool {
       const queue = queues.get(version) ?? new WaitingQueue<WaitingCall>();
       this.#waitingByFunction.set(functionUid, queues.set(version, queue));
       queue.add(call);
+      const facts = this.#options.functions.findVersion(functionUid, version);
+      if (facts !== undefined) this.#hasten(facts);
       // A call that came back from a refusal may find one that came free for nobody.
       this.#serve(functionUid);
       if (queue.size > 0) this.#tellUrgent();
+    });
+  }
+
+  /** Calls of a version that does not come up unless somebody mends it are told so, before their callers lose patience. */
+  #hasten({ uid, version }: FunctionFacts): void {
+    const { clock, functions } = this.#options;
+    const key = `${uid} ${version}`;
+    const isInVain = (): boolean => {
+      const facts = functions.findVersion(uid, version);
+      return facts !== undefined && isToBeMended(facts) && ![...this.of(uid)].some(({ address }) => address !== undefined);
+    };
+    if (this.#hastened.has(key) || !isInVain()) return;
+    this.#hastened.add(key);
+    clock.schedule(mendingMs, () => {
+      this.#hastened.delete(key);
+      if (isInVain()) this.#refuseAll(uid, version, "timedOut");
     });
   }
 

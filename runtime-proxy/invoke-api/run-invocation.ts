@@ -94,7 +94,7 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
   for (let tries = 1; tries <= mostTries; tries += 1) {
     const acquiring = pool.acquire(request);
     const acquired = acquiring instanceof Promise ? await acquiring : acquiring;
-    if (!acquired.ok) throw refusedWait(parts, call, acquired.refusal);
+    if (!acquired.ok) throw refusedWait(parts, call, acquired.refusal, clock.monotonicMs() - startedMs);
     const { pod, address } = acquired.environment;
     const sentMs = clock.monotonicMs();
     metrics.environmentWaitSeconds.observe((sentMs - startedMs) / 1000);
@@ -123,10 +123,12 @@ function refusedWait(
   parts: RunInvocationParts,
   { facts, requestId }: AdmittedInvocation,
   refusal: AcquireRefusal,
+  elapsedMs: number,
 ): InvokeError {
   const current = parts.functions.findVersion(facts.uid, facts.version);
   const failure = current === undefined ? undefined : parts.pool.failure(current);
-  return waitRefusal(refusal, { facts, current, failure, waitMs: parts.waitMs, requestId });
+  const waitMs = Math.min(parts.waitMs, Math.ceil(elapsedMs / 1000) * 1000);
+  return waitRefusal(refusal, { facts, current, failure, waitMs, requestId });
 }
 
 /** An environment that streams is in use until its stream has ended. */
