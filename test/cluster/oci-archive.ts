@@ -61,20 +61,35 @@ export async function writeOciArchive(file: string, image: ImageSpec): Promise<v
     });
     const mediaType = "application/vnd.oci.image.manifest.v1+json";
     const manifest = writeBlob(blobs, mediaType, { schemaVersion: 2, mediaType, config, layers });
-    const annotations = {
-      "io.containerd.image.name": image.name,
-      "org.opencontainers.image.ref.name": image.name.slice(image.name.lastIndexOf(":") + 1),
-    };
+    const [name, tag] = splitTag(image.name);
+    // Under its digest as well: by that the nodes know the runtimes' images.
+    const named = [`${name}:${tag}`, `${name}@${manifest.digest}`].map((full) => ({
+      ...manifest,
+      annotations: { "io.containerd.image.name": full, "org.opencontainers.image.ref.name": tag },
+    }));
     writeFileSync(join(layout, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
-    writeFileSync(
-      join(layout, "index.json"),
-      JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
-    );
+    writeFileSync(join(layout, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: named }));
     await run("tar", [...sameForAll, noTimes, "-cf", `${file}.unfinished`, "-C", layout, "."], { timeoutMs: 300_000 });
     renameSync(`${file}.unfinished`, file);
   } finally {
     rmSync(layout, { recursive: true, force: true });
   }
+}
+
+/** The name by which a node that has taken the archive knows its image for ever: `name@sha256:…`. */
+export async function pinnedName(archive: string): Promise<string> {
+  const index = JSON.parse(await run("tar", ["-xOf", archive, "./index.json"], { timeoutMs: 60_000 })) as {
+    readonly manifests: readonly { readonly annotations: Readonly<Record<string, string>> }[];
+  };
+  const names = index.manifests.map(({ annotations }) => annotations["io.containerd.image.name"] ?? "");
+  const pinned = names.find((name) => name.includes("@sha256:"));
+  if (pinned === undefined) throw new Error(`Cannot find the digest in "${archive}": it has the names ${names.join()}`);
+  return pinned;
+}
+
+function splitTag(name: string): readonly [string, string] {
+  const colon = name.lastIndexOf(":");
+  return [name.slice(0, colon), name.slice(colon + 1)];
 }
 
 async function linkBlob(blobs: string, layer: string): Promise<Descriptor> {

@@ -87,7 +87,8 @@ export async function buildImage(image: TestImage, progress: Progress): Promise<
   const runtime = client === undefined ? "" : ((await buildClient(client, progress)).managed ?? "");
   const node = [statSync(nodeBinary).size, statSync(nodeBinary).mtimeMs].join();
   const folders = [...osSources, join(sources, folder)];
-  const words = [JSON.stringify(config), node, basename(runtime)];
+  // An archive of another form is another.
+  const words = ["named by digest", JSON.stringify(config), node, basename(runtime)];
   const archive = join(archives, `${folder}-${sourceHash(folders, words)}.tar`);
   if (existsSync(archive)) return archive;
   mkdirSync(archives, { recursive: true });

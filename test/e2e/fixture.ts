@@ -4,7 +4,7 @@ import { startCluster } from "../cluster/cluster.ts";
 import { bridge } from "../cluster/node-network.ts";
 import { repositoryRoot } from "../cluster/paths.ts";
 import { run } from "../cluster/run.ts";
-import { buildProductImage, buildRuntimeImages, runtimeImages, type ProductImage } from "./image.ts";
+import { buildProductImage, buildRuntimeImages, runtimeImages, type ProductImage, type RuntimeImage } from "./image.ts";
 import { forwardRouter } from "./router-access.ts";
 
 export const installNamespace = "kubelambda";
@@ -68,8 +68,9 @@ async function prepare(): Promise<System> {
       });
   const kubectl = command(cluster.kubectl);
   const helm = command(cluster.helm);
-  await loadImages(cluster, kubectl, new Map([...runtimes, [`${image.repository}:${image.tag}`, image.archive]]));
-  const values = chartValues(image, cluster);
+  const archives = [...runtimes.values()].map(({ pinned, archive }) => [pinned, archive] as const);
+  await loadImages(cluster, kubectl, new Map([...archives, [`${image.repository}:${image.tag}`, image.archive]]));
+  const values = chartValues(image, runtimes, cluster);
   await enforceRestricted(kubectl, installNamespace);
   await enforceRestricted(kubectl, "default");
   let routerUrl = "";
@@ -106,9 +107,13 @@ export async function enforceRestricted(kubectl: Command, namespace: string): Pr
   await kubectl(["apply", "--server-side", "--field-manager=e2e", "-f", "-"], { input: JSON.stringify(manifest) });
 }
 
-function chartValues({ repository, tag }: ProductImage, cluster: Cluster): Readonly<Record<string, unknown>> {
+function chartValues(
+  { repository, tag }: ProductImage,
+  images: ReadonlyMap<string, RuntimeImage>,
+  cluster: Cluster,
+): Readonly<Record<string, unknown>> {
   const runtimes: Record<string, unknown> = { [absentRuntime]: { image: "localhost:1/absent/runtime:1" } };
-  for (const [runtime, image] of Object.entries(runtimeImages)) runtimes[runtime] = { image };
+  for (const [runtime, name] of Object.entries(runtimeImages)) runtimes[runtime] = { image: images.get(name)?.pinned };
   return {
     image: { repository, tag, pullPolicy: "IfNotPresent" },
     runtimes,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { withFileLock } from "../cluster/file-lock.ts";
 import { cacheDir, repositoryRoot } from "../cluster/paths.ts";
 import { run } from "../cluster/run.ts";
+import { pinnedName } from "../cluster/oci-archive.ts";
 import { buildImage, testImages, type TestImage } from "../cluster/runtime-images.ts";
 import { sourceHash } from "../cluster/source-hash.ts";
 
@@ -59,11 +60,19 @@ export async function buildProductImage(progress: (line: string) => void): Promi
   return { repository, tag, archive };
 }
 
-/** Archives of the runtimes' images by their names. */
-export async function buildRuntimeImages(progress: (line: string) => void): Promise<ReadonlyMap<string, string>> {
-  const archives = new Map<string, string>();
+export interface RuntimeImage {
+  /** OCI archive. */
+  readonly archive: string;
+  /** `name@sha256:…` */
+  readonly pinned: string;
+}
+
+/** The runtimes' images by their names. */
+export async function buildRuntimeImages(progress: (line: string) => void): Promise<ReadonlyMap<string, RuntimeImage>> {
+  const images = new Map<string, RuntimeImage>();
   for (const image of testImages.filter((name) => name !== baseImage)) {
-    archives.set(image, await buildImage(image, progress));
+    const archive = await buildImage(image, progress);
+    images.set(image, { archive, pinned: await pinnedName(archive) });
   }
-  return archives;
+  return images;
 }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { API_VERSION } from "../../crds/names.ts";
+import { buildImage } from "../cluster/runtime-images.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
-import { installNamespace } from "./fixture.ts";
+import { RegistryPusher } from "../images/push.ts";
+import { installNamespace, progress } from "./fixture.ts";
 import { failuresOf, startLoad, type Call } from "./load.ts";
 import { nodeFunction, Space } from "./space.ts";
 
@@ -65,12 +68,24 @@ describe("a code change under load", () => {
   });
 });
 
-describe("an upgrade of kubelambda under load", () => {
+describe("an upgrade of kubelambda and of a runtime under load", () => {
+  const repository = "e2e/runtimes/nodejs24";
+  const telling =
+    'import { existsSync } from "node:fs"; export const handler = async () => existsSync("/etc/next") ? "next" : "former";';
   let space: Space;
+  let next: string;
   before(async function () {
     this.timeout(240_000);
     space = await Space.open("e2e-upgrade");
-    await space.serve("served", answering("here"));
+    const { registry } = space.system.cluster;
+    const baseArchive = await buildImage("kubelambda.test/runtime/nodejs24.x:1", progress);
+    const files = { "etc/next": { content: "", mode: 0o644 } };
+    await new RegistryPusher(`http://${registry.pushHost}`).pushImage({ repository, tag: "next", baseArchive, files });
+    next = `${registry.pullHost}/${repository}`;
+    await space.serve("served", nodeFunction(telling, { timeout: 10 }));
+    const version = { apiVersion: API_VERSION, kind: "Version", metadata: { name: "first" } };
+    await space.apply({ ...version, spec: { functionName: "served" } });
+    await space.kubectl("wait", "--for=condition=Ready", "version.kubelambda.dev/first", "--timeout=60s");
   });
   after(async function () {
     this.timeout(240_000);
@@ -78,7 +93,7 @@ describe("an upgrade of kubelambda under load", () => {
     await space.close();
   });
 
-  it("replaces every pod of ours and fails no call", async function () {
+  it("replaces every pod of ours and every environment of $LATEST, fails no call, and leaves a version what it is", async function () {
     this.timeout(300_000);
     const pods = async (): Promise<readonly string[]> => {
       const args = ["get", "pods", "-n", installNamespace, "-o", "jsonpath={.items[*].metadata.uid}"];
@@ -86,15 +101,25 @@ describe("an upgrade of kubelambda under load", () => {
     };
     const before = await pods();
     const load = startLoad(3, () => space.call("served", {}));
-    await load.until(({ result }) => result === "here", 30_000);
-    await space.system.install({ logLevel: "debug" });
+    await load.until(({ result }) => result === "former", 30_000);
+    const { runtimes } = space.system.values as { readonly runtimes: object };
+    const moved = { ...runtimes, "nodejs24.x": { image: `${next}:next` } };
+    await space.system.install({ logLevel: "debug", runtimes: moved });
     await waitUntil({ what: "all former pods to end", timeoutMs: 120_000, everyMs: 500 }, async () =>
       (await pods()).every((uid) => !before.includes(uid)) ? true : undefined,
     );
-    await load.until(() => true, 10_000);
+    await load.until(({ result }) => result === "next", 90_000);
+    const { status } = await space.getFunction("served");
+    const former = `kubelambda.dev/configuration,kubelambda.dev/revision!=${status?.revisionID ?? ""}`;
+    await waitUntil({ what: "environments that stood in to go", timeoutMs: 60_000, everyMs: 250 }, async () =>
+      (await space.kubectl("get", "pods", "-l", former, "-o", "name")) === "" ? true : undefined,
+    );
+    await load.until(() => true, 10_000, 20);
     const calls = await load.stop();
     assert.deepEqual(failuresOf(calls), []);
-    assert.ok(calls.every(({ result }) => result === "here"));
+    assert.equal(calls.at(-1)?.result, "next");
+    assert.match(status?.runtimeImage ?? "", new RegExp(`^${next}@sha256:[0-9a-f]{64}$`), "by its digest");
+    assert.equal(await space.call("served:1", {}), "former");
   });
 });
 

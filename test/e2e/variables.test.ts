@@ -124,6 +124,35 @@ describe("environment variables of a function", () => {
   });
 });
 
+describe("a variable of a Secret that is not there", () => {
+  let space: Space;
+  before(async () => {
+    space = await Space.open("e2e-missing-values");
+  });
+  after(async () => {
+    await space.close();
+  });
+
+  it("is told by condition and to the caller in time, and the environment goes on once it is there", async () => {
+    const valueFrom = { WORD: { secretKeyRef: { name: "late", key: "word" } } };
+    const more = { environment: { variables: {}, valueFrom }, timeout: 10 };
+    await space.serve("late", nodeFunction("export const handler = async () => process.env.WORD;", more));
+    const answer = space.invoke("late", {});
+    const healthy = await space.waitCondition("late", "EnvironmentsHealthy", ({ status }) => status === "False");
+    assert.equal(healthy.reason, "ContainerNotConfigured");
+    assert.match(healthy.message, /^Cannot fill in the variables of environment.valueFrom: secret "late" not found$/);
+    const { status, bytes, headers } = await answer;
+    assert.equal(status, 502, bytes.toString());
+    assert.equal(headers["x-amzn-errortype"], "ResourceNotReadyException");
+    assert.match(bytes.toString(), /ContainerNotConfigured: .*secret \\"late\\" not found/);
+    await space.apply({ apiVersion: "v1", kind: "Secret", metadata: { name: "late" }, stringData: { other: "x" } });
+    await space.waitCondition("late", "EnvironmentsHealthy", ({ message }) => /couldn't find key word/.test(message));
+    await space.apply({ apiVersion: "v1", kind: "Secret", metadata: { name: "late" }, stringData: { word: "here" } });
+    await space.waitCondition("late", "EnvironmentsHealthy", ({ status: healthyNow }) => healthyNow === "True");
+    assert.equal(await space.call("late", {}), "here");
+  });
+});
+
 /** `NAME=value` lines in base64. */
 function parse(base64: string): Record<string, string> {
   const lines = Buffer.from(base64, "base64").toString().split("\n");

@@ -92,8 +92,19 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
       volumes: [...volumes(recipe, settings), ...files.volumes, ...extensions.map(({ volume }) => volume)],
     },
   };
-  return mergePodTemplate(pod, recipe.podTemplate);
+  const { metadata, ...made } = mergePodTemplate(pod, recipe.podTemplate);
+  return { ...made, metadata: { ...metadata, annotations: { ...identityAnnotations, ...metadata.annotations } } };
 }
+
+/**
+ * A cloud identity is the function's: webhooks that inject one are asked to pass our own containers by. Sources: documentation of
+ * amazon-eks-pod-identity-webhook, azure-workload-identity, gcp-workload-identity-federation-webhook.
+ */
+const identityAnnotations = {
+  "eks.amazonaws.com/skip-containers": "assemble,agent",
+  "azure.workload.identity/skip-containers": "assemble;agent",
+  "cloud.google.com/skip-containers": "assemble,agent",
+} as const;
 
 /** By these a function's environments are found. */
 export function environmentLabels(
