@@ -1,6 +1,7 @@
 /** Shows each function once it is ready, with the time that took, or why it is not. */
 import { functionKind, type FunctionObject } from "../crds/v1alpha1/function.ts";
 import { keyOf, type Stored } from "../lib/kubernetes/object.ts";
+import { fileSystemProblem, type FileSystemPlace, type WantedFileSystem } from "./file-systems.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { Runtimes } from "./runtimes.ts";
 import type { TableRow, Terminal } from "./terminal.ts";
@@ -10,6 +11,7 @@ const gatherMs = 150;
 export interface FunctionTableOptions {
   readonly store: ObjectStore;
   readonly runtimes: Runtimes;
+  readonly place: FileSystemPlace;
   readonly terminal: Terminal;
   /** `http://host:port` of the Invoke API. */
   readonly baseUrl: string;
@@ -22,6 +24,7 @@ export class FunctionTable {
   /** When the generation was first seen, and what was shown of it. */
   readonly #seen = new Map<string, { generation: number; sinceMs: number; shown: string }>();
 
+  readonly #troubles = new Map<string, string>();
   readonly #rows: TableRow[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -48,11 +51,13 @@ export class FunctionTable {
 
   #forget(object: FunctionObject): void {
     this.#seen.delete(keyOf(object));
+    this.#troubles.delete(keyOf(object));
     this.#options.terminal.note(`${nameOf(object)} is gone`);
   }
 
   async #show(object: FunctionObject): Promise<void> {
-    const { runtimes, nowMs, baseUrl } = this.#options;
+    const { runtimes, place, nowMs, baseUrl } = this.#options;
+    this.#showTrouble(object);
     const generation = object.metadata.generation ?? 0;
     const key = keyOf(object);
     const known = this.#seen.get(key);
@@ -65,8 +70,9 @@ export class FunctionTable {
     if (ready.status !== "True" && !isStalled) return;
     const runtime = await runtimes.prepare(object.spec.runtime ?? "provided");
     const took = `${((nowMs() - entry.sinceMs) / 1000).toFixed(1)} s`;
-    const outcome = ready.status !== "True" ? ready.message : runtime.ok ? took : runtime.message;
-    const isReady = ready.status === "True" && runtime.ok;
+    const problem = (runtime.ok ? undefined : runtime.message) ?? fileSystemProblem(wantedFileSystems(object), place);
+    const outcome = ready.status !== "True" ? ready.message : (problem ?? took);
+    const isReady = ready.status === "True" && problem === undefined;
     const shown = isReady ? "ready" : outcome;
     if (entry.shown === shown) return;
     entry.shown = shown;
@@ -79,6 +85,17 @@ export class FunctionTable {
     });
   }
 
+  /** What keeps environments from coming up, once. */
+  #showTrouble(object: FunctionObject): void {
+    const key = keyOf(object);
+    const health = object.status?.conditions?.find(({ type }) => type === "EnvironmentsHealthy");
+    const trouble = health?.status === "False" ? health.message : undefined;
+    if (trouble !== undefined && trouble !== this.#troubles.get(key))
+      this.#options.terminal.problem(nameOf(object), trouble);
+    if (trouble === undefined) this.#troubles.delete(key);
+    else this.#troubles.set(key, trouble);
+  }
+
   /** Functions get ready one by one: those of one moment are shown as one table. */
   #add(row: TableRow): void {
     this.#rows.push(row);
@@ -88,6 +105,13 @@ export class FunctionTable {
       this.#options.terminal.table(rows);
     }, gatherMs);
   }
+}
+
+function wantedFileSystems({ spec }: FunctionObject): readonly WantedFileSystem[] {
+  return (spec.fileSystemConfigs ?? []).map(({ persistentVolumeClaim, localMountPath }) => ({
+    claimName: persistentVolumeClaim?.name ?? "",
+    mountPath: localMountPath,
+  }));
 }
 
 function nameOf({ spec, metadata }: FunctionObject): string {

@@ -7,6 +7,7 @@ import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import type { Stored } from "../lib/kubernetes/object.ts";
 import { assemble } from "../runtime-proxy/assemble.ts";
 import { Child } from "./child.ts";
+import { fileSystemProblem, type WantedFileSystem } from "./file-systems.ts";
 import type { LocalIdentity } from "./identity.ts";
 import type { Bind, Isolation } from "./isolation.ts";
 import { containerVariables, hostPath, makeVolumes, MissingValueError } from "./pod-files.ts";
@@ -68,7 +69,7 @@ export class LocalPod {
       this.isDone = true;
       return;
     }
-    const problem = fileSystemProblem(this.#options);
+    const problem = fileSystemProblem(wantedFileSystems(pod), this.#options);
     if (problem !== undefined) {
       const waiting = { reason: "CreateContainerConfigError", message: problem };
       await this.#report("Pending", { runtime: { waiting } });
@@ -202,7 +203,9 @@ export class LocalPod {
       bind(hostPath(container, directory, "/var/task"), "/var/task"),
       bind(hostPath(container, directory, "/opt"), "/opt"),
       bind(hostPath(container, directory, "/tmp"), "/tmp", false),
-      ...fileSystemPaths(container).map((path) => bind(hostPath(container, directory, path), path, false)),
+      ...wantedFileSystems(this.#options.pod).map(({ mountPath }) =>
+        bind(hostPath(container, directory, mountPath), mountPath, false),
+      ),
       ...(runtimeRoot === undefined ? [] : [bind(runtimeRoot, "/var/runtime")]),
       bind(program.root, inside.program),
       bind(dirname(process.execPath), inside.node),
@@ -252,20 +255,13 @@ export class LocalPod {
   }
 }
 
-/** Where a container has file systems: Lambda has them nowhere else. */
-function fileSystemPaths({ volumeMounts = [] }: Container): readonly string[] {
-  return volumeMounts.map(({ mountPath }) => mountPath).filter((path) => path.startsWith("/mnt/"));
-}
-
-/** Why the pod's file systems cannot be had here; undefined: they can, or it has none. */
-function fileSystemProblem({ pod, isolation, fileSystems }: LocalPodOptions): string | undefined {
-  const claims = (pod.spec.volumes ?? []).flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim ?? []);
-  const [path = ""] = fileSystemPaths(containerOf(pod, "runtime"));
-  if (claims.length > 0 && !isolation.truePaths)
-    return `Cannot mount "${path}" here: it takes mount namespaces, and there are none: ${isolation.reason ?? "no reason given"}`;
-  const missing = claims.find(({ claimName }) => !fileSystems.has(claimName));
-  if (missing === undefined) return undefined;
-  return `Cannot mount "${path}": no folder stands for the PersistentVolumeClaim "${missing.claimName}"; start local mode with --file-system ${missing.claimName}=<folder>`;
+function wantedFileSystems(pod: PodObject): readonly WantedFileSystem[] {
+  const { volumeMounts = [] } = containerOf(pod, "runtime");
+  return (pod.spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim }) => {
+    const mount = volumeMounts.find((candidate) => candidate.name === name);
+    if (persistentVolumeClaim === undefined || mount === undefined) return [];
+    return [{ claimName: persistentVolumeClaim.claimName, mountPath: mount.mountPath }];
+  });
 }
 
 const socketsVariable = "KUBELAMBDA_EXTENSION_SOCKETS";

@@ -175,6 +175,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   const table = new FunctionTable({
     store,
     runtimes,
+    place: { isolation, fileSystems: options.fileSystems },
     terminal,
     baseUrl: `http://${host}:${router.invokePort}`,
     nowMs: () => performance.now(),
