@@ -26,6 +26,10 @@ export const annotations = {
   functionName: "kubelambda.dev/function-name",
   /** JSON: file name of an extension that a layer brings → the agent's socket for its container `extension-<n>`. */
   extensions: "kubelambda.dev/extensions",
+  /** On a Function or Layer the number of its last version, on a Version its own: backups keep it where they leave the status behind. */
+  publishedVersion: "kubelambda.dev/published-version",
+  /** On a Version or Alias that a Function made by itself: that object's name, by which it is known again after a backup. */
+  publisher: "kubelambda.dev/publisher",
 } as const;
 
 /** On a Version: its snapshot goes with it, and both stay while an alias needs them. */

@@ -16,13 +16,15 @@ import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import type { KubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
-import type { KubernetesObject, Stored } from "../lib/kubernetes/object.ts";
+import { objectKey, type KubernetesObject, type Stored } from "../lib/kubernetes/object.ts";
 import type { ControllerRevision } from "./controllers/function/recipe.ts";
 import { lambdaName } from "./controllers/function/revision.ts";
 import { layerName, type LayerVersionObject } from "./controllers/layer/layer-version.ts";
-import { snapshotKey, type SnapshotObject } from "./controllers/version/snapshot.ts";
+import { snapshotKey, snapshotName, type SnapshotObject } from "./controllers/version/snapshot.ts";
 import { partKeys } from "./controllers/version/version-function.ts";
 import type { Pod } from "./pod.ts";
+import { orphanKey, ownerKey } from "./restored.ts";
+import { sha256Hex } from "./sha256.ts";
 
 export interface OperatorCaches {
   /** Indexes: `uid`, `name` (`<namespace>/<Lambda name>`), `configMap` (`<namespace>/<name>`), `layer` (`<account id>/<Lambda name>`). */
@@ -31,13 +33,13 @@ export interface OperatorCaches {
   readonly pods: ObjectCache<Pod>;
   /** Pods that fetch with a tenant's Secret. */
   readonly fetchPods: ObjectCache<Pod>;
-  /** Recipes of functions. Index: `function`. */
+  /** Recipes of functions. Index: `function` (as `recipesOf` looks them up). */
   readonly recipes: ObjectCache<ControllerRevision>;
   /** Indexes: `name` (`<namespace>/<Lambda name>`), `account` (`<account id>/<Lambda name>`), `configMap` (`<namespace>/<name>`). */
   readonly layers: ObjectCache<LayerObject>;
-  /** Versions of layers. Index: `layer` (the Layer's uid). */
+  /** Versions of layers. Index: `layer` (as `layerVersionsOf` looks them up). */
   readonly layerVersions: ObjectCache<LayerVersionObject>;
-  /** Index: `function` (as version-function.ts looks them up), as of aliases. */
+  /** Indexes: `function` (as version-function.ts looks them up), as of aliases; `snapshot` (`<namespace>/<name>` of what it stands for). */
   readonly versions: ObjectCache<VersionObject>;
   /** What Versions stand for. Index: `function` (`<namespace>/<Lambda name>`). */
   readonly snapshots: ObjectCache<SnapshotObject>;
@@ -80,7 +82,7 @@ export function createOperatorCaches(options: OperatorCachesOptions): OperatorCa
       ...options,
       kind: kinds.controllerRevision,
       labelSelector: labels.functionUid,
-      indexes: { function: ({ metadata }) => [metadata.labels?.[labels.functionUid] ?? ""] },
+      indexes: { function: (object) => [ownerKey(object, object.data.document.functionName)] },
     }),
     layers: new ObjectCache<LayerObject>({
       ...options,
@@ -95,9 +97,16 @@ export function createOperatorCaches(options: OperatorCachesOptions): OperatorCa
       ...options,
       kind: kinds.controllerRevision,
       labelSelector: labels.layerUid,
-      indexes: { layer: ({ metadata }) => [metadata.labels?.[labels.layerUid] ?? ""] },
+      indexes: { layer: (object) => [ownerKey(object, object.data.name)] },
     }),
-    versions: new ObjectCache<VersionObject>({ ...options, kind: versionKind, indexes: { function: partKeys } }),
+    versions: new ObjectCache<VersionObject>({
+      ...options,
+      kind: versionKind,
+      indexes: {
+        function: partKeys,
+        snapshot: (object) => [objectKey(object.metadata.namespace, snapshotName(object, sha256Hex))],
+      },
+    }),
     snapshots: new ObjectCache<SnapshotObject>({
       ...options,
       kind: kinds.controllerRevision,
@@ -112,6 +121,24 @@ export function createOperatorCaches(options: OperatorCachesOptions): OperatorCa
 export function cachesOf(caches: OperatorCaches): readonly CacheLife[] {
   const { functions, pods, fetchPods, recipes, layers, layerVersions, versions, snapshots, aliases } = caches;
   return [functions, pods, fetchPods, recipes, layers, layerVersions, versions, snapshots, aliases];
+}
+
+/** Recipes of a Function: its own first, then those that a backup brought back without an owner. */
+export function recipesOf(
+  { recipes }: Pick<OperatorCaches, "recipes">,
+  object: Stored<FunctionObject>,
+): Stored<ControllerRevision>[] {
+  const orphans = recipes.byIndex("function", orphanKey(object.metadata.namespace, lambdaName(object)));
+  return [...recipes.byIndex("function", object.metadata.uid), ...orphans];
+}
+
+/** Versions of a Layer: its own, and those that a backup brought back without an owner. */
+export function layerVersionsOf(
+  { layerVersions }: Pick<OperatorCaches, "layerVersions">,
+  object: Stored<LayerObject>,
+): Stored<LayerVersionObject>[] {
+  const orphans = layerVersions.byIndex("layer", orphanKey(object.metadata.namespace, layerName(object)));
+  return [...layerVersions.byIndex("layer", object.metadata.uid), ...orphans];
 }
 
 type CacheLife = Pick<ObjectCache<KubernetesObject>, "start" | "stop" | "synced" | "kind">;

@@ -40,7 +40,7 @@ export function createVersionControllers(options: VersionControllersOptions): Ve
     shell,
   );
   const aliases = new Controller(aliasController({ caches, region, clock }), shell);
-  const publishing = new Controller(publishController({ caches, region }), shell);
+  const publishing = new Controller(publishController({ caches, region, clock }), shell);
   return {
     async start(signal) {
       await Promise.all([versions.start(signal), aliases.start(signal), publishing.start(signal)]);

@@ -32,6 +32,8 @@ export const reasons = {
   LayerInOtherRegion: "The layer's ARN names another region than this installation's",
   LayerNamedTwice: "Two versions of one layer are named",
   LayersKept: "A layer is gone or closed; the version that the function has goes on",
+  RestoreAwaited:
+    "It came from a backup, and what holds the versions that it published has not come yet; so it publishes nothing for a minute",
   Published: "The version is kept under its number",
   Unchanged:
     "Code and configuration are those of the newest version: nothing new was published, and this is that version",

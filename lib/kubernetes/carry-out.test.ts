@@ -34,6 +34,15 @@ describe("carryOut", () => {
     name,
   });
 
+  it("sets annotations with the finalizers in one request, and writes nothing that is there", async () => {
+    const plan = { finalizers: { add: [finalizer] }, annotate: { y: "2" } };
+    assert.equal(await run(plan), undefined);
+    const patched = client.find({ kind: widgetKind, namespace: "a", name: "w" }) ?? owner;
+    assert.deepEqual([patched.metadata.annotations, patched.metadata.finalizers], [{ y: "2" }, [finalizer]]);
+    assert.equal(await run(plan, patched), undefined);
+    assert.deepEqual(client.requests, ["patch Widget a/w"]);
+  });
+
   it("does everything in order: finalizers first, the status after the children", async () => {
     const old = await client.create(child(pod("a", "old")));
     client.requests.length = 0;

@@ -36,7 +36,7 @@ export async function carryOut(
   const add = plan.finalizers?.add ?? [];
   const failure =
     (await attempt("finalizers", own, async () => {
-      object = await setFinalizers(hands, kind, object, { add });
+      object = await setMetadata(hands, kind, object, { add, annotate: plan.annotate });
     })) ?? (await changeChildren(hands, plan));
   const statusFailure = await attempt("status", own, async () => {
     if (plan.status === undefined) return;
@@ -49,7 +49,7 @@ export async function carryOut(
   if (failure !== undefined) return failure;
   const remove = plan.finalizers?.remove ?? [];
   return await attempt("finalizers", own, async () => {
-    object = await setFinalizers(hands, kind, object, { remove });
+    object = await setMetadata(hands, kind, object, { remove });
   });
 }
 
@@ -73,9 +73,10 @@ async function changeChildren(hands: Hands, plan: Plan<unknown>): Promise<CarryO
 }
 
 /** By merge patch: server-side apply would write the rest anew, and what is immutable may not even be written in another order. */
-async function adopt({ client, kindOf, signal }: Hands, { object, owner }: Adoption): Promise<void> {
+async function adopt({ client, kindOf, signal }: Hands, { object, owner, labels }: Adoption): Promise<void> {
   const { resourceVersion, ownerReferences = [] } = object.metadata;
-  const patch = { metadata: { resourceVersion, ownerReferences: [...ownerReferences, owner] } };
+  const changes = { ownerReferences: [...ownerReferences, owner], ...(labels !== undefined && { labels }) };
+  const patch = { metadata: { resourceVersion, ...changes } };
   await client.patch(refOf(kindOf(object), object), patch, { signal });
 }
 
@@ -102,18 +103,31 @@ async function removeOnce({ client, signal }: Hands, removal: Removal): Promise<
   }
 }
 
-async function setFinalizers(
+interface MetadataChange {
+  /** Finalizers. */
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[];
+  readonly annotate?: Readonly<Record<string, string>> | undefined;
+}
+
+async function setMetadata(
   { client, signal }: Hands,
   kind: KindRef,
   object: Stored,
-  change: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+  change: MetadataChange,
 ): Promise<Stored> {
-  const { finalizers: present = [], resourceVersion } = object.metadata;
+  const { finalizers: present = [], annotations = {}, resourceVersion } = object.metadata;
   const kept = present.filter((name) => !(change.remove ?? []).includes(name));
   const finalizers = [...kept, ...(change.add ?? []).filter((name) => !kept.includes(name))];
-  if (finalizers.length === present.length && finalizers.every((name, i) => name === present[i])) return object;
+  const isSame = finalizers.length === present.length && finalizers.every((name, i) => name === present[i]);
+  const annotated = Object.entries(change.annotate ?? {}).filter(([name, value]) => annotations[name] !== value);
+  if (isSame && annotated.length === 0) return object;
+  const changes = {
+    ...(!isSame && { finalizers }),
+    ...(annotated.length > 0 && { annotations: Object.fromEntries(annotated) }),
+  };
   try {
-    return await client.patch(refOf(kind, object), { metadata: { resourceVersion, finalizers } }, { signal });
+    return await client.patch(refOf(kind, object), { metadata: { resourceVersion, ...changes } }, { signal });
   } catch (error) {
     // The last finalizer may have gone in a request whose answer was lost.
     if (isKubernetesError(error, "NotFound") && change.remove !== undefined) return object;

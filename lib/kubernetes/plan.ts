@@ -17,6 +17,8 @@ export interface Removal extends ObjectRef {
 export interface Adoption {
   readonly object: Stored;
   readonly owner: OwnerReference;
+  /** Set beside its own. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** What happened, to which value; about the reconciled object unless `regarding` names another. */
@@ -42,6 +44,8 @@ export interface Plan<Status> {
   readonly remove: readonly Removal[];
   /** Finalizers of the object: added before anything else is done, removed when all else has been done. */
   readonly finalizers?: { readonly add?: readonly string[]; readonly remove?: readonly string[] };
+  /** Annotations of the object, set beside those that others have set; with the finalizers, before anything else. */
+  readonly annotate?: Readonly<Record<string, string>>;
   /** The whole status; written only if it differs. Absent: left as it is. */
   readonly status?: Status;
   readonly events: readonly EventDraft[];

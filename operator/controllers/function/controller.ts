@@ -3,15 +3,23 @@ import type { ControllerDefinition } from "../../../lib/kubernetes/controller.ts
 import { watchMapped, watchOwn, watchOwned } from "../../../lib/kubernetes/controller-watch.ts";
 import { keyOf } from "../../../lib/kubernetes/object.ts";
 import { accountLayerKey, nameKey } from "../../operator-caches.ts";
+import { isOrphan } from "../../restored.ts";
 import { layerName } from "../layer/layer-version.ts";
 import { decideFunction, type FunctionSeen } from "./decide.ts";
 import { observeFunction, type FunctionObserverParts } from "./observe.ts";
+import type { ControllerRevision } from "./recipe.ts";
+
+function recipeNameKey({ metadata, data }: ControllerRevision): string {
+  return `${metadata.namespace ?? ""}/${data.document.functionName}`;
+}
 
 /** Wakes for a Function, the others that claim its name, its recipes, and its layers with their versions. Its pods, ConfigMap and package answers wake it from outside. */
 export function functionController(parts: FunctionObserverParts): ControllerDefinition<FunctionSeen, FunctionStatus> {
   const { functions, recipes, layers, layerVersions } = parts.caches;
   const usersOf = (namespace: string | undefined, name: string): readonly string[] =>
     functions.byIndex("layer", accountLayerKey(namespace, name)).map(keyOf);
+  const orphanOwners = (recipe: ControllerRevision): readonly string[] =>
+    isOrphan(recipe) ? functions.byIndex("name", recipeNameKey(recipe)).map(keyOf) : [];
   return {
     name: "function",
     kind: functionKind,
@@ -21,6 +29,7 @@ export function functionController(parts: FunctionObserverParts): ControllerDefi
       watchOwn(functions),
       watchMapped(functions, (object) => functions.byIndex("name", nameKey(object)).map(keyOf)),
       watchOwned(recipes, functionKind),
+      watchMapped(recipes, orphanOwners),
       watchMapped(layers, (layer) => usersOf(layer.metadata.namespace, layerName(layer))),
       watchMapped(layerVersions, ({ metadata, data }) => usersOf(metadata.namespace, data.name)),
     ],

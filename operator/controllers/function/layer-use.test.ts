@@ -18,6 +18,7 @@ const offers = [
   offer("empty", [], { problem: "Cannot read" }),
   offer("shared", [2, 1], { namespace: "other", allowedNamespaces: ["x", "team"] }),
   offer("open", [1], { namespace: "other", allowedNamespaces: ["*"] }),
+  offer("restored", [1], { awaitRestoreMs: 1000 }),
   offer("closed", [1], { namespace: "other", allowedNamespaces: ["x"] }),
 ];
 
@@ -75,6 +76,11 @@ const cases: Record<string, { input: LayersInput; want: Want }> = {
       message: /^Cannot use layer "empty": it has no version yet \(Cannot read\); waiting for it$/,
     },
   },
+  "no newest version while that may still come back from a backup": {
+    input: input(["restored"]),
+    want: { type: "waiting", reason: "RestoreAwaited", message: /"restored": its newest version has not come back/ },
+  },
+  "a version by its number meanwhile": { input: input(["restored:1"]), want: { layers: ["team/restored:1"] } },
   "no layer that is closed to it": {
     input: input([arn("other", "closed", 1)]),
     want: { type: "waiting", reason: "LayerNotGranted", message: new RegExp(`of account ${accountIdOf("other")} has`) },

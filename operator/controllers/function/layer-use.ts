@@ -32,6 +32,8 @@ export interface LayerOffer {
   readonly versions: readonly LayerVersion[];
   /** What its condition Ready says while that is not true. */
   readonly problem?: string | undefined;
+  /** So long its newest version may still come back from a backup. */
+  readonly awaitRestoreMs?: number | undefined;
 }
 
 export interface LayersInput {
@@ -81,6 +83,11 @@ function decideLayer(text: string, { namespace, region, findOffer, held }: Layer
   const accountId = reference.accountId ?? accountIdOf(namespace);
   const offer = findOffer(accountId, reference.name);
   const isGranted = offer !== undefined && mayUse(offer, namespace);
+  const afterMs = reference.version === undefined && isGranted ? (offer.awaitRestoreMs ?? 0) : 0;
+  if (afterMs > 0) {
+    const message = `Cannot use layer "${text}": its newest version has not come back from a backup yet; waiting for it`;
+    return { type: "waiting", reason: "RestoreAwaited", message, afterMs };
+  }
   const version = isGranted ? versionOf(offer, reference) : undefined;
   if (offer !== undefined && version !== undefined) return { type: "use", layer: toUse(offer, version) };
   const layer = held.find((candidate) => isMeant(candidate, accountId, reference));

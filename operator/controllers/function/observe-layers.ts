@@ -1,9 +1,11 @@
 /** Reads what the decision about a function's layers needs, and lets its namespace read those of others. */
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
+import type { Clock } from "../../../lib/clock.ts";
 import { keyOf, type Stored } from "../../../lib/kubernetes/object.ts";
 import { oldestOf } from "../../name-holder.ts";
-import type { OperatorCaches } from "../../operator-caches.ts";
+import { layerVersionsOf, type OperatorCaches } from "../../operator-caches.ts";
 import type { PackageResolver } from "../../package-resolver.ts";
+import { restoreMsOf } from "../layer/decide.ts";
 import { layerName, newestFirst } from "../layer/layer-version.ts";
 import { decideLayers, type LayerOffer, type LayersSeen, type LayerUse } from "./layer-use.ts";
 
@@ -12,6 +14,7 @@ export interface LayerObserverParts {
   /** Of content of other namespaces, under `grantKey`. */
   readonly grants: PackageResolver;
   readonly settings: { readonly region: string };
+  readonly clock: Clock;
 }
 
 /** More layers than this no function has. Source: Lambda quotas. */
@@ -24,10 +27,10 @@ export function seeLayers(
   object: Stored<FunctionObject>,
   held: readonly LayerUse[],
 ): LayersSeen {
-  const { caches, settings } = parts;
+  const { settings } = parts;
   const { namespace = "" } = object.metadata;
   const references = object.spec.layers ?? [];
-  const findOffer = (accountId: string, name: string): LayerOffer | undefined => findLayer(caches, accountId, name);
+  const findOffer = (accountId: string, name: string): LayerOffer | undefined => findLayer(parts, accountId, name);
   const seen = decideLayers({ references, namespace, region: settings.region, findOffer, held });
   return seen.type === "resolved" ? grantAll(parts, object, { ...seen, held }) : seen;
 }
@@ -46,16 +49,18 @@ function grantKey(functionKey: string, index: number): string {
   return `${functionKey}#${index}`;
 }
 
-function findLayer(caches: LayerObserverParts["caches"], accountId: string, name: string): LayerOffer | undefined {
+function findLayer({ caches, clock }: LayerObserverParts, accountId: string, name: string): LayerOffer | undefined {
   const layer = oldestOf(caches.layers.byIndex("account", `${accountId}/${name}`));
   if (layer === undefined) return undefined;
+  const versions = newestFirst(layerVersionsOf(caches, layer));
   const ready = layer.status?.conditions?.find(({ type }) => type === "Ready");
   return {
     problem: ready?.status === "True" ? undefined : ready?.message,
     namespace: layer.metadata.namespace ?? "",
     name: layerName(layer),
     allowedNamespaces: layer.spec.allowedNamespaces ?? [],
-    versions: newestFirst(caches.layerVersions.byIndex("layer", layer.metadata.uid)),
+    versions,
+    awaitRestoreMs: restoreMsOf(layer, versions, new Date(clock.nowMs()).toISOString()),
   };
 }
 

@@ -5,10 +5,11 @@ import type { Clock } from "../../../lib/clock.ts";
 import { keyOf, type Stored } from "../../../lib/kubernetes/object.ts";
 import type { ConfigMaps } from "../../config-maps.ts";
 import { nameHolder } from "../../name-holder.ts";
-import { nameKey, type OperatorCaches } from "../../operator-caches.ts";
+import { nameKey, recipesOf, type OperatorCaches } from "../../operator-caches.ts";
 import type { PackageResolver } from "../../package-resolver.ts";
 import { decideSource, type PackageSeen } from "../../package-source.ts";
 import { wantedOf } from "../../package-wanted.ts";
+import { isOrphan } from "../../restored.ts";
 import { environmentState } from "../../scaling/environment-state.ts";
 import type { Health } from "./conditions.ts";
 import type { FunctionSeen, FunctionSettings } from "./decide.ts";
@@ -51,8 +52,10 @@ export async function observeFunction(
   }
   const { uid } = object.metadata;
   const holder = nameHolder(object, caches.functions.byIndex("name", nameKey(object)));
-  const recipes = caches.recipes.byIndex("function", uid);
+  const recipes = recipesOf(caches, object);
   const serving = recipes.find(({ data }) => data.document.revisionID === object.status?.revisionID)?.data;
+  // A backup leaves the status behind, which says what served.
+  const restored = recipes.filter(isOrphan).flatMap(({ data }) => data.layers ?? []);
   const states = caches.pods.byIndex("function", uid).map(environmentState);
   const isImage = holder === undefined && object.spec.packageType === "Image";
   const isPackage = holder === undefined && !isImage;
@@ -64,7 +67,7 @@ export async function observeFunction(
     recheckAfterMs: code.type === "resolved" ? code.recheck?.afterMs : undefined,
     ...(isImage && seeImage(parts.images, object, recipes, sha256)),
     ...(object.spec.packageType === "Zip" && { runtimeImage: seeRuntimeImage(parts, object) }),
-    layers: seeLayers(parts, object, serving?.layers ?? []),
+    layers: seeLayers(parts, object, serving === undefined ? restored : (serving.layers ?? [])),
     recipes,
     environments: {
       total: states.filter(({ phase }) => phase !== "terminating").length,
@@ -82,7 +85,7 @@ async function seeCode(
   object: Stored<FunctionObject>,
   signal: AbortSignal,
 ): Promise<PackageSeen> {
-  const { namespace = "", uid } = object.metadata;
+  const { namespace = "" } = object.metadata;
   const { code } = object.spec;
   const unserved = findUnservedField(object.spec);
   if (unserved !== undefined) return { type: "refused", ...unserved };
@@ -91,7 +94,7 @@ async function seeCode(
   const decided = decideSource("code", code, configMap, settings.s3);
   if (decided.type !== "source") return decided;
   const wanted = wantedOf(object, decided, sha256);
-  const ofSource = caches.recipes.byIndex("function", uid).filter(({ data }) => data.sourceHash === wanted.sourceHash);
+  const ofSource = recipesOf(caches, object).filter(({ data }) => data.sourceHash === wanted.sourceHash);
   // A source that changes has been read as several: what serves calls is the newest that is known to work.
   const serving = ofSource.find(({ data }) => data.document.revisionID === object.status?.revisionID);
   const kept = (serving ?? ofSource[0])?.data.code;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import { keptVersion, layerObject, layerPackage, layerSeen } from "../../../test/kit/layer-seen.ts";
+import { ownedBy } from "../../../lib/kubernetes/object.ts";
 import { sha256 } from "../../../test/kit/function-seen.ts";
 import { decideLayer, decideUnpublished, type LayerSeen } from "./decide.ts";
 import { layerVersionObject } from "./layer-version.ts";
@@ -159,6 +160,40 @@ describe("decideLayer", () => {
     const again = decideLayer(updated({ now: "2027-01-01T00:00:00Z" }));
     assert.deepEqual(again.status, published);
     assert.deepEqual(again.events, []);
+  });
+
+  describe("back from a backup", () => {
+    const bare = layerObject();
+    const annotations = { "kubelambda.dev/published-version": "2" };
+    const object = { ...bare, metadata: { ...bare.metadata, annotations } };
+    const young = "2026-01-01T00:00:10Z";
+
+    it("waits a minute for its newest version and publishes nothing", () => {
+      const seen = layerSeen({ object, content: resolvedOther, versions: [keptVersion(1)], now: young });
+      const { status, recheckAfterMs, create } = decideLayer(seen);
+      const ready = status?.conditions?.find(({ type }) => type === "Ready");
+      assert.deepEqual([ready?.reason, recheckAfterMs, create], ["RestoreAwaited", 50_000, []]);
+      assert.equal(decideUnpublished(seen), undefined);
+      const told = { ...object, ...(status !== undefined && { status }) };
+      assert.equal(decideUnpublished({ ...seen, object: told }), undefined);
+      assert.notEqual(decideUnpublished({ ...seen, object: told, now: "2026-01-01T00:01:00Z" }), undefined);
+    });
+
+    it("waits for nothing that went while it was here", () => {
+      const here = { ...object, status: published };
+      assert.notEqual(decideUnpublished(updated({ object: here, content: resolvedOther, now: young })), undefined);
+    });
+
+    it("becomes the owner of its versions", () => {
+      const kept = keptVersion(2);
+      const { ownerReferences: _owners, ...metadata } = kept.metadata;
+      const orphan = { ...kept, metadata };
+      const { adopt, annotate } = decideLayer(layerSeen({ object, versions: [orphan] }));
+      const owner = ownedBy(object);
+      assert.deepEqual(adopt, [{ object: orphan, owner, labels: { "kubelambda.dev/layer-uid": "uid-1" } }]);
+      assert.deepEqual(annotate, {});
+      assert.deepEqual(decideLayer(layerSeen({ object, versions: [orphan], nameHolder: "x" })).adopt, []);
+    });
   });
 
   it("makes nothing for a Layer that is being deleted", () => {

@@ -1,17 +1,19 @@
 /** From what is seen of a Layer to what shall be: its next version, its status, what to tell. */
-import { accountIdOf, layerArn } from "../../../crds/names.ts";
+import { accountIdOf, labels, layerArn } from "../../../crds/names.ts";
 import type { LayerObject, LayerStatus } from "../../../crds/v1alpha1/layer.ts";
 import { canonicalJson } from "../../../lib/canonical-json.ts";
-import type { Stored } from "../../../lib/kubernetes/object.ts";
-import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
+import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
+import { emptyPlan, type Adoption, type Plan } from "../../../lib/kubernetes/plan.ts";
 import type { NumberSeen } from "../../number-taker.ts";
 import type { PackageSeen } from "../../package-source.ts";
+import { awaitRestoreMs, isOrphan, publishedAnnotation, publishedNumber } from "../../restored.ts";
 import { decideConditions, decideEvents, type Progress } from "./conditions.ts";
 import {
   layerName,
   layerVersionObject,
   newestFirst,
   type LayerContent,
+  type LayerVersion,
   type LayerVersionObject,
 } from "./layer-version.ts";
 import { decideVersions } from "./versions-status.ts";
@@ -49,21 +51,41 @@ export function decideLayer(seen: LayerSeen): Plan<LayerStatus> {
   if (progress.type === "keeping")
     return { ...emptyPlan, create: [progress.version], outcome: "waiting", recheckAfterMs: 1000 };
   const status = decideStatus(seen, progress);
-  return { ...emptyPlan, status, events: decideEvents(object, status), ...whenToLookAgain(seen, progress) };
+  return {
+    ...emptyPlan,
+    annotate: publishedAnnotation(object, status.latestVersion ?? 0),
+    adopt: adoptions(seen),
+    status,
+    events: decideEvents(object, status),
+    ...whenToLookAgain(seen, progress),
+  };
 }
 
-/** The content that has no version yet; undefined when it is not known, or the newest version is just this. */
-export function decideUnpublished({
-  object,
-  content,
-  versions,
-  nameHolder,
-}: Pick<LayerSeen, "object" | "content" | "versions" | "nameHolder">): LayerContent | undefined {
+/** Versions that a backup brought back without their owner. */
+function adoptions({ object, versions, nameHolder }: LayerSeen): readonly Adoption[] {
+  if (nameHolder !== undefined) return [];
+  const [owner, own] = [ownedBy(object), { [labels.layerUid]: object.metadata.uid }];
+  return versions.filter(isOrphan).map((version) => ({ object: version, owner, labels: own }));
+}
+
+export type UnpublishedSeen = Pick<LayerSeen, "object" | "content" | "versions" | "nameHolder" | "now">;
+
+/** The content that has no version yet; undefined when it is not known, the newest version is just this, or versions may still come from a backup. */
+export function decideUnpublished(seen: UnpublishedSeen): LayerContent | undefined {
+  const { object, content, versions, nameHolder, now } = seen;
   const isOver = nameHolder !== undefined || object.metadata.deletionTimestamp !== undefined;
-  if (isOver || content.type !== "resolved") return undefined;
+  const kept = newestFirst(versions);
+  if (isOver || content.type !== "resolved" || restoreMsOf(object, kept, now) > 0) return undefined;
   const wanted = contentOf(object, content);
-  const [newest] = newestFirst(versions);
+  const [newest] = kept;
   return newest !== undefined && identityOf(newest) === identityOf(wanted) ? undefined : wanted;
+}
+
+/** How long versions may still come back from a backup; only from the first look on: what is missing later was deleted. */
+export function restoreMsOf(object: Stored<LayerObject>, newest: readonly LayerVersion[], now: string): number {
+  const told = object.status?.conditions?.find(({ type }) => type === "Reconciling");
+  if (told !== undefined && told.reason !== "RestoreAwaited") return 0;
+  return awaitRestoreMs(object, newest[0]?.version ?? 0, now);
 }
 
 function contentOf(
@@ -93,6 +115,12 @@ function decideProgress(seen: LayerSeen): Progress | Keeping {
     const message = `Cannot be layer "${layerName(object)}": Layer "${nameHolder}" is older and has that name; set another spec.name`;
     return { type: "failed", reason: "NameTaken", message };
   }
+  const kept = newestFirst(versions);
+  const afterMs = restoreMsOf(object, kept, seen.now);
+  if (afterMs > 0) {
+    const message = `Version ${publishedNumber(object)} was published before and its ControllerRevision is not here; waiting for it`;
+    return { type: "underWay", reason: "RestoreAwaited", message, afterMs };
+  }
   switch (content.type) {
     case "resolving":
       return { type: "underWay", reason: "Resolving", message: "The content is being fetched and checked" };
@@ -106,7 +134,7 @@ function decideProgress(seen: LayerSeen): Progress | Keeping {
       break;
   }
   const wanted = decideUnpublished(seen);
-  const [newest] = newestFirst(versions);
+  const [newest] = kept;
   if (wanted !== undefined) return publish(seen, wanted, content);
   return { type: "active", version: newest?.version ?? 0, digest: content.package.digest };
 }

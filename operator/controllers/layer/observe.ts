@@ -6,11 +6,12 @@ import { keyOf, type Stored } from "../../../lib/kubernetes/object.ts";
 import type { ConfigMaps } from "../../config-maps.ts";
 import { nameHolder } from "../../name-holder.ts";
 import type { NumberTaker } from "../../number-taker.ts";
-import { layerKey, type OperatorCaches } from "../../operator-caches.ts";
+import { layerKey, layerVersionsOf, type OperatorCaches } from "../../operator-caches.ts";
 import type { PackageResolver } from "../../package-resolver.ts";
 import { decideSource, type PackageSeen, type S3Defaults } from "../../package-source.ts";
 import { wantedOf } from "../../package-wanted.ts";
-import { decideUnpublished, identityOf, type LayerSeen } from "./decide.ts";
+import { publishedNumber } from "../../restored.ts";
+import { decideUnpublished, identityOf, type LayerSeen, type UnpublishedSeen } from "./decide.ts";
 import { layerName, newestFirst } from "./layer-version.ts";
 
 export interface LayerObserverParts {
@@ -37,10 +38,11 @@ export async function observeLayer(
     return undefined;
   }
   const holder = nameHolder(object, caches.layers.byIndex("name", layerKey(object)));
-  const versions = caches.layerVersions.byIndex("layer", object.metadata.uid);
+  const versions = layerVersionsOf(caches, object);
   const content = holder === undefined ? await seeContent(parts, object, signal) : ({ type: "resolving" } as const);
-  const seen = { object, versions, content, nameHolder: holder };
-  return { ...seen, number: seeNumber(parts, seen), region, hash: sha256, now: new Date(clock.nowMs()).toISOString() };
+  const now = new Date(clock.nowMs()).toISOString();
+  const seen = { object, versions, content, nameHolder: holder, now };
+  return { ...seen, number: seeNumber(parts, seen), region, hash: sha256 };
 }
 
 async function seeContent(
@@ -48,14 +50,14 @@ async function seeContent(
   object: Stored<LayerObject>,
   signal: AbortSignal,
 ): Promise<PackageSeen> {
-  const { namespace = "", uid } = object.metadata;
+  const { namespace = "" } = object.metadata;
   const { content } = object.spec;
   const name = content.configMapRef?.name;
   const configMap = name === undefined ? undefined : await configMaps.get(namespace, name, signal);
   const decided = decideSource("content", content, configMap, s3);
   if (decided.type !== "source") return decided;
   const wanted = wantedOf(object, decided, sha256);
-  const versions = newestFirst(caches.layerVersions.byIndex("layer", uid));
+  const versions = newestFirst(layerVersionsOf(caches, object));
   // After a restart the kept version says what a source was resolved to: the newest, of one that changes.
   return resolver.look(
     keyOf(object),
@@ -65,10 +67,7 @@ async function seeContent(
 }
 
 /** Takes a number as soon as there is something to publish, and forgets it when that is published. */
-function seeNumber(
-  { numbers }: LayerObserverParts,
-  seen: Pick<LayerSeen, "object" | "content" | "versions" | "nameHolder">,
-): LayerSeen["number"] {
+function seeNumber({ numbers }: LayerObserverParts, seen: UnpublishedSeen): LayerSeen["number"] {
   const { object, versions } = seen;
   const key = keyOf(object);
   const wanted = decideUnpublished(seen);
@@ -80,7 +79,7 @@ function seeNumber(
   return numbers.look(key, {
     namespace,
     entry: `layer.${layerName(object)}`,
-    floor: Math.max(0, ...versions.map(({ data }) => data.version)),
+    floor: Math.max(publishedNumber(object), ...versions.map(({ data }) => data.version)),
     purpose: `${uid}/${identityOf(wanted)}`,
   });
 }

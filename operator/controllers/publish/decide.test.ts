@@ -18,6 +18,7 @@ function publishSeen(spec: Partial<FunctionSpecInput>, changes: Partial<PublishS
     aliases: [],
     isShadowed: false,
     hash: sha256,
+    now: "2026-02-03T04:05:06.789Z",
     ...changes,
   };
 }
@@ -72,6 +73,33 @@ describe("decidePublishing", () => {
     });
   }
 
+  it("takes back what a backup brought without owner, and publishes nothing for a minute while its newest version is not there", () => {
+    const bare = functionObject({ autoPublishAlias: "live" });
+    const annotations = { "kubelambda.dev/published-version": "2" };
+    const object = { ...bare, metadata: { ...bare.metadata, annotations } };
+    const publisher = { annotations: { "kubelambda.dev/publisher": "hello" } };
+    const versions = [versionObject("v1", {}, publisher), versionObject("users")];
+    const aliases = [aliasObject("a", { name: "live" }, publisher)];
+    const created = Date.parse(object.metadata.creationTimestamp);
+    const at = (ms: number): string => new Date(created + ms).toISOString();
+    const seen = publishSeen({}, { object, versions, aliases, snapshots: [snapshot(1, other)], now: at(10_000) });
+    const plan = decidePublishing(seen);
+    assert.deepEqual(
+      plan.adopt?.map(({ object: child }) => child.metadata.name),
+      ["v1", "a"],
+    );
+    assert.deepEqual([plan.create, plan.recheckAfterMs], [[], 50_000]);
+    const published = [versionObject("v1", {}, { ...publisher, status: { version: 1 } })];
+    assert.deepEqual(kindsOf({ ...seen, versions: published, now: at(60_000) }), ["Version"]);
+    assert.deepEqual(decidePublishing({ ...seen, snapshots: [snapshot(2)] }).create, []);
+  });
+
+  it("gives its alias up for one of that name that a user made, whichever came first", () => {
+    const aliases = [aliasObject("ours", { name: "live" }, owner), aliasObject("users", { name: "live" })];
+    const seen = publishSeen({ autoPublishAlias: "live" }, { aliases, snapshots: [snapshot(1)] });
+    assert.deepEqual([removed(seen), kindsOf(seen)], [["ours"], []]);
+  });
+
   it("names a version by what it publishes and what came before, so that twice is once and a return is new", () => {
     const nameOf = (changes: Partial<PublishSeen>): string | undefined =>
       decidePublishing(publishSeen({ publish: true }, changes)).create[0]?.metadata.name;
@@ -81,10 +109,11 @@ describe("decidePublishing", () => {
     for (const name of names) assert.match(name ?? "", /^hello-[0-9a-f]{10}$/);
   });
 
-  it("gives children an owner and the reference to the object, and neither labels nor annotations", () => {
+  it("gives children an owner, the reference to the object and its name, and none of its labels and annotations", () => {
     const { create } = decidePublishing(publishSeen({ autoPublishAlias: "Live_1" }));
     for (const { metadata, spec } of create) {
-      assert.deepEqual(Object.keys(metadata).sort(), ["name", "namespace", "ownerReferences"]);
+      assert.deepEqual(Object.keys(metadata).sort(), ["annotations", "name", "namespace", "ownerReferences"]);
+      assert.deepEqual(metadata.annotations, { "kubelambda.dev/publisher": "hello" });
       assert.match(metadata.name, /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/);
       assert.deepEqual((spec as { functionRef: unknown }).functionRef, { from: { name: "hello" } });
     }

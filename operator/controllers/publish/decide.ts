@@ -1,12 +1,13 @@
 /** From a Function that publishes by itself to the Versions and the Alias that it makes and drops: ours alone, never a user's. */
 import { effectiveRoute, versionsOf } from "../../../crds/alias-route.ts";
-import { API_VERSION } from "../../../crds/names.ts";
+import { annotations, API_VERSION } from "../../../crds/names.ts";
 import { aliasKind, type AliasObject } from "../../../crds/v1alpha1/alias.ts";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import { versionKind, type VersionObject } from "../../../crds/v1alpha1/version.ts";
 import { refOf } from "../../../lib/kubernetes/kinds.ts";
 import { controllerOf, ownedBy, type KubernetesObject, type Stored } from "../../../lib/kubernetes/object.ts";
-import { emptyPlan, type Plan, type Removal } from "../../../lib/kubernetes/plan.ts";
+import { emptyPlan, type Adoption, type Plan, type Removal } from "../../../lib/kubernetes/plan.ts";
+import { awaitRestoreMs, isOrphan, publishedAnnotation } from "../../restored.ts";
 import { aliasName } from "../alias/alias-name.ts";
 import { newestSnapshots, type Candidate, type Snapshot } from "../version/snapshot.ts";
 
@@ -22,13 +23,31 @@ export interface PublishSeen {
   readonly isShadowed: boolean;
   /** SHA-256, hex. */
   readonly hash: (text: string) => string;
+  /** ISO 8601. */
+  readonly now: string;
 }
 
 /** `autoPublishAlias` asks for versions too, as it does in a SAM template. */
 export function decidePublishing(seen: PublishSeen): Plan<never> {
-  const { object, isShadowed } = seen;
+  const { object, isShadowed, snapshots, now } = seen;
   if (object.metadata.deletionTimestamp !== undefined || isShadowed) return emptyPlan;
-  return { ...emptyPlan, create: [...newVersion(seen), ...newAlias(seen)], remove: outdated(seen) };
+  const [newest] = newestSnapshots(snapshots);
+  const plan = {
+    ...emptyPlan,
+    annotate: publishedAnnotation(object, newest?.version ?? 0),
+    adopt: adoptions(seen),
+    remove: outdated(seen),
+  };
+  const afterMs = awaitRestoreMs(object, newest?.version ?? 0, now);
+  if (afterMs > 0) return { ...plan, outcome: "waiting", recheckAfterMs: afterMs };
+  return { ...plan, create: [...newVersion(seen), ...newAlias(seen)] };
+}
+
+/** What a backup brought back without its owner. */
+function adoptions({ object, versions, aliases }: PublishSeen): readonly Adoption[] {
+  const owner = ownedBy(object);
+  const children = [...versions, ...aliases].filter((part) => isOrphan(part) && isOurs(object, part));
+  return children.map((child) => ({ object: child, owner }));
 }
 
 function newVersion(seen: PublishSeen): readonly KubernetesObject[] {
@@ -75,7 +94,7 @@ function sumOf(bytes: readonly number[]): string {
   return sum.toString(16).padStart(8, "0");
 }
 
-/** Without labels and annotations: by those of the Function, Argo CD, Flux and Helm would take it for theirs and prune it. */
+/** Without the Function's labels and annotations: by those Argo CD, Flux and Helm would take it for theirs and prune it. */
 function child(
   object: Stored<FunctionObject>,
   kind: "Version" | "Alias",
@@ -86,7 +105,12 @@ function child(
   return {
     apiVersion: API_VERSION,
     kind,
-    metadata: { namespace, name, ownerReferences: [ownedBy(object)] },
+    metadata: {
+      namespace,
+      name,
+      annotations: { [annotations.publisher]: functionObject },
+      ownerReferences: [ownedBy(object)],
+    },
     spec: { ...spec, functionRef: { from: { name: functionObject } } },
   };
 }
@@ -105,15 +129,24 @@ function outdated(seen: PublishSeen): readonly Removal[] {
   const [newest] = ours;
   const free = ours.filter((version) => version !== newest && !isNeeded(version, needed));
   const dropped = free.slice(object.spec.revisionHistoryLimit);
-  const unwanted = aliases.filter(
-    (alias) => isOurs(object, alias) && aliasName(alias) !== object.spec.autoPublishAlias,
-  );
+  const unwanted = aliases.filter((alias) => isOurs(object, alias) && !isWanted(object, alias, aliases));
   return [
     ...dropped.map((version) => ({ ...refOf(versionKind, version), uid: version.metadata.uid })),
     ...unwanted
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
       .map((alias) => ({ ...refOf(aliasKind, alias), uid: alias.metadata.uid })),
   ];
+}
+
+/** One that a user makes takes the place of ours, whichever came first. */
+function isWanted(
+  object: Stored<FunctionObject>,
+  alias: Stored<AliasObject>,
+  aliases: readonly Stored<AliasObject>[],
+): boolean {
+  const name = aliasName(alias);
+  const isUsers = aliases.some((other) => !isOurs(object, other) && aliasName(other) === name);
+  return name === object.spec.autoPublishAlias && !isUsers;
 }
 
 /** Numbers and names of Version objects. */
@@ -135,7 +168,8 @@ function isNeeded({ metadata, status }: Stored<VersionObject>, needed: ReadonlyS
 }
 
 function isOurs(object: Stored<FunctionObject>, part: KubernetesObject): boolean {
-  return controllerOf(part)?.uid === object.metadata.uid;
+  const publisher = part.metadata.annotations?.[annotations.publisher];
+  return isOrphan(part) ? publisher === object.metadata.name : controllerOf(part)?.uid === object.metadata.uid;
 }
 
 /** Of one number the older stays. */

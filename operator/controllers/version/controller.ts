@@ -2,7 +2,7 @@ import { functionReferenceKeys } from "../../../crds/function-reference.ts";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import { versionKind, type VersionStatus } from "../../../crds/v1alpha1/version.ts";
 import type { ControllerDefinition } from "../../../lib/kubernetes/controller.ts";
-import { watchMapped, watchOwn, watchOwned, watchPart } from "../../../lib/kubernetes/controller-watch.ts";
+import { watchMapped, watchOwn, watchPart } from "../../../lib/kubernetes/controller-watch.ts";
 import { keyOf } from "../../../lib/kubernetes/object.ts";
 import { decideVersion, type VersionSeen } from "./decide.ts";
 import { observeVersion, type VersionObserverParts } from "./observe.ts";
@@ -27,7 +27,8 @@ export function versionController(parts: VersionObserverParts): ControllerDefini
     watches: [
       watchOwn(versions),
       watchMapped(versions, siblingsOf),
-      watchOwned(snapshots, versionKind),
+      // By its name: what a backup brings back has no owner.
+      watchMapped(snapshots, (object) => versions.byIndex("snapshot", keyOf(object)).map(keyOf)),
       watchPart(functions, publishable, versionsOf),
       watchMapped(aliases, siblingsOf),
     ],

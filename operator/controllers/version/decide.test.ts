@@ -58,6 +58,7 @@ describe("decideVersion", () => {
     );
   });
 
+  const restored = versionObject("v", {}, { annotations: { "kubelambda.dev/published-version": "3" } });
   const readiness: Record<string, { seen: VersionSeen; ready: string; stalled: string }> = {
     "ready when published": { seen: publishedSeen(), ready: "True Published", stalled: "False Published" },
     "ready for the version that is there": {
@@ -87,6 +88,16 @@ describe("decideVersion", () => {
     },
     "stalled when its snapshot was deleted, and not published anew": {
       seen: versionSeen({ object: versionObject("v", {}, { status: { version: 3 } }) }),
+      ready: "False SnapshotLost",
+      stalled: "True SnapshotLost",
+    },
+    "under way while its snapshot may still come back from a backup": {
+      seen: versionSeen({ object: restored, now: "2026-01-02T00:00:59Z" }),
+      ready: "False RestoreAwaited",
+      stalled: "False RestoreAwaited",
+    },
+    "stalled when its snapshot has not come back": {
+      seen: versionSeen({ object: restored, now: "2026-01-02T00:01:00Z" }),
       ready: "False SnapshotLost",
       stalled: "True SnapshotLost",
     },

@@ -3,13 +3,14 @@ import { accountIdOf, functionArn, VERSION_FINALIZER } from "../../../crds/names
 import type { AliasObject } from "../../../crds/v1alpha1/alias.ts";
 import type { VersionObject, VersionStatus } from "../../../crds/v1alpha1/version.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
-import { controllerOf, ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
+import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
 import type { NumberSeen } from "../../number-taker.ts";
 import type { Health } from "../function/conditions.ts";
+import { awaitRestoreMs, isOrphan, publishedAnnotation } from "../../restored.ts";
 import { decideConditions, decideEvents, type Progress } from "./conditions.ts";
 import { decideHolders } from "./holders.ts";
-import { decideNextStep, numberTaken, type NextStep, type StepSeen } from "./next-step.ts";
+import { decideNextStep, lostVersion, numberTaken, type NextStep, type StepSeen } from "./next-step.ts";
 import { snapshotObject, snapshotOf, type Candidate, type Snapshot, type SnapshotObject } from "./snapshot.ts";
 
 export interface VersionSeen extends StepSeen {
@@ -46,11 +47,11 @@ export function decideVersion(seen: VersionSeen): Plan<VersionStatus> {
   }
   const status = decideStatus(seen, next);
   // A backup brings it back without its owner.
-  const isOrphan = own !== undefined && controllerOf(own) === undefined;
+  const isRestored = own !== undefined && isOrphan(own);
   return {
     ...emptyPlan,
-    ...(own !== undefined && { finalizers }),
-    adopt: isOrphan ? [{ object: own, owner: ownedBy(object) }] : [],
+    ...(own !== undefined && { finalizers, annotate: publishedAnnotation(object, own.data.version) }),
+    adopt: isRestored ? [{ object: own, owner: ownedBy(object) }] : [],
     status,
     events: decideEvents(object, status),
     ...whenToLookAgain(next),
@@ -75,7 +76,9 @@ function decideNext(seen: VersionSeen): Next {
     const { functionTitle } = seen;
     return { type: "published", snapshot: own.data, isCopy, functionTitle, hasFunction: seen.function !== undefined };
   }
-  const lost = object.status?.version;
+  const lost = lostVersion(object);
+  const afterMs = object.status?.version === undefined ? awaitRestoreMs(object, 0, seen.now) : 0;
+  if (lost !== undefined && afterMs > 0) return { type: "underWay", ...snapshotAwaited(lost), afterMs };
   if (lost !== undefined) return { type: "failed", ...snapshotLost(lost) };
   const step = decideNextStep(seen);
   switch (step.type) {
@@ -92,11 +95,16 @@ function decideNext(seen: VersionSeen): Next {
 
 /** What a number is wanted for; undefined: there is nothing to publish. */
 export function decideUnpublished(seen: StepSeen & Pick<VersionSeen, "own">): Candidate | undefined {
-  const { metadata, status } = seen.object;
-  if (seen.own !== undefined || status?.version !== undefined || metadata.deletionTimestamp !== undefined)
-    return undefined;
+  const { object } = seen;
+  const isOver = lostVersion(object) !== undefined || object.metadata.deletionTimestamp !== undefined;
+  if (seen.own !== undefined || isOver) return undefined;
   const step: NextStep = decideNextStep(seen);
   return step.type === "publish" ? step.candidate : undefined;
+}
+
+function snapshotAwaited(version: number): { readonly reason: "RestoreAwaited"; readonly message: string } {
+  const message = `Version ${version} was published before and its ControllerRevision is not here; waiting for it`;
+  return { reason: "RestoreAwaited", message };
 }
 
 /** Publishing anew would give its users other code under the name that they know. */

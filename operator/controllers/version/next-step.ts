@@ -3,6 +3,7 @@ import type { Reason } from "../../../crds/v1alpha1/condition.ts";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import type { VersionObject } from "../../../crds/v1alpha1/version.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
+import { publishedNumber } from "../../restored.ts";
 import { newestSnapshots, type Candidate, type Snapshot } from "./snapshot.ts";
 
 export interface StepSeen {
@@ -106,8 +107,14 @@ function mayPublish(other: Stored<VersionObject>, current: Candidate): boolean {
     (condition) => condition.type === "Stalled" && condition.status === "True" && condition.reason === "NumberTaken",
   );
   // One that was published and lost its snapshot publishes nothing any more.
-  const isOver = isRefused === true || status?.version !== undefined || metadata.deletionTimestamp !== undefined;
+  const isOver = isRefused === true || lostVersion(other) !== undefined || metadata.deletionTimestamp !== undefined;
   return !isOver && hasCode(other, current);
+}
+
+/** The number that a Version without a snapshot had; undefined: it was never published. */
+export function lostVersion(object: VersionObject): number | undefined {
+  const number = object.status?.version ?? publishedNumber(object);
+  return number === 0 ? undefined : number;
 }
 
 function comesBefore(a: Stored<VersionObject>, b: Stored<VersionObject>): boolean {

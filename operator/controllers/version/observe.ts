@@ -6,6 +6,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import { controllerOf, keyOf, objectKey, type Stored } from "../../../lib/kubernetes/object.ts";
 import type { NumberTaker } from "../../number-taker.ts";
 import type { OperatorCaches } from "../../operator-caches.ts";
+import { publishedNumber } from "../../restored.ts";
 import { sha256Hex } from "../../sha256.ts";
 import type { Health } from "../function/conditions.ts";
 import type { FunctionSettings } from "../function/decide.ts";
@@ -135,10 +136,11 @@ function seeNumber(
   const { namespace = "", uid } = object.metadata;
   const identity = wanted.identity.slice(0, 16);
   const { version: number } = object.spec;
+  const published = seen.function === undefined ? 0 : publishedNumber(seen.function);
   return numbers.look(key, {
     namespace,
     entry: `function.${wanted.recipe.document.functionName}`,
-    floor: Math.max(0, ...snapshots.map(({ version }) => version)),
+    floor: Math.max(published, ...snapshots.map(({ version }) => version)),
     purpose: number === undefined ? uid : `${uid}/${identity}`,
     ...(number !== undefined && {
       claim: { number, holder: uid, identity, isUnused: object.status?.version === undefined },
