@@ -37,6 +37,20 @@ export function memberOf(
   return { member: (inner.shape as Readonly<Record<PropertyKey, z.core.$ZodType>>)[name], isKey: false };
 }
 
+/** What a schema is made of. */
+export type SchemaNode =
+  | { readonly type: "object"; readonly members: Readonly<Record<string, z.core.$ZodType>> }
+  | { readonly type: "list" | "map"; readonly values: z.core.$ZodType }
+  | { readonly type: "value" };
+
+export function nodeOf(schema: z.core.$ZodType): SchemaNode {
+  const inner = unwrap(schema);
+  if (inner instanceof z.ZodArray) return { type: "list", values: inner.element };
+  if (inner instanceof z.ZodRecord) return { type: "map", values: inner.valueType };
+  if (!(inner instanceof z.ZodObject)) return { type: "value" };
+  return { type: "object", members: inner.shape };
+}
+
 export function isInteger(schema: z.core.$ZodType | undefined): boolean {
   return schema !== undefined && unwrap(schema) instanceof z.ZodNumberFormat;
 }

@@ -9,6 +9,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "local <dir> [--port 3001]   serve the manifests of a folder without a cluster",
     run: async (args) => (await import("../../local/main.ts")).localMain(args, process.env),
   },
+  import: {
+    summary: "import FILE...               manifests of what the AWS CLI says of functions, or of a SAM template",
+    run: async (args) => (await import("./import.ts")).importMain(args),
+  },
   operator: {
     summary: "operator                    reconcile the five kinds (in a cluster)",
     run: async () => (await import("../operator.ts")).operatorMain(process.env),

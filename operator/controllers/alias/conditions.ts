@@ -78,7 +78,8 @@ function percent(weight: number): string {
   return `${Number((weight * 100).toPrecision(6))} %`;
 }
 
-function ignored({ spec }: AliasObject): ConditionDraft {
+/** What of the spec does nothing here (yet). */
+export function ignored({ spec }: Pick<AliasObject, "spec">): ConditionDraft {
   return ignoredCondition([
     ...(spec.provisionedConcurrencyConfig === undefined ? [] : ["provisionedConcurrencyConfig" as const]),
     ...(spec.functionURLConfig === undefined ? [] : ["functionURLConfig" as const]),

@@ -45,10 +45,15 @@ const meanings = {
   tracingConfig: "this release sends no traces",
 } as const satisfies Partial<Record<keyof FunctionSpec, string>>;
 
-/** The condition that says what was accepted for AWS's sake, or for a later release's. `more`: what else has another meaning here. */
-export function fieldsIgnored(spec: FunctionSpec, more: readonly string[] = []): ConditionDraft {
+/** What was accepted for AWS's sake, or for a later release's, with what it means here. */
+export function ignoredFields(spec: FunctionSpec): readonly string[] {
   const names = Object.keys(meanings) as (keyof typeof meanings)[];
-  const fields = names.filter((name) => isSet(spec, name)).map((name) => `spec.${name}: ${meanings[name]}`);
+  return names.filter((name) => isSet(spec, name)).map((name) => `spec.${name}: ${meanings[name]}`);
+}
+
+/** The condition that says so. `more`: what else has another meaning here. */
+export function fieldsIgnored(spec: FunctionSpec, more: readonly string[] = []): ConditionDraft {
+  const fields = ignoredFields(spec);
   const template = ignoredOfTemplate(spec.podTemplate).map((path) => `spec.podTemplate.${path}: the operator's own`);
   const arns = (spec.fileSystemConfigs ?? [])
     .filter(({ arn, persistentVolumeClaim }) => arn !== undefined && persistentVolumeClaim !== undefined)

@@ -18,9 +18,13 @@ const consequences: Readonly<Record<string, string>> = {
   EventSourceMapping: "nothing is polled; invoke the function through the Invoke API",
 };
 
+export function notServedMessage(kind: string): string {
+  return `This release checks and keeps objects of kind ${kind}, and does not run them: ${consequences[kind] ?? "nothing comes of it"}`;
+}
+
 export function decideNotServed({ object }: NotServedSeen, nowMs: number): Plan<NotServedStatus> {
   const { kind, metadata, status } = object;
-  const message = `This release checks and keeps objects of kind ${kind}, and does not run them: ${consequences[kind] ?? "nothing comes of it"}`;
+  const message = notServedMessage(kind);
   const drafts: readonly ConditionDraft[] = [
     { type: "Ready", status: "False", reason: "NotServed", message },
     { type: "Reconciling", status: "False", reason: "NotServed", message: "Nothing is under way" },

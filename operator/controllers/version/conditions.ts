@@ -113,7 +113,8 @@ function healthDraft({ status }: VersionObject, health: Health | undefined): Con
   return { type, status: "True", reason: "Healthy", message: "No environment failed lately" };
 }
 
-function ignored({ spec }: VersionObject): ConditionDraft {
+/** What of the spec does nothing here (yet). */
+export function ignored({ spec }: Pick<VersionObject, "spec">): ConditionDraft {
   return ignoredCondition([
     ...(spec.provisionedConcurrencyConfig === undefined ? [] : ["provisionedConcurrencyConfig" as const]),
     ...(spec.functionEventInvokeConfig === undefined ? [] : ["functionEventInvokeConfig" as const]),
