@@ -35,8 +35,8 @@ export type FetchSettings = Pick<EnvironmentSettings, "image" | "imagePullPolicy
 
 export const secretsDirectory = "/var/run/secrets/kubelambda/pull";
 const tokenDirectory = "/var/run/secrets/kubelambda/token";
-/** Two times a zip of 250 MB. */
-const scratchSize = "512Mi";
+/** A layer on its way, what all of them hold (read-layer.ts), and the zip made of that. */
+const scratchSize = "1Gi";
 
 type Container = Pod["spec"]["containers"][number];
 type Volume = NonNullable<Pod["spec"]["volumes"]>[number];

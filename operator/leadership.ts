@@ -195,10 +195,10 @@ function functionSettings(
 
 function imageResolver(options: LeadershipOptions, pods: FetchPods, onChange: (key: string) => void): ImageResolver {
   const { config, dependencies } = options;
-  const { client, packageStore, clock, draw, log } = dependencies;
+  const { client, packageStore, clock, draw, log, registryCaBundle: caBundle = () => "" } = dependencies;
   const plainHttpHosts = config.KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS;
   return new ImageResolver({
-    ask: createAskForImage(packageStore, new ImageFetch({ client, pods, plainHttpHosts })),
+    ask: createAskForImage(packageStore, new ImageFetch({ client, pods, plainHttpHosts, caBundle })),
     clock,
     draw,
     recheckMs: config.KUBELAMBDA_IMAGE_RECHECK_SECONDS * 1000,
@@ -242,7 +242,9 @@ function secretFetch({ config, dependencies }: LeadershipOptions, pods: FetchPod
     allowedCIDRs: config.KUBELAMBDA_URL_ALLOWED_CIDRS,
     deniedCIDRs: config.KUBELAMBDA_URL_DENIED_CIDRS,
   };
-  return createSecretFetch({ store: dependencies.packageStore, pods, network });
+  const { packageStore: store, registryCaBundle: caBundle = () => "" } = dependencies;
+  const hosts = config.KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS.split(",").filter((host) => host !== "");
+  return createSecretFetch({ store, pods, network, registries: { plainHttpHosts: hosts, caBundle } });
 }
 
 function environmentSettings(

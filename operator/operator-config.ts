@@ -86,6 +86,8 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_REFERENCES_SECONDS: integerVariable({ min: 1, max: 86_400 }).default(60),
   /** Registries (`host` or `host:port`, with commas) that pods with pull secrets speak plain HTTP to. */
   KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS: z.string().default(""),
+  /** Certificates (PEM) that registries may be signed by, beside the public authorities; empty: none. */
+  KUBELAMBDA_REGISTRY_CA_FILE: z.string().default(""),
   /** Between two looks at the tag of a function's image. */
   KUBELAMBDA_IMAGE_RECHECK_SECONDS: integerVariable({ min: 1, max: 604_800 }).default(300),
   KUBELAMBDA_LOG_LEVEL: z.enum(logLevels).default("info"),

@@ -20,6 +20,8 @@ export interface OperatorDependencies {
   readonly hasPodResources: boolean;
   /** Pods are containers, so that functions can bring images of their own, and pods can be given Secrets. */
   readonly hasContainers: boolean;
+  /** Certificates (PEM) that registries may be signed by, beside the public authorities, as they stand now; absent: none. */
+  readonly registryCaBundle?: (() => string) | undefined;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly draw: () => number;

@@ -8,6 +8,7 @@ import { audiences } from "../crds/wire/routes.ts";
 import { systemClock } from "../lib/clock.ts";
 import { parseEnvironment } from "../lib/config.ts";
 import { stopOnSignals } from "../lib/graceful-stop.ts";
+import { CaBundle } from "../lib/ca-bundle.ts";
 import { startServer } from "../lib/http/express.ts";
 import { jsonResponse, type HttpHandler } from "../lib/http/handler.ts";
 import { createTokenVerifier } from "../lib/http/service-account-token.ts";
@@ -128,6 +129,7 @@ export async function operatorMain(env: NodeJS.ProcessEnv): Promise<void> {
   const config = parsed.value;
   const clock = systemClock;
   const log = createLogger({ process: "operator", level: config.KUBELAMBDA_LOG_LEVEL });
+  const caBundle = new CaBundle(config.KUBELAMBDA_REGISTRY_CA_FILE, (problem) => log.error(problem));
   let running: RunningOperator | undefined = undefined as RunningOperator | undefined;
   const stop = async (): Promise<void> => {
     await running?.stop(stopDeadlineMs - 2000);
@@ -152,6 +154,7 @@ export async function operatorMain(env: NodeJS.ProcessEnv): Promise<void> {
     isReplicaGone: (replica) => routerPods.isGone(replica),
     hasPodResources: await detectPodResources(client),
     hasContainers: true,
+    registryCaBundle: () => caBundle.read(),
     clock,
     draw: Math.random,
     log,

@@ -102,6 +102,45 @@ describe("what a source that may change is resolved to", () => {
     assert.deepEqual(seen.type === "resolved" && seen.package, packageOf("2"));
   });
 
+  it("is left alone for as long as its server asks", async () => {
+    const busy = { ok: false, error: { code: "SourceUnreachable", message: "429", retryAfterMs: 300_000 } } as const;
+    const { clock, requests, resolver, settle } = world(busy, answerOf("1"));
+    const { recheckMs: _, ...once } = wanted;
+    resolver.look("a", once);
+    await settle();
+    clock.advance(299_000);
+    const seen = resolver.look("a", once);
+    assert.deepEqual(seen.type === "retrying" && seen.retryAfterMs, 1000);
+    assert.equal(requests.length, 1);
+    clock.advance(1000);
+    resolver.look("a", once);
+    await settle();
+    assert.equal(resolver.look("a", once).type, "resolved");
+  });
+
+  it("may be put right under its name, when it is looked at again", async () => {
+    const wrong = { ok: false, error: { code: "InvalidArchive", message: "No zip" } } as const;
+    const { clock, resolver, settle } = world(wrong, answerOf("1"));
+    resolver.look("a", wanted);
+    await settle();
+    assert.deepEqual(resolver.look("a", wanted), {
+      ...{ type: "retrying", reason: "InvalidArchive", message: "No zip", retryAfterMs: 60_000 },
+    });
+    clock.advance(60_000);
+    resolver.look("a", wanted);
+    await settle();
+    assert.equal(resolver.look("a", wanted).type, "resolved");
+  });
+
+  it("is refused for good when it is wrong and never looked at again", async () => {
+    const wrong = { ok: false, error: { code: "InvalidArchive", message: "No zip" } } as const;
+    const { resolver, settle } = world(wrong);
+    const { recheckMs: _, ...once } = wanted;
+    resolver.look("a", once);
+    await settle();
+    assert.deepEqual(resolver.look("a", once), { type: "refused", reason: "InvalidArchive", message: "No zip" });
+  });
+
   it("takes a Secret only where there are any", async () => {
     const { requests, resolver, settle } = world();
     const owner = {

@@ -5,7 +5,13 @@ import type { Stored } from "../lib/kubernetes/object.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
 import type { SecretFetch } from "./secret-fetch.ts";
 import type { PackageStoreClient } from "./package-store.ts";
-import { packageErrors, type PackageFacts, type PackageSeen, type SourceSecret } from "./package-source.ts";
+import {
+  contentErrors,
+  packageErrors,
+  type PackageFacts,
+  type PackageSeen,
+  type SourceSecret,
+} from "./package-source.ts";
 
 export interface PackageResolverOptions {
   readonly store: PackageStoreClient;
@@ -74,8 +80,11 @@ export class PackageResolver {
     if (known?.error === undefined) return { type: "resolving" };
     const { reason, isRetried } = packageErrors[known.error.code];
     const { message } = known.error;
-    if (!isRetried) return { type: "refused", reason, message };
-    const retryAfterMs = this.#leftMs(known, known.delayMs);
+    // What changes under its name may be put right there, without another spec.
+    const isLookedAtAgain = wanted.recheckMs !== undefined && contentErrors.has(known.error.code);
+    if (!isRetried && !isLookedAtAgain) return { type: "refused", reason, message };
+    const waitMs = isRetried ? known.delayMs : Math.max(known.delayMs, wanted.recheckMs ?? 0);
+    const retryAfterMs = this.#leftMs(known, waitMs);
     if (retryAfterMs <= 0 && !known.isAsked) this.#ask(key, wanted, known);
     return { type: "retrying", reason, message, retryAfterMs: Math.max(1000, retryAfterMs) };
   }
@@ -131,7 +140,8 @@ export class PackageResolver {
       // The spec may have changed, or the object gone, while the store worked.
       if (this.#resolutionByKey.get(key) !== asked || this.#ending.signal.aborted) return;
       const base = { sourceHash, isAsked: false, answeredAtMs: clock.monotonicMs() };
-      const delayMs = backoffMs(backoff, failures, draw());
+      const wishMs = answer.ok ? 0 : (answer.error.retryAfterMs ?? 0);
+      const delayMs = Math.max(wishMs, backoffMs(backoff, failures, draw()));
       const now: Resolution = answer.ok
         ? { ...base, failures: 0, standing: answer.package, delayMs: 0 }
         : { ...base, failures: failures + 1, standing: asked.standing, error: answer.error, delayMs };

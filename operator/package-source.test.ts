@@ -7,6 +7,17 @@ const minio: S3Defaults = { endpoint: "https://minio.test:9000", region: "home",
 const object = { s3Bucket: "bucket", s3Key: "a.zip" };
 
 describe("source of a spec", () => {
+  it("is an artifact of a registry, or what was pushed, as the spec says it", () => {
+    const oci = { reference: "ghcr.io/team/app@sha256:1", path: "/opt" };
+    assert.deepEqual(decideSource("code", { oci, sha256: "x" }, undefined, { s3: aws }), {
+      type: "source",
+      source: { type: "oci", ...oci, architecture: "x86_64", sha256: "x" },
+    });
+    const digest = `sha256:${"0".repeat(64)}`;
+    const pushed = decideSource("code", { digest }, undefined, { s3: aws });
+    assert.deepEqual(pushed, { type: "source", source: { type: "digest", digest } });
+  });
+
   const cases: Record<string, { code: Code; preset?: S3Defaults; want: object }> = {
     "is AWS' own bucket when nothing else is said": {
       code: object,
@@ -44,7 +55,7 @@ describe("source of a spec", () => {
   };
   for (const [what, { code, preset = aws, want }] of Object.entries(cases)) {
     it(what, () => {
-      const decided = decideSource("code", code, undefined, preset);
+      const decided = decideSource("code", code, undefined, { s3: preset });
       assert.ok(decided.type === "source");
       assert.deepEqual(decided.source, { bucket: "bucket", key: "a.zip", ...decided.source, ...want });
       assert.equal(decided.secret, undefined);
@@ -53,11 +64,18 @@ describe("source of a spec", () => {
 
   it("takes a Secret for a bucket and for a url, and is looked at again where the spec says", () => {
     const bucket = { ...object, s3Access: { secretRef: { name: "keys" } }, recheckSeconds: 60 };
-    const decided = decideSource("code", bucket, undefined, aws);
+    const decided = decideSource("code", bucket, undefined, { s3: aws });
     assert.ok(decided.type === "source");
     assert.deepEqual([decided.secret, decided.recheckMs], [{ type: "s3", name: "keys" }, 60_000]);
+    const artifact = { oci: { reference: "ghcr.io/team/app:1", pullSecret: { name: "pull" } }, recheckSeconds: 30 };
+    const pulled = decideSource("content", artifact, undefined, { s3: aws, architecture: "arm64" });
+    assert.deepEqual(pulled, {
+      type: "source",
+      source: { type: "oci", reference: "ghcr.io/team/app:1", architecture: "arm64" },
+      ...{ secret: { type: "oci", name: "pull" }, recheckMs: 30_000 },
+    });
     const url = { url: "https://a.test/a.zip", sha256: "x", urlSecretRef: { name: "token", key: "header" } };
-    const { secret, recheckMs } = { recheckMs: undefined, ...decideSource("code", url, undefined, aws) } as {
+    const { secret, recheckMs } = { recheckMs: undefined, ...decideSource("code", url, undefined, { s3: aws }) } as {
       secret?: object;
       recheckMs?: number | undefined;
     };

@@ -1,7 +1,7 @@
 /** Which source a Function's code or a Layer's content names, as the package store wants it. Pure. */
 import type { Reason } from "../crds/v1alpha1/condition.ts";
 import type { Code, Content } from "../crds/v1alpha1/code.ts";
-import type { PackageErrorCode, ResolvedPackage, ResolveRequest } from "../crds/wire/packages.ts";
+import type { OciSource, PackageErrorCode, ResolvedPackage, ResolveRequest } from "../crds/wire/packages.ts";
 import type { KubernetesObject } from "../lib/kubernetes/object.ts";
 
 export interface ConfigMap extends KubernetesObject {
@@ -40,7 +40,9 @@ export type PackageFacts = Pick<ResolvedPackage, "digest" | "codeSHA256" | "zipp
 export type SourceSecret =
   | { readonly type: "s3"; readonly name: string }
   /** A url's Authorization header. */
-  | { readonly type: "url"; readonly name: string; readonly key: string };
+  | { readonly type: "url"; readonly name: string; readonly key: string }
+  /** A pull secret. */
+  | { readonly type: "oci"; readonly name: string };
 
 export type PackageSource =
   | {
@@ -61,6 +63,13 @@ export interface S3Defaults {
   readonly addressing?: "path" | "host" | undefined;
 }
 
+/** What a spec does not say of its source. */
+export interface SourcePreset {
+  readonly s3: S3Defaults;
+  /** Whose member of an index is taken; default: x86_64. */
+  readonly architecture?: OciSource["architecture"] | undefined;
+}
+
 /** What the user calls it: the member of the spec. */
 export type SourceMember = "code" | "content";
 
@@ -69,7 +78,7 @@ export function decideSource(
   member: SourceMember,
   code: Code | Content,
   configMap: ConfigMap | undefined,
-  s3: S3Defaults,
+  { s3, architecture }: SourcePreset,
 ): PackageSource {
   const unserved = findUnservedSource(member, code);
   if (unserved !== undefined) return { type: "refused", ...unserved };
@@ -77,6 +86,8 @@ export function decideSource(
   if (code.zipFile !== undefined) return { type: "source", source: { type: "zip", base64: code.zipFile } };
   if (code.url !== undefined) return fromUrl(code.url, code);
   if (code.s3Bucket !== undefined) return fromS3(code.s3Bucket, code, s3);
+  if (code.oci !== undefined) return fromOci(code.oci, code, architecture);
+  if (code.digest !== undefined) return { type: "source", source: { type: "digest", digest: code.digest } };
   if (code.configMapRef !== undefined) return fromConfigMap(member, code.configMapRef, configMap);
   return {
     type: "refused",
@@ -90,15 +101,27 @@ export function findUnservedSource(
   member: SourceMember,
   code: Code | Content,
 ): { readonly reason: Reason; readonly message: string } | undefined {
-  const source = (["s3BucketRef", "oci", "digest"] as const).find((name) => code[name] !== undefined);
-  if (source !== undefined) {
-    const message = `Cannot read the ${member} from ${member}.${source}: this release does not take ${member} from there; use ${servedSources}`;
-    return { reason: "SourceNotServed", message };
-  }
-  return undefined;
+  if (code.s3BucketRef === undefined) return undefined;
+  const message = `Cannot read the ${member} from ${member}.s3BucketRef: there are no objects of that kind here; name the bucket in s3Bucket`;
+  return { reason: "SourceNotServed", message };
 }
 
-export const servedSources = "files, zipFile, configMapRef, s3Bucket, or url with sha256";
+function fromOci(
+  { reference, path, pullSecret }: NonNullable<Code["oci"]>,
+  { sha256, recheckSeconds }: Code | Content,
+  architecture: OciSource["architecture"] = "x86_64",
+): PackageSource {
+  return {
+    type: "source",
+    source: {
+      ...{ type: "oci", reference, architecture },
+      ...(path !== undefined && { path }),
+      ...(sha256 !== undefined && { sha256 }),
+    },
+    ...(pullSecret !== undefined && { secret: { type: "oci", name: pullSecret.name } }),
+    ...(recheckSeconds !== undefined && { recheckMs: recheckSeconds * 1000 }),
+  };
+}
 
 function fromUrl(url: string, { sha256 = "", urlSecretRef }: Code | Content): PackageSource {
   const source = { type: "url", url, sha256 } as const;
@@ -199,6 +222,11 @@ export const packageErrors = {
   FetchFailed: { reason: "FetchFailed", isRetried: true },
   StoreUnavailable: { reason: "PackageStoreUnavailable", isRetried: true },
 } as const satisfies Record<PackageErrorCode, { reason: Reason; isRetried: boolean }>;
+
+/** What other bytes under the same name put right. */
+export const contentErrors: ReadonlySet<PackageErrorCode> = new Set<PackageErrorCode>([
+  ...(["CodeTooLarge", "UnsafeArchiveEntry", "InvalidArchive"] as const),
+]);
 
 export const packageReasons: readonly Reason[] = Object.values(packageErrors).map(({ reason }) => reason);
 /** Nothing but time, or somebody else, is in the way. */

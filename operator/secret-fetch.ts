@@ -1,9 +1,9 @@
 /** Resolves a source that takes a tenant's Secret to read: by a pod in the tenant's namespace, whose word is checked with the store. */
 import { z } from "zod";
-import { fetchVariables, type FetchDocument } from "../crds/wire/fetch.ts";
+import { fetchVariables, tenantRanges, type FetchDocument } from "../crds/wire/fetch.ts";
 import type { PackageErrorCode, ResolveAnswer, ResolveRequest } from "../crds/wire/packages.ts";
 import type { Stored } from "../lib/kubernetes/object.ts";
-import type { SecretVariable } from "./fetch-pod.ts";
+import { secretsDirectory, type SecretVariable } from "./fetch-pod.ts";
 import type { FetchPods } from "./fetch-pods.ts";
 import { packageErrors, type SourceSecret } from "./package-source.ts";
 import type { PackageStoreClient } from "./package-store.ts";
@@ -13,6 +13,15 @@ export interface SecretFetchOptions {
   readonly pods: Pick<FetchPods, "run">;
   /** The store's own rules for urls. */
   readonly network: { readonly allowedCIDRs: readonly string[]; readonly deniedCIDRs: readonly string[] };
+  readonly registries: RegistrySettings;
+}
+
+/** How pods that fetch speak to registries. */
+export interface RegistrySettings {
+  /** `host` or `host:port`: without TLS. */
+  readonly plainHttpHosts: readonly string[];
+  /** Certificates (PEM) of authorities that are trusted beside the public ones, as they stand now; empty: none. */
+  readonly caBundle: () => string;
 }
 
 export interface FetchSecret {
@@ -33,36 +42,44 @@ const outcomeSchema = z.discriminatedUnion("ok", [
     error: z.object({
       code: z.string().refine((code): code is PackageErrorCode => Object.hasOwn(packageErrors, code)),
       message: z.string().max(4096),
+      retryAfterMs: z.number().min(0).max(3_600_000).optional(),
     }),
   }),
 ]);
 
+type Outcome = z.output<typeof outcomeSchema>;
+
 /** Of 250 MB from a slow server. */
 const deadlineSeconds = 900;
-/** Ranges that pods of a tenant reach anyway, as far as NetworkPolicies let them: a bucket is often a neighbour in the cluster. */
-const privateRanges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
-
-export function createSecretFetch({ store, pods, network }: SecretFetchOptions): SecretFetch {
+export function createSecretFetch({ store, pods, network, registries }: SecretFetchOptions): SecretFetch {
   return {
     async resolve(request, { reference, owner }, signal) {
       const { source, known, namespace, use } = request;
-      if (source.type !== "s3" && source.type !== "url")
+      if (source.type !== "s3" && source.type !== "url" && source.type !== "oci")
         throw new TypeError(`No Secret reads a source "${source.type}"`);
-      const isBucket = source.type === "s3";
+      const isNeighbour = source.type !== "url";
       const document: FetchDocument = {
         source,
         network: {
-          allowedCIDRs: [...network.allowedCIDRs, ...(isBucket ? privateRanges : [])],
+          allowedCIDRs: [
+            ...network.allowedCIDRs, // A bucket or a registry is often a neighbour in the cluster.
+            ...(isNeighbour ? tenantRanges : []),
+          ],
           deniedCIDRs: [...network.deniedCIDRs],
         },
+        ...(source.type === "oci" && { plainHttpHosts: [...registries.plainHttpHosts] }),
         secret: reference.name,
         ...(known !== undefined && { known }),
       };
       const end = await pods.run(
         {
           owner,
-          variables: { [fetchVariables.document]: JSON.stringify(document) },
+          variables: {
+            [fetchVariables.document]: JSON.stringify(document),
+            ...registryVariables(reference, registries),
+          },
           secretVariables: variablesOf(reference),
+          secretFiles: reference.type === "oci" ? [reference.name] : [],
           ...{ sendsPackage: true, deadlineSeconds },
         },
         signal,
@@ -71,12 +88,25 @@ export function createSecretFetch({ store, pods, network }: SecretFetchOptions):
       const outcome = parseOutcome(end.message);
       if (outcome === undefined)
         return failed(`Cannot fetch with Secret "${reference.name}": its pod said nothing of use`);
-      if (!outcome.ok) return outcome;
+      if (!outcome.ok) return toFailure(outcome.error);
       const { digest, revision } = outcome;
       const answer = await store.resolve({ namespace, use, source: { type: "digest", digest } }, signal);
       if (!answer.ok || revision === undefined) return answer;
       return { ok: true, package: { ...answer.package, revision } };
     },
+  };
+}
+
+function toFailure({ code, message, retryAfterMs }: (Outcome & { readonly ok: false })["error"]): ResolveAnswer {
+  return { ok: false, error: { code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) } };
+}
+
+function registryVariables(reference: SourceSecret, { caBundle }: RegistrySettings): Record<string, string> {
+  if (reference.type !== "oci") return {};
+  const pem = caBundle();
+  return {
+    [fetchVariables.secretsDirectory]: secretsDirectory,
+    ...(pem !== "" && { [fetchVariables.registryCaBundle]: pem }),
   };
 }
 
@@ -86,12 +116,14 @@ function failed(message: string): ResolveAnswer {
 
 function variablesOf(reference: SourceSecret): readonly SecretVariable[] {
   const { name: secret } = reference;
+  // Mounted as a file.
+  if (reference.type === "oci") return [];
   if (reference.type === "url") return [{ variable: fetchVariables.authorization, secret, key: reference.key }];
   const { accessKeyId, secretAccessKey, sessionToken } = fetchVariables;
   return [accessKeyId, secretAccessKey, sessionToken].map((variable) => ({ variable, secret, key: variable }));
 }
 
-function parseOutcome(message: string): z.output<typeof outcomeSchema> | undefined {
+function parseOutcome(message: string): Outcome | undefined {
   try {
     const parsed = outcomeSchema.safeParse(JSON.parse(message));
     return parsed.success ? parsed.data : undefined;

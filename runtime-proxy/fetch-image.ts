@@ -1,6 +1,4 @@
 /** Looks one image up with the pull secrets that the kubelet has mounted. */
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import {
   FETCH_MESSAGE_BYTES,
   imageFetchVariables,
@@ -8,15 +6,13 @@ import {
   type ImageAnswer,
   type ResolveImageRequest,
 } from "../crds/wire/images.ts";
+import { tenantRanges } from "../crds/wire/fetch.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
+import { readPullSecrets } from "./pull-secrets.ts";
 import { findCredentials, type Credentials } from "./registry/credentials.ts";
 import { parseImageReference } from "./registry/image-reference.ts";
 import { lookUpImage, type ImageResolverOptions } from "./registry/image-resolver.ts";
 import { quote } from "./registry/registry-error.ts";
-
-/** It runs in the tenant's network, as the function will: what that may reach is the network's affair, but for the node's own addresses. */
-const privateRanges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fc00::/7"];
-const secretFiles = [".dockerconfigjson", ".dockercfg"];
 
 /** Tries the credentials that match, one after another as the kubelet does, until one is taken. */
 export async function fetchImage(
@@ -52,24 +48,17 @@ export async function fetchImageMessage(env: NodeJS.ProcessEnv): Promise<string>
 async function answerFor(env: NodeJS.ProcessEnv): Promise<ImageAnswer> {
   try {
     const request = resolveImageRequestSchema.parse(JSON.parse(env[imageFetchVariables.request] ?? ""));
-    const files = await readSecrets(env[imageFetchVariables.secretsDirectory] ?? "");
+    const files = await readPullSecrets(env[imageFetchVariables.secretsDirectory] ?? "");
     return await fetchImage(request, files, {
-      rules: createAddressRules({ allowedCIDRs: privateRanges, deniedCIDRs: [] }),
+      rules: createAddressRules({ allowedCIDRs: tenantRanges, deniedCIDRs: [] }),
       privateHosts: [],
       plainHttpHosts: (env[imageFetchVariables.plainHttpHosts] ?? "").split(",").filter((host) => host !== ""),
+      caBundle: env[imageFetchVariables.registryCaBundle],
     });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { outcome: "failed", code: "FetchFailed", message: `Cannot read the image: ${why.slice(0, 1000)}` };
   }
-}
-
-/** A Secret that is missing, or of another type, has no such file. */
-async function readSecrets(directory: string): Promise<readonly string[]> {
-  const secrets = (await readdir(directory).catch(() => [])).sort();
-  const paths = secrets.flatMap((secret) => secretFiles.map((file) => join(directory, secret, file)));
-  const texts = await Promise.all(paths.map((path) => readFile(path, "utf8").catch(() => undefined)));
-  return texts.filter((text) => text !== undefined);
 }
 
 /** The package store has taken the name before. */

@@ -1,9 +1,14 @@
 /** Reads one source with what the kubelet gave of a tenant's Secret, and sends it to the package store. */
+import { randomUUID } from "node:crypto";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fetchDocumentSchema, fetchVariables, type FetchDocument, type FetchOutcome } from "../crds/wire/fetch.ts";
+import { fetchArtifact } from "./fetch-artifact.ts";
+import { readPullSecrets } from "./pull-secrets.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
+import type { BytesFetched, FetcherOptions } from "./packages/fetch-bytes.ts";
+import type { OciFetchRequest } from "./packages/fetch-oci.ts";
 import { createS3Fetcher } from "./packages/fetch-s3.ts";
 import { createUrlFetcher } from "./packages/fetch-url.ts";
 import { PackageError, quote } from "./packages/package-error.ts";
@@ -16,6 +21,10 @@ export interface FetchOptions {
   readonly document: FetchDocument;
   /** What the kubelet has taken from the Secret: see `fetchVariables`. */
   readonly secrets: Readonly<Record<string, string | undefined>>;
+  /** Files of the pull secret that the kubelet has mounted. */
+  readonly pullSecretFiles?: readonly string[];
+  /** PEM; beside the public authorities. */
+  readonly registryCaBundle?: string | undefined;
   readonly packagesUrl: string;
   /** Read for every try, since the kubelet renews it. */
   readonly readToken: () => Promise<string>;
@@ -39,16 +48,18 @@ export async function fetchPackage(options: FetchOptions): Promise<FetchOutcome>
     return { ok: true, digest, ...(fetched.revision !== undefined && { revision: fetched.revision }) };
   } catch (error) {
     if (!(error instanceof PackageError)) throw error;
-    return { ok: false, error: { code: error.code, message: error.message } };
+    const { code, message, retryAfterMs } = error;
+    return { ok: false, error: { code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) } };
   } finally {
     await staged.discard();
   }
 }
 
 async function fill(
-  { document, secrets, firstWaitMs, signal }: FetchOptions,
+  options: FetchOptions,
   into: StagedFile,
 ): Promise<{ readonly isUnchanged: boolean; readonly revision?: string | undefined }> {
+  const { document, secrets, firstWaitMs, signal } = options;
   const { source, network, known, secret } = document;
   const fetcher = {
     rules: createAddressRules(network),
@@ -62,10 +73,27 @@ async function fill(
     return { isUnchanged: false };
   }
   const sha256 = source.sha256 === undefined ? undefined : requireSha256(source.sha256);
-  const credentials = readCredentials(secrets, secret);
-  const fetched = await createS3Fetcher(fetcher)({ source, sha256, into, credentials, known: known?.revision });
+  const given = { sha256, into, known: known?.revision };
+  const fetched =
+    source.type === "oci"
+      ? await fetchFromRegistry({ ...given, source }, fetcher, options)
+      : await createS3Fetcher(fetcher)({ ...given, source, credentials: readCredentials(secrets, secret) });
   if (fetched.type === "unchanged") return { isUnchanged: true };
   return { isUnchanged: false, revision: fetched.validator };
+}
+
+async function fetchFromRegistry(
+  wanted: Omit<OciFetchRequest, "stage">,
+  fetcher: FetcherOptions,
+  { document, directory, pullSecretFiles = [], registryCaBundle }: FetchOptions,
+): Promise<BytesFetched> {
+  const { secret: name, plainHttpHosts = [] } = document;
+  const access = () => ({
+    ...{ rules: fetcher.rules, privateHosts: [], plainHttpHosts },
+    caBundle: registryCaBundle,
+  });
+  const stage = () => StagedFile.create(join(directory, randomUUID()));
+  return await fetchArtifact({ ...wanted, stage }, { name, files: pullSecretFiles }, { ...fetcher, access });
 }
 
 function readCredentials(secrets: FetchOptions["secrets"], secret: string): S3Credentials {
@@ -99,6 +127,8 @@ export async function fetchPackageMessage(env: NodeJS.ProcessEnv, signal: AbortS
   const outcome = await fetchPackage({
     document: fetchDocumentSchema.parse(JSON.parse(read(fetchVariables.document))),
     secrets: env,
+    pullSecretFiles: await readPullSecrets(env[fetchVariables.secretsDirectory] ?? ""),
+    registryCaBundle: env[fetchVariables.registryCaBundle],
     packagesUrl: read(fetchVariables.packagesUrl),
     readToken: () => readFile(tokenFile, "utf8"),
     directory: await mkdtemp(join(tmpdir(), "fetch-")),

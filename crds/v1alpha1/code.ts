@@ -8,8 +8,17 @@ import { mapOf } from "./collections.ts";
 const sha256Schema = z.string().regex(/^([0-9a-f]{64}|[A-Za-z0-9+/]{43}=)$/);
 
 const ociSchema = z.object({
-  reference: text(1024, 1).describe("registry/repository:tag or @sha256:…"),
-  pullSecret: nameReferenceSchema.optional(),
+  reference: text(1024, 1).describe("registry/repository:tag or @sha256:…, also after oci://"),
+  pullSecret: nameReferenceSchema
+    .optional()
+    .describe("Secret of type kubernetes.io/dockerconfigjson; none: a public repository"),
+  path: z
+    .string()
+    .min(1)
+    .max(512)
+    .regex(/^\/?[^/\\]+(\/[^/\\]+)*\/?$/)
+    .optional()
+    .describe("Folder of its layers that is the package, e.g. /opt of an image; default: all of them"),
 });
 
 /** How to reach the bucket: what is absent is the installation's. */
@@ -81,13 +90,15 @@ const sourceShape = {
     .min(30)
     .max(604800)
     .optional()
-    .describe("Other bytes under s3Key are seen and used after so long; absent: only when the spec changes"),
-  oci: ociSchema.optional().describe("An artifact or image in a registry"),
+    .describe(
+      "Other bytes under s3Key, or another artifact under a tag, are seen and used after so long; absent: only when the spec changes",
+    ),
+  oci: ociSchema.optional().describe("An artifact or image in a registry: one zip, or tar layers that are merged"),
   digest: z
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/)
     .optional()
-    .describe("Pushed before, in this namespace"),
+    .describe("Pushed before, to this namespace, by kubelambda push"),
 };
 
 const sources = ["files", "zipFile", "configMapRef", "url", "s3Bucket", "s3BucketRef", "oci", "digest"] as const;
@@ -151,12 +162,16 @@ const referenceRules = [
     recheckSeconds?: number | undefined;
     s3Bucket?: string | undefined;
     s3ObjectVersion?: string | undefined;
+    oci?: { reference: string } | undefined;
     sha256?: string | undefined;
   }>(
-    "!has(self.recheckSeconds) || (has(self.s3Bucket) && !has(self.s3ObjectVersion) && !has(self.sha256))",
-    ({ recheckSeconds, s3Bucket, s3ObjectVersion, sha256 }) =>
-      recheckSeconds === undefined || (s3Bucket !== undefined && s3ObjectVersion === undefined && sha256 === undefined),
-    "recheckSeconds is for what can change: s3Bucket without s3ObjectVersion and sha256",
+    "!has(self.recheckSeconds) || (!has(self.sha256) && (has(self.s3Bucket) && !has(self.s3ObjectVersion) || has(self.oci) && !self.oci.reference.contains('@')))",
+    ({ recheckSeconds, s3Bucket, s3ObjectVersion, oci, sha256 }) =>
+      recheckSeconds === undefined ||
+      (sha256 === undefined &&
+        ((s3Bucket !== undefined && s3ObjectVersion === undefined) ||
+          (oci !== undefined && !oci.reference.includes("@")))),
+    "recheckSeconds is for what can change: s3Bucket without s3ObjectVersion, or oci by a tag, without sha256",
   ),
 ];
 

@@ -44,6 +44,8 @@ export const imageFetchVariables = {
   /** A directory for each pull secret is in it. */
   secretsDirectory: "KUBELAMBDA_FETCH_SECRETS_DIRECTORY",
   plainHttpHosts: "KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS",
+  /** Certificates (PEM) of authorities that registries may be signed by. */
+  registryCaBundle: "KUBELAMBDA_REGISTRY_CA_BUNDLE",
 } as const;
 /** Source: Kubernetes API, terminationMessagePath. */
 export const FETCH_MESSAGE_BYTES = 4096;

@@ -18,6 +18,8 @@ export interface ImageFetchOptions {
   readonly pods: Pick<FetchPods, "run">;
   /** Registries (`host` or `host:port`, with commas) that pods speak plain HTTP to. */
   readonly plainHttpHosts: string;
+  /** Certificates (PEM) of authorities that are trusted beside the public ones, as they stand now; empty: none. */
+  readonly caBundle: () => string;
 }
 
 const deadlineSeconds = 120;
@@ -49,11 +51,13 @@ export class ImageFetch {
     request: ResolveImageRequest,
     { secrets, signal }: { readonly secrets: readonly string[]; readonly signal: AbortSignal },
   ): Promise<ImageAnswer> {
-    const { pods, plainHttpHosts } = this.#options;
+    const { pods, plainHttpHosts, caBundle } = this.#options;
+    const pem = caBundle();
     const variables = {
       [imageFetchVariables.request]: JSON.stringify(request),
       [imageFetchVariables.secretsDirectory]: secretsDirectory,
       [imageFetchVariables.plainHttpHosts]: plainHttpHosts,
+      ...(pem !== "" && { [imageFetchVariables.registryCaBundle]: pem }),
     };
     const { podTemplate } = object.spec;
     const end = await pods.run(

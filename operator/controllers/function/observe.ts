@@ -91,7 +91,10 @@ async function seeCode(
   if (unserved !== undefined) return { type: "refused", ...unserved };
   const name = code.configMapRef?.name;
   const configMap = name === undefined ? undefined : await configMaps.get(namespace, name, signal);
-  const decided = decideSource("code", code, configMap, settings.s3);
+  const decided = decideSource("code", code, configMap, {
+    s3: settings.s3,
+    architecture: object.spec.architectures[0],
+  });
   if (decided.type !== "source") return decided;
   const wanted = wantedOf(object, decided, sha256);
   const ofSource = recipesOf(caches, object).filter(({ data }) => data.sourceHash === wanted.sourceHash);

@@ -54,7 +54,9 @@ async function seeContent(
   const { content } = object.spec;
   const name = content.configMapRef?.name;
   const configMap = name === undefined ? undefined : await configMaps.get(namespace, name, signal);
-  const decided = decideSource("content", content, configMap, s3);
+  const { compatibleArchitectures: [architecture, ...others] = [] } = object.spec;
+  const preset = { s3, ...(others.length === 0 && { architecture }) };
+  const decided = decideSource("content", content, configMap, preset);
   if (decided.type !== "source") return decided;
   const wanted = wantedOf(object, decided, sha256);
   const versions = newestFirst(layerVersionsOf(caches, object));
