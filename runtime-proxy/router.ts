@@ -9,7 +9,7 @@ import { audiences } from "../crds/wire/routes.ts";
 import { systemClock, sleep, type Clock } from "../lib/clock.ts";
 import { parseEnvironment } from "../lib/config.ts";
 import { startServer, type RunningServer } from "../lib/http/express.ts";
-import { jsonResponse, type HttpHandler } from "../lib/http/handler.ts";
+import { jsonResponse, type HttpHandler, type HttpResponse } from "../lib/http/handler.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { defaultAccess } from "../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../lib/kubernetes/api-server-client.ts";
@@ -138,25 +138,22 @@ function unexpected(log: Logger, method: string, error: unknown): ReturnType<typ
   );
 }
 
-function healthHandler(
-  read: () => {
-    readonly isReady: boolean;
-    readonly measured: Pick<RouterParts, "metrics" | "functionMetrics"> | undefined;
-  },
-): HttpHandler {
-  return async ({ path }) => {
-    const { isReady, measured } = read();
-    if (path === "/healthz") return jsonResponse(200, { ok: true });
-    if (path === "/readyz") return jsonResponse(isReady ? 200 : 503, { ok: isReady });
-    if (path !== "/metrics") return jsonResponse(404, { message: `Cannot serve "${path}": no such path` });
-    if (measured === undefined) return { status: 503 };
-    const { registry } = measured.metrics;
-    return {
-      status: 200,
-      headers: { "content-type": registry.contentType },
-      body: Readable.from(allMetrics(measured)),
-    };
-  };
+interface Health {
+  readonly isReady: boolean;
+  readonly measured: Pick<RouterParts, "metrics" | "functionMetrics"> | undefined;
+}
+
+function healthHandler(read: () => Health): HttpHandler {
+  return ({ path }) => Promise.resolve(health(path, read()));
+}
+
+function health(path: string, { isReady, measured }: Health): HttpResponse {
+  if (path === "/healthz") return jsonResponse(200, { ok: true });
+  if (path === "/readyz") return jsonResponse(isReady ? 200 : 503, { ok: isReady });
+  if (path !== "/metrics") return jsonResponse(404, { message: `Cannot serve "${path}": no such path` });
+  if (measured === undefined) return { status: 503 };
+  const { contentType } = measured.metrics.registry;
+  return { status: 200, headers: { "content-type": contentType }, body: Readable.from(allMetrics(measured)) };
 }
 
 /** In pieces: with thousands of functions it is megabytes. */
