@@ -30,6 +30,8 @@ export const annotations = {
   publishedVersion: "kubelambda.dev/published-version",
   /** On a Version or Alias that a Function made by itself: that object's name, by which it is known again after a backup. */
   publisher: "kubelambda.dev/publisher",
+  /** On an environment's pod: epoch of the routers' roster when it was made. Its agent obeys no owner of an older one. */
+  epoch: "kubelambda.dev/epoch",
 } as const;
 
 /** On a Version: its snapshot goes with it, and both stay while an alias needs them. */

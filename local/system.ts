@@ -114,6 +114,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       signingKey: privateKey,
       verifyAgentToken: identity.verifier(audiences.router),
       readOperatorToken: () => Promise.resolve(tokens.operator),
+      roster: "alone",
       log,
       clock: systemClock,
       draw: Math.random,

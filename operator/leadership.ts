@@ -30,6 +30,7 @@ import { FetchPods } from "./fetch-pods.ts";
 import { createPackageResolvers } from "./package-resolvers.ts";
 import type { S3Defaults } from "./package-source.ts";
 import { startReferences } from "./references.ts";
+import { RosterWriter } from "./roster/roster-writer.ts";
 import { Autoscaler } from "./scaling/autoscaler.ts";
 import { createSecretFetch, type SecretFetch } from "./secret-fetch.ts";
 import { sha256Hex } from "./sha256.ts";
@@ -98,6 +99,8 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   });
   const settings = functionSettings(config, dependencies, routerKeys);
   const versionRecipes = new VersionRecipes({ ...settings, hash: sha256Hex });
+  const roster = rosterWriter(options, () => autoscaler);
+  await roster?.read();
   const autoscaler = new Autoscaler({
     ...{ ...caches, versionRecipes },
     client,
@@ -109,6 +112,8 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     keepAliveMs: config.KUBELAMBDA_IDLE_TIMEOUT_SECONDS * 1000,
     maxEnvironments: config.KUBELAMBDA_MAX_ENVIRONMENTS,
     isReplicaGone: dependencies.isReplicaGone,
+    epoch: () => roster?.epoch ?? 0,
+    isOwner: (replica, namespace) => roster?.isOwner(replica, namespace) ?? true,
     onChange: (key) => wakes.soon(key),
     onHealth: (key, revisionID) => {
       functions.wake(key);
@@ -159,6 +164,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     runtimeImages?.stop();
     fetchPods.stop();
     numbers.stop();
+    await roster?.stop();
     const controllers = [functions, layers, ...others];
     await Promise.all([
       autoscaler.stop(),
@@ -171,12 +177,31 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const endReferences = startReferences({ store: packageStore, caches, clock, mayAct, log, everyMs });
   try {
     autoscaler.start();
+    roster?.start();
     await Promise.all([functions, layers, versions, ...others].map((controller) => controller.start(signal)));
   } catch (error) {
     await stop(AbortSignal.abort());
     throw error;
   }
   return { autoscaler, stop };
+}
+
+/** Undefined where one router owns everything. */
+function rosterWriter(
+  { config, dependencies, mayAct }: LeadershipOptions,
+  autoscaler: () => Autoscaler,
+): RosterWriter | undefined {
+  const { client, clock, log, routerPods } = dependencies;
+  if (routerPods === undefined) return undefined;
+  return new RosterWriter({
+    ...{ client, clock, log, mayAct, namespace: config.KUBELAMBDA_NAMESPACE },
+    routers: () => {
+      const silences = autoscaler().silences();
+      return routerPods.all().map((pod) => ({ ...pod, silentForMs: silences.get(pod.podUid) }));
+    },
+    onRouters: (listener) => routerPods.onChange(listener),
+    whenBorn: () => autoscaler().whenBorn(),
+  });
 }
 
 function functionSettings(

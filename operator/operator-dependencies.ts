@@ -3,6 +3,7 @@ import type { TokenVerifier } from "../lib/http/service-account-token.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { RuntimeTable } from "./controllers/function/runtime-table.ts";
+import type { RouterPods } from "./router-pods.ts";
 import type { PackageStoreClient } from "./package-store.ts";
 
 /** What the operator is given: a cluster's in `operatorMain`, others in local mode. */
@@ -16,6 +17,8 @@ export interface OperatorDependencies {
   readonly routerKeys?: readonly string[];
   /** True when a router's pod is gone; undefined where routers are no pods: then silence tells. */
   readonly isReplicaGone: ((replica: string) => boolean) | undefined;
+  /** Pods of routers, for the roster; absent where one router owns everything. */
+  readonly routerPods?: Pick<RouterPods, "all" | "onChange">;
   /** The cluster takes resources of a whole pod. */
   readonly hasPodResources: boolean;
   /** Pods are containers, so that functions can bring images of their own, and pods can be given Secrets. */

@@ -151,6 +151,7 @@ export async function operatorMain(env: NodeJS.ProcessEnv): Promise<void> {
       readToken: () => readFile(config.KUBELAMBDA_TOKEN_FILE, "utf8"),
     }),
     runtimes: await readRuntimes(config.KUBELAMBDA_RUNTIMES_FILE),
+    routerPods,
     isReplicaGone: (replica) => routerPods.isGone(replica),
     hasPodResources: await detectPodResources(client),
     hasContainers: true,

@@ -25,6 +25,8 @@ export interface AgentConfig {
   readonly runtimeRoot: string;
   /** The agent's own variables: `document.variablesFrom` names some of them. */
   readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Of the routers' roster when the pod was made; 0: there was none, and until one speaks whoever has the routers' proof is obeyed. */
+  readonly epoch: number;
 }
 
 /** Reads the agent's environment variables; throws an Error that names the variable that is missing or wrong. */
@@ -44,6 +46,7 @@ export function parseAgentConfig(env: Readonly<Record<string, string | undefined
     layersRoot: env["KUBELAMBDA_LAYERS_ROOT"] ?? "/opt",
     runtimeRoot: env["KUBELAMBDA_RUNTIME_ROOT"] ?? "/var/runtime",
     variables: env,
+    epoch: parseEpoch(env["KUBELAMBDA_EPOCH"] ?? "0"),
   };
 }
 
@@ -86,6 +89,11 @@ function parsePort(name: string, text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port < 65_536) return port;
   throw new Error(`Cannot start the agent: ${name} is "${text}", right is a port from 0 to 65535`);
+}
+
+function parseEpoch(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new Error(`Cannot start the agent: KUBELAMBDA_EPOCH is "${text}", right is a whole number`);
 }
 
 function parseRuntimeApi(text: string): AgentConfig["runtimeApi"] {

@@ -3,10 +3,12 @@ import { readFile } from "node:fs/promises";
 import type { AgentRefusal, EnvironmentAnnouncement } from "../crds/wire/environment.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { AgentConfig } from "./agent-config.ts";
+import type { Grant, Position } from "../crds/wire/position.ts";
 import { createAgentLog, type AgentLog } from "./agent-log.ts";
 import { Announcer } from "./announce.ts";
 import { ContainerSockets, type ContainerConnections } from "./container-sockets.ts";
 import { createEnvironment } from "./create-environment.ts";
+import { grantRefusal, takeClaim } from "./domain/ownership/gate.ts";
 import { environmentApi } from "./environment-api.ts";
 import type { ExecutionEnvironment } from "./execution-environment.ts";
 import { findExtensions } from "./find-extensions.ts";
@@ -38,6 +40,8 @@ export interface AgentDeps {
 
 /** For routers to acknowledge a farewell and to take the last answer. */
 const farewellLimitMs = 2_000;
+/** So long after its last call an environment tells its owner again and again how it is; later the owner asks first. */
+const renewForMs = 60_000;
 const routerHeaderBytes = 64 * 1024;
 const routerConnections = 256;
 /** Clients of the Runtime API send error causes of almost 1 MiB in one header. */
@@ -61,12 +65,18 @@ export class AgentProcess {
   #address = "";
   #runtimeApi = "";
   #sequence = 0;
+  /** What has been seen last of owners. */
+  #position: Position;
+  /** The owner has been told that a call runs: it waits to hear of its end. */
+  #hasToldBusy = false;
+  #calledAtMs = -Infinity;
   #isStopping = false;
   #isLost = false;
 
   constructor(config: AgentConfig, deps: AgentDeps) {
     const { clock } = deps;
     this.#config = config;
+    this.#position = { epoch: config.epoch, turn: 0 };
     this.#deps = deps;
     this.#log = createAgentLog(
       deps.writeLog,
@@ -86,13 +96,15 @@ export class AgentProcess {
       clock,
       draw: deps.draw,
       agentLog: this.#log,
+      renew: () => this.#renew(),
     });
     const onFault = (error: unknown): void => this.#log("error", `Cannot serve a request: ${String(error)}`);
     this.#invocationServer = new NodeServer({
       handle: invocationApi({
         isAllowed: createRouterProof(config.routerKeys, config.podUid, () => clock.nowMs()),
-        refusal: () => this.#refusal(),
-        invoke: (invocation) => this.#invoke(invocation),
+        refusal: (grant) => this.#refusal() ?? this.#grantRefusal(grant),
+        invoke: (invocation, grant) => this.#invoke(invocation, grant),
+        claim: (position, owner) => this.#takeClaim(position, owner),
         announcement: () => this.#announcement(),
         functionArn: config.document.functionArn,
         version: config.document.version,
@@ -224,23 +236,60 @@ export class AgentProcess {
     return { code: "Busy", message: "Cannot invoke: the environment waits for its runtime's container" };
   }
 
-  async #invoke(invocation: Invocation): Promise<InvocationOutcome> {
-    const refusal = this.#refusal();
+  /** Checked when all of the event is here: whoever was slow may have been overtaken meanwhile. */
+  async #invoke(invocation: Invocation, grant: Grant | undefined): Promise<InvocationOutcome> {
+    const refusal = this.#refusal() ?? this.#grantRefusal(grant);
     if (refusal !== undefined || this.#environment === undefined) {
       return { ok: false, refusal: refusal ?? { code: "Busy", message: "Cannot invoke: there is no environment" } };
     }
-    const outcome = await this.#environment.invoke(invocation);
+    if (grant !== undefined) this.#position = { epoch: grant.epoch, turn: grant.turn };
+    this.#calledAtMs = this.#deps.clock.monotonicMs();
+    this.#announcer.keepTelling();
+    const outcome = await this.#environment.invoke(invocation, () => this.#answered());
     this.#idleMemory.called();
     return outcome;
   }
 
+  #grantRefusal(grant: Grant | undefined): AgentRefusal | undefined {
+    const refusal = grantRefusal(this.#position, grant, this.#deps.clock.monotonicMs());
+    if (refusal === undefined) return undefined;
+    const why = refusal === "silent" ? "its owner's word is too old" : "a newer word of its owner is here";
+    return { code: "Stale", message: `Cannot invoke: the environment does not take this grant: ${why}` };
+  }
+
+  #takeClaim(position: Position, owner: string): void {
+    const taken = takeClaim(this.#position, position);
+    if (taken === undefined) return;
+    this.#position = { epoch: taken.epoch, turn: taken.turn };
+    if (owner !== "") this.#announcer.setOwner({ epoch: position.epoch, address: owner });
+  }
+
+  /** A call has its answer: whoever was told that it runs hears of it. */
+  #answered(): void {
+    if (!this.#hasToldBusy) return;
+    this.#hasToldBusy = false;
+    this.#announce();
+  }
+
+  /** Once in a while, as long as calls came lately: the owner's word is only as young as what it has heard of us. */
+  #renew(): EnvironmentAnnouncement | undefined {
+    if (this.#isStopping || this.#deps.clock.monotonicMs() - this.#calledAtMs > renewForMs) return undefined;
+    this.#sequence += 1;
+    return this.#announcement();
+  }
+
   #announcement(): EnvironmentAnnouncement {
     const init = this.#environment?.init;
+    const isRunning = this.#environment?.isRunning ?? false;
+    this.#hasToldBusy ||= isRunning;
     return {
       podUid: this.#config.podUid,
       address: this.#address,
       state: this.#isStopping ? "draining" : (this.#environment?.state ?? "starting"),
       sequence: this.#sequence,
+      isRunning,
+      position: this.#position,
+      atMs: Math.floor(this.#deps.clock.monotonicMs()),
       ...(init !== undefined && { init }),
     };
   }
@@ -248,6 +297,10 @@ export class AgentProcess {
   #announce(): void {
     this.#sequence += 1;
     this.#idleMemory.changed();
+    if (this.#calledAtMs < 0 && this.#environment?.init !== undefined) {
+      this.#calledAtMs = this.#deps.clock.monotonicMs();
+      this.#announcer.keepTelling();
+    }
     this.#announcer.announce(this.#announcement());
   }
 

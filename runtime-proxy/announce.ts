@@ -1,5 +1,6 @@
 import { Agent, request } from "node:http";
 import type { EnvironmentAnnouncement } from "../crds/wire/environment.ts";
+import { EPOCH_HEADER, OWNER_HEADER } from "../crds/wire/position.ts";
 import { routes } from "../crds/wire/routes.ts";
 import { backoffMs, type BackoffPolicy } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -16,6 +17,15 @@ export interface AnnouncerParts {
   /** A number in [0, 1). */
   readonly draw: () => number;
   readonly agentLog: AgentLog;
+  /** How it stands now, to be told to the owner once more; undefined: it need not hear. */
+  readonly renew: () => EnvironmentAnnouncement | undefined;
+}
+
+/** The router that owns the environment's account. */
+export interface AccountOwner {
+  readonly epoch: number;
+  /** `host:port` of its internal port. */
+  readonly address: string;
 }
 
 interface Router {
@@ -31,7 +41,10 @@ const attemptLimitMs = 2_000;
 const resolveAgainMs = 30_000;
 const resolveSoonMs = 1_000;
 const warnAfterAttempts = 8;
-const connections = new Agent({ keepAlive: false });
+/** Well below the time after which an owner's word is too old. */
+const renewEveryMs = 4_000;
+/** What is told again and again goes over a connection that stays. */
+const connections = new Agent({ keepAlive: true, maxFreeSockets: 1, timeout: 3 * renewEveryMs });
 
 /** Tells every router the newest announcement until each has acknowledged it. */
 export class Announcer {
@@ -40,7 +53,10 @@ export class Announcer {
   readonly #waiting = new Set<() => void>();
   #newest: EnvironmentAnnouncement | undefined;
   #hasResolved = false;
+  #owner: AccountOwner | undefined;
+  #isRenewing = false;
   #isStopped = false;
+  #cancelRenewal: () => void = () => undefined;
   #cancelResolve: () => void = () => undefined;
 
   constructor(parts: AnnouncerParts) {
@@ -65,9 +81,60 @@ export class Announcer {
     this.#waiting.delete(done);
   }
 
+  /** The owner as it or another router says; an older word changes nothing. */
+  setOwner(owner: AccountOwner): void {
+    if (owner.epoch < (this.#owner?.epoch ?? 0) || owner.address === this.#owner?.address) {
+      if (owner.epoch > (this.#owner?.epoch ?? 0)) this.#owner = owner;
+      return;
+    }
+    this.#owner = owner;
+    const router = this.#addOwner();
+    if (router !== undefined && !router.isBeingTold && this.#newest !== undefined)
+      void this.#tell(`${router.host} ${router.port}`, router);
+  }
+
+  /** From now on, and as long as `renew` has something to say, the owner is told once in a while. */
+  keepTelling(): void {
+    if (this.#isRenewing || this.#isStopped) return;
+    this.#isRenewing = true;
+    this.#renewLater();
+  }
+
   stop(): void {
     this.#isStopped = true;
+    this.#cancelRenewal();
     this.#cancelResolve();
+  }
+
+  #renewLater(): void {
+    const { clock, draw, renew } = this.#parts;
+    this.#cancelRenewal = clock.schedule(renewEveryMs * (1 - 0.25 * draw()), () => {
+      const announcement = renew();
+      this.#isRenewing = announcement !== undefined && !this.#isStopped;
+      if (announcement === undefined || this.#isStopped) return;
+      this.#renewLater();
+      this.#newest = announcement;
+      const owner = this.#routerOfOwner();
+      for (const router of owner === undefined ? this.#routers.values() : [owner])
+        if (!router.isBeingTold) void this.#tell(`${router.host} ${router.port}`, router, 1);
+    });
+  }
+
+  #routerOfOwner(): Router | undefined {
+    const [, host = "", port = ""] = /^\[?(.*?)\]?:(\d+)$/.exec(this.#owner?.address ?? "") ?? [];
+    return this.#routers.get(`${host} ${port}`);
+  }
+
+  /** The owner is told even where the names of routers do not show it. */
+  #addOwner(): Router | undefined {
+    const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(this.#owner?.address ?? "") ?? [];
+    if (host === undefined) return undefined;
+    const key = `${host} ${Number(port)}`;
+    const known = this.#routers.get(key);
+    if (known !== undefined) return undefined;
+    const router = { host, port: Number(port), acknowledged: -1, isBeingTold: false };
+    this.#routers.set(key, router);
+    return router;
   }
 
   async #tellAll(): Promise<void> {
@@ -93,6 +160,7 @@ export class Announcer {
       const byKey = new Map(found.flat().map((router) => [`${router.host} ${router.port}`, router]));
       for (const key of this.#routers.keys()) if (!byKey.has(key)) this.#routers.delete(key);
       for (const [key, router] of byKey) if (!this.#routers.has(key)) this.#routers.set(key, router);
+      this.#addOwner();
       this.#hasResolved = true;
       return true;
     } catch (error) {
@@ -107,9 +175,10 @@ export class Announcer {
     return hosts.map((host) => ({ host, port: Number(port || 80), acknowledged: -1, isBeingTold: false }));
   }
 
-  async #tell(key: string, router: Router): Promise<void> {
+  /** Once more is enough for what is told again soon. */
+  async #tell(key: string, router: Router, mostAttempts = Infinity): Promise<void> {
     router.isBeingTold = true;
-    for (let attempt = 0; this.#isPending(key, router); attempt++) {
+    for (let attempt = 0; this.#isPending(key, router) && attempt < mostAttempts; attempt++) {
       const failure = await this.#attempt(router);
       if (failure === undefined) attempt = -1;
       else await this.#waitAfter(failure, router, attempt);
@@ -136,7 +205,8 @@ export class Announcer {
     const announcement = this.#newest;
     if (announcement === undefined) return undefined;
     try {
-      const status = await put(router, announcement, (await this.#parts.readToken()).trim());
+      const { status, owner } = await put(router, announcement, (await this.#parts.readToken()).trim());
+      if (owner !== undefined) this.setOwner(owner);
       if (status !== 204) return `status ${status}, right is 204`;
       router.acknowledged = announcement.sequence;
       return undefined;
@@ -155,8 +225,13 @@ export class Announcer {
   }
 }
 
-async function put({ host, port }: Router, announcement: EnvironmentAnnouncement, token: string): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
+interface Told {
+  readonly status: number;
+  readonly owner: AccountOwner | undefined;
+}
+
+async function put({ host, port }: Router, announcement: EnvironmentAnnouncement, token: string): Promise<Told> {
+  const { promise, resolve, reject } = Promise.withResolvers<Told>();
   const body = Buffer.from(JSON.stringify(announcement));
   const sent = request({
     host,
@@ -172,7 +247,9 @@ async function put({ host, port }: Router, announcement: EnvironmentAnnouncement
     },
   });
   sent.once("response", (response) => {
-    resolve(response.statusCode ?? 0);
+    const { [EPOCH_HEADER]: epoch, [OWNER_HEADER]: address } = response.headers;
+    const isTold = typeof epoch === "string" && typeof address === "string";
+    resolve({ status: response.statusCode ?? 0, owner: isTold ? { epoch: Number(epoch), address } : undefined });
     response.on("error", () => undefined);
     response.resume();
   });

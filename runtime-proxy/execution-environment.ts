@@ -4,7 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import { summarizeInitFailure } from "./caller-answer.ts";
 import type { LifecycleEffect } from "./domain/lifecycle/effect.ts";
 import type { LifecycleInput } from "./domain/lifecycle/input.ts";
-import { availability, initialState, invocationRefusal, type LifecycleState } from "./domain/lifecycle/state.ts";
+import { availability, initialState, invocationRefusal, isRunning, type LifecycleState } from "./domain/lifecycle/state.ts";
 import { step } from "./domain/lifecycle/step.ts";
 import type { Verdict } from "./domain/lifecycle/verdict.ts";
 import type { OutputSource } from "./domain/platform-event.ts";
@@ -52,6 +52,8 @@ export class ExecutionEnvironment implements LifecyclePort {
   readonly #sources = new Map<number, OutputSource>();
   readonly #ended = Promise.withResolvers<undefined>();
   #state: LifecycleState;
+  #wasRunning = false;
+  #onAnswered: () => void = () => undefined;
   #areExtensionsDisabled = false;
   #init: EnvironmentAnnouncement["init"];
 
@@ -75,6 +77,10 @@ export class ExecutionEnvironment implements LifecyclePort {
 
   get state(): EnvironmentAnnouncement["state"] {
     return availability(this.#state);
+  }
+
+  get isRunning(): boolean {
+    return isRunning(this.#state);
   }
 
   get refusal(): AgentRefusal | undefined {
@@ -103,10 +109,13 @@ export class ExecutionEnvironment implements LifecyclePort {
     const { state, effects, verdict } = step(this.#state, input);
     this.#state = state;
     if (verdict.ok) this.#measure(input);
+    const wasAnswered = this.#wasRunning && !isRunning(state);
+    this.#wasRunning = isRunning(state);
     for (const effect of effects) {
       const carryOut = this.#carryOut[effect.type] as (effect: LifecycleEffect) => void;
       carryOut(effect);
     }
+    if (wasAnswered) this.#onAnswered();
     return verdict;
   }
 
@@ -114,10 +123,11 @@ export class ExecutionEnvironment implements LifecyclePort {
    * Runs to its end whether or not someone still waits for it. A runtime that has answered may take what is left of its
    * time before it asks for this event. Refused when another invocation has the environment.
    */
-  async invoke(invocation: Invocation): Promise<InvocationOutcome> {
+  async invoke(invocation: Invocation, onAnswered: () => void): Promise<InvocationOutcome> {
     const { requestId, isStreamed } = invocation;
     const verdict = this.tell({ type: "invoke", requestId, isStreamed });
     if (!verdict.ok) return { ok: false, refusal: verdict.refusal as AgentRefusal };
+    this.#onAnswered = onAnswered;
     return await this.#calls.queue(invocation);
   }
 

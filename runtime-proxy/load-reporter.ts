@@ -78,9 +78,11 @@ export class LoadReporter {
   }
 
   *#loads(): Iterable<FunctionLoad> {
-    const { functions, ledger, clock } = this.#parts;
+    const { functions, ledger, clock, pool } = this.#parts;
     const nowMs = clock.monotonicMs();
     for (const latest of functions.all()) {
+      // Only an account's owner knows what it needs.
+      if (!pool.owns(latest.namespace)) continue;
       const ceiling = ledger.ceiling(latest.uid);
       let listsEnvironments = true;
       for (const facts of functions.versionsOf(latest.uid)) {

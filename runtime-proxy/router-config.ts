@@ -27,6 +27,10 @@ export const routerConfigSchema = z.object({
   KUBELAMBDA_SIGNING_KEY_SECRET: z.string().default("kubelambda-router-signing-key"),
   /** Concurrent calls of a namespace. Source: Lambda quotas, 1,000 per region. */
   KUBELAMBDA_ACCOUNT_CONCURRENCY: integerVariable({ min: 0, max: 1_000_000 }).default(1000),
+  /** Calls a second for each one that may run at once, of an account and of a function with a reservation; 0: no limit. Source: Lambda quotas, 10. */
+  KUBELAMBDA_REQUESTS_PER_CONCURRENCY: integerVariable({ min: 0, max: 1_000_000 }).default(10),
+  /** New environments of one function within 10 s. Source: Lambda developer guide, scaling-behavior, 1,000. */
+  KUBELAMBDA_SCALING_BURST: integerVariable({ min: 1, max: 1_000_000 }).default(1000),
   /** Longest wait of a call for an execution environment. */
   KUBELAMBDA_ENVIRONMENT_WAIT_MS: integerVariable({ min: 1, max: 900_000 }).default(60_000),
   /** Most calls of one function that wait at once. */

@@ -1,10 +1,12 @@
-import type { KeyObject } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
+import type { Roster } from "../crds/wire/roster.ts";
 import { sleep, type Clock } from "../lib/clock.ts";
 import type { HttpHandler } from "../lib/http/handler.ts";
 import type { TokenVerifier } from "../lib/http/service-account-token.ts";
 import type { Logger } from "../lib/logger.ts";
 import { ConcurrencyLedger } from "./domain/concurrency.ts";
 import type { EnvironmentDirectory } from "./domain/environment.ts";
+import { silenceLimitMs } from "./domain/ownership/gate.ts";
 import type { FunctionDirectory } from "./domain/function-facts.ts";
 import { TraceSampler } from "./domain/trace-header.ts";
 import { AgentConnections } from "./environments/agent-connections.ts";
@@ -20,7 +22,12 @@ import { createInvocationRunner } from "./invoke-api/run-invocation.ts";
 import { createInvokeApi } from "./invoke-api/server.ts";
 import { createBeginTrace } from "./invoke-api/trace-header.ts";
 import { FunctionMetrics } from "./function-metrics.ts";
+import { createRouterProof } from "./invocation-api/router-proof.ts";
 import { LoadReporter } from "./load-reporter.ts";
+import { AccountOwnership } from "./ownership/account-ownership.ts";
+import { Calls } from "./ownership/calls.ts";
+import { OwnerDesk } from "./ownership/owner-desk.ts";
+import { PeerServer } from "./ownership/peer-server.ts";
 import type { RouterConfig } from "./router-config.ts";
 import { createRouterMetrics, type RouterMetrics } from "./router-metrics.ts";
 
@@ -45,6 +52,10 @@ export interface RouterParts {
   readonly reporter: LoadReporter;
   readonly metrics: RouterMetrics;
   readonly functionMetrics: FunctionMetrics;
+  readonly ownership: AccountOwnership;
+  readonly peers: PeerServer;
+  /** A roster that is in force, or was. */
+  setRoster(roster: Roster): void;
   /** Settles when no call runs, also none whose client is gone; at the latest after the deadline. */
   whenQuiet(deadlineMs: number): Promise<void>;
   close(): Promise<void>;
@@ -53,11 +64,18 @@ export interface RouterParts {
 /** An announcement waits so long for the watch: agents give up an attempt after 2 s. */
 const holdMs = 1500;
 const quietCheckMs = 20;
+/** After this, those of an account that has been taken over are asked again and again anyway. */
+const askAccountMs = 10_000;
+/** Within which new environments of a function are counted. Source: Lambda developer guide, scaling-behavior. */
+const scalingSeconds = 10;
 
 /** Constructs everything and connects it to what Kubernetes says. */
 export function createRouterParts(config: RouterConfig, options: RouterPartsOptions): RouterParts {
   const { functions, clock, log } = options;
-  const ledger = new ConcurrencyLedger(config.KUBELAMBDA_ACCOUNT_CONCURRENCY);
+  const ledger = new ConcurrencyLedger(
+    config.KUBELAMBDA_ACCOUNT_CONCURRENCY,
+    config.KUBELAMBDA_REQUESTS_PER_CONCURRENCY === 0 ? Infinity : config.KUBELAMBDA_REQUESTS_PER_CONCURRENCY,
+  );
   const bodyMemory = new BodyMemory({
     limitBytes: config.KUBELAMBDA_BODY_MEMORY_BYTES,
     maxWaiting: config.KUBELAMBDA_WAITING_BODIES,
@@ -65,13 +83,14 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     clock,
   });
   const metrics = createRouterMetrics({
-    running: () => ledger.total,
+    running: () => calls.open,
     bodyBytes: () => bodyMemory.usedBytes,
     waitingBodies: () => bodyMemory.waiting,
   });
   const functionMetrics = new FunctionMetrics({ clock });
+  const authorize = createClaims(options.signingKey, () => clock.nowMs());
   const agents = new AgentConnections({
-    authorize: createClaims(options.signingKey, () => clock.nowMs()),
+    authorize,
     clock,
     dialMs: config.KUBELAMBDA_DIAL_MS,
   });
@@ -79,8 +98,34 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     clock,
     functions,
     maxWaiting: config.KUBELAMBDA_WAITING_CALLS,
+    freshForMs: silenceLimitMs * 0.8,
+    scalingRate: {
+      burst: config.KUBELAMBDA_SCALING_BURST,
+      perSecond: config.KUBELAMBDA_SCALING_BURST / scalingSeconds,
+    },
+    onMayRun: ({ functionUid, namespace }, mayRun) => {
+      if (mayRun) ledger.occupy(functionUid, namespace);
+      else ledger.leave(functionUid);
+    },
   });
-  const asker = new EnvironmentAsker({ pool, agents, clock, draw: options.draw });
+  const { draw, environments } = options;
+  const replica = config.KUBELAMBDA_POD_UID;
+  const desk = new OwnerDesk({ ledger, pool, functions, clock });
+  const onTaken = (namespace: string): void => void asker.askAll(askAccountMs, namespace);
+  const ownership = new AccountOwnership({ replica, pool, desk, environments, clock, log, draw, onTaken });
+  const setRoster = (roster: Roster): void => {
+    if (roster.epoch <= (ownership.roster?.epoch ?? 0)) return;
+    ownership.setRoster(roster);
+    calls.follow(roster);
+    peers.tell(roster);
+  };
+  const calls = new Calls({ replica, authorize, ownership, desk, clock, log, draw, onRoster: setRoster });
+  const peers = new PeerServer({
+    isAllowed: createRouterProof([createPublicKey(options.signingKey)], replica, () => clock.nowMs()),
+    ...{ ownership, desk, clock, log, onRoster: setRoster },
+  });
+  const ownerAddress = (namespace: string): string | undefined => ownership.ownerOf(namespace)?.address;
+  const asker = new EnvironmentAsker({ pool, agents, ownerAddress, clock, draw });
   const reporter = new LoadReporter({
     pool,
     functions,
@@ -98,7 +143,10 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     if (facts === undefined) {
       ledger.removeFunction(uid);
       sampler.forget(uid);
-    } else ledger.setFunction(uid, facts.namespace, facts.reservedConcurrency);
+    } else {
+      ledger.setFunction(uid, facts.namespace, facts.reservedConcurrency);
+      ownership.know(facts.namespace);
+    }
     pool.functionChanged(uid);
   });
   options.environments.onChange((podUid, pod) => {
@@ -107,14 +155,14 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       agents.forget(podUid);
     } else pool.putPod(pod);
   });
+  const waitMs = config.KUBELAMBDA_ENVIRONMENT_WAIT_MS;
   const runner = createInvocationRunner({
-    pool,
     agents,
     functions,
     clock,
     log,
     metrics,
-    waitMs: config.KUBELAMBDA_ENVIRONMENT_WAIT_MS,
+    waitMs,
   });
   const findFunction = createFindFunction({
     functions,
@@ -127,7 +175,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
   const invokeParts = {
     findFunction,
     runner,
-    ledger,
+    calls,
     bodyMemory,
     beginTrace,
     clock,
@@ -135,6 +183,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     metrics,
     functionMetrics,
     bodyTimeoutMs,
+    waitMs,
   };
   return {
     invokeApi: createInvokeApi({
@@ -149,17 +198,22 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       log,
       metrics,
       holdMs,
+      ownerOf: (namespace) => ownership.ownerOf(namespace),
     }),
+    ...{ ownership, peers, setRoster },
     asker,
     reporter,
     metrics,
     functionMetrics,
     async whenQuiet(deadlineMs) {
       const untilMs = clock.monotonicMs() + deadlineMs;
-      while (ledger.total > 0 && clock.monotonicMs() < untilMs) await sleep(clock, quietCheckMs);
+      while (calls.open > 0 && clock.monotonicMs() < untilMs) await sleep(clock, quietCheckMs);
     },
     async close() {
+      ownership.stop();
       asker.stop();
+      calls.close();
+      peers.close();
       await agents.close();
     },
   };

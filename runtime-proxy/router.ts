@@ -5,10 +5,11 @@ import type { JSONWebKeySet } from "jose";
 import { aliasKind, type AliasObject } from "../crds/v1alpha1/alias.ts";
 import { functionKind, type FunctionObject } from "../crds/v1alpha1/function.ts";
 import { versionKind, type VersionObject } from "../crds/v1alpha1/version.ts";
+import { parseRoster, ROSTER_NAME, type Roster } from "../crds/wire/roster.ts";
 import { audiences } from "../crds/wire/routes.ts";
 import { systemClock, sleep, type Clock } from "../lib/clock.ts";
 import { parseEnvironment } from "../lib/config.ts";
-import { startServer, type RunningServer } from "../lib/http/express.ts";
+import { startServer, type RunningServer, type ServerOptions } from "../lib/http/express.ts";
 import { jsonResponse, type HttpHandler, type HttpResponse } from "../lib/http/handler.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { defaultAccess } from "../lib/kubernetes/api-server-access.ts";
@@ -16,6 +17,7 @@ import { ApiServerClient } from "../lib/kubernetes/api-server-client.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
+import type { KubernetesObject } from "../lib/kubernetes/object.ts";
 import { createLogger, type Logger } from "../lib/logger.ts";
 import {
   environmentSelector,
@@ -41,6 +43,8 @@ export interface RouterDependencies {
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly draw: () => number;
+  /** Absent: the ConfigMap that the operator's leader writes. `alone`: this replica owns everything, as in local mode. */
+  readonly roster?: "alone";
 }
 
 export interface RunningRouter {
@@ -74,8 +78,8 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     transform: withoutUnread,
   });
   const functions = new KubernetesFunctions(functionCache, { versions, aliases }, config.KUBELAMBDA_REGION);
-  const caches = [versions, aliases, functionCache, podCache];
-  const environments = new KubernetesEnvironments(podCache);
+  const caches: ObjectCache<KubernetesObject>[] = [versions, aliases, functionCache, podCache] as never;
+  const environments = new KubernetesEnvironments(podCache, client);
   const closing: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const end of closing.splice(0).reverse()) await end();
@@ -84,13 +88,14 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
   let measured: Pick<RouterParts, "metrics" | "functionMetrics"> | undefined;
   try {
     const host = config.KUBELAMBDA_LISTEN_HOST;
-    const listen = async (port: number, handler: HttpHandler, maxHeaderBytes?: number): Promise<RunningServer> =>
+    const listen = async (
+      port: number,
+      handler: HttpHandler,
+      more: Partial<Pick<ServerOptions, "maxHeaderBytes" | "upgrade">> = {},
+    ): Promise<RunningServer> =>
       await startServer({
-        host,
-        port,
-        handler,
+        ...{ host, port, handler, ...more },
         onError: (error, { method }) => unexpected(log, method, error),
-        ...(maxHeaderBytes !== undefined && { maxHeaderBytes }),
       });
     const health = await listen(
       config.KUBELAMBDA_HEALTH_PORT,
@@ -101,13 +106,21 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     const parts = createRouterParts(config, { ...dependencies, functions, environments, signingKey });
     measured = parts;
     closing.push(() => parts.close());
-    const internal = await listen(config.KUBELAMBDA_INTERNAL_PORT, parts.announcements);
+    const internal = await listen(config.KUBELAMBDA_INTERNAL_PORT, parts.announcements, {
+      upgrade: (request, socket) => parts.peers.upgrade(request, socket),
+    });
     closing.push(() => internal.stop(1000));
+    // Connections that were taken over are none of the server's any more.
+    closing.push(() => Promise.resolve(parts.peers.close()));
+    const { roster } = dependencies;
+    if (roster === "alone") parts.setRoster(rosterOfOne(config.KUBELAMBDA_POD_UID, `${host}:${internal.port}`));
+    else caches.push(rosterCache(config, { client, clock, onError, onRoster: parts.setRoster }));
     for (const cache of caches) closing.push(() => cache.stop());
     for (const cache of caches) cache.start();
     await Promise.all(caches.map((cache) => cache.synced()));
+    await parts.ownership.settled(askAllMs);
     await parts.asker.askAll(askAllMs);
-    const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.invokeApi, mostHeaderBytes);
+    const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.invokeApi, { maxHeaderBytes: mostHeaderBytes });
     parts.reporter.start();
     closing.push(() => parts.reporter.stop());
     isReady = true;
@@ -127,6 +140,37 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     await close();
     throw error;
   }
+}
+
+/** Of a replica that is the only one. */
+function rosterOfOne(podUid: string, address: string): Roster {
+  return { epoch: 1, previous: 0, replicas: [{ podUid, address }] };
+}
+
+interface RosterWatch {
+  readonly client: KubernetesClient;
+  readonly clock: Clock;
+  readonly onError: (error: unknown) => void;
+  readonly onRoster: (roster: Roster) => void;
+}
+
+function rosterCache(config: RouterConfig, watch: RosterWatch): ObjectCache<KubernetesObject> {
+  const { client, clock, onError, onRoster } = watch;
+  const cache = new ObjectCache<RosterObject>({
+    ...{ client, clock, onError },
+    kind: kinds.configMap,
+    namespace: config.KUBELAMBDA_NAMESPACE,
+    fieldSelector: `metadata.name=${ROSTER_NAME}`,
+  });
+  cache.onChange(({ type, object }) => {
+    const roster = type === "deleted" ? undefined : parseRoster(object.data);
+    if (roster !== undefined) onRoster(roster);
+  });
+  return cache as never;
+}
+
+interface RosterObject extends KubernetesObject {
+  readonly data?: Readonly<Record<string, string>>;
 }
 
 function unexpected(log: Logger, method: string, error: unknown): ReturnType<typeof jsonResponse> {

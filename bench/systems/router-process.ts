@@ -53,6 +53,7 @@ const router = await startRouter(
     signingKey: privateKey,
     verifyAgentToken: (authorization) => Promise.resolve(podNamedBy(authorization)),
     readOperatorToken: () => Promise.resolve("bench"),
+    roster: "alone",
     log: createLogger({ process: "router", stream: process.stderr }),
     clock: systemClock,
     draw: Math.random,

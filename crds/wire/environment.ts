@@ -1,5 +1,6 @@
 /** What the operator tells an environment (EnvironmentDocument), what an environment tells the router, and how it is invoked. */
 import { z } from "zod";
+import type { Position } from "./position.ts";
 
 /**
  * Everything one execution environment runs by, as JSON in the pod's annotation `kubelambda.dev/environment`.
@@ -68,6 +69,12 @@ export interface EnvironmentAnnouncement {
     readonly errorType?: string;
     readonly errorMessage?: string;
   };
+  /** An invocation has been let in and has no answer yet. */
+  readonly isRunning?: boolean;
+  /** What the agent has seen last: it takes no grant that stands before. */
+  readonly position?: Position;
+  /** The agent's own clock, ms; it comes back with every grant. */
+  readonly atMs?: number;
 }
 
 export const environmentAnnouncementSchema = z.object({
@@ -83,6 +90,9 @@ export const environmentAnnouncementSchema = z.object({
       errorMessage: z.string().max(8192).optional(),
     })
     .optional(),
+  isRunning: z.boolean().optional(),
+  position: z.object({ epoch: z.number(), turn: z.number() }).optional(),
+  atMs: z.number().optional(),
 });
 
 /**
@@ -102,7 +112,7 @@ export const invocationHeaders = {
 } as const;
 
 /**
- * Headers of the agent's 200, whose body is the payload for the caller. Anything else (401 Unauthorized, 409 Busy, 503 Draining,
+ * Headers of the agent's 200, whose body is the payload for the caller. Anything else (401 Unauthorized, 409 Busy, 409 Stale, 503 Draining,
  * each with `AgentRefusal`) means that nothing was started, so the router may try elsewhere.
  */
 export const invocationAnswerHeaders = {
@@ -128,7 +138,8 @@ export const streamTrailers = {
 } as const;
 
 export interface AgentRefusal {
-  readonly code: "Unauthorized" | "Busy" | "Draining" | "BadRequest";
+  /** `Stale`: by its grant the call may not run here (position.ts). */
+  readonly code: "Unauthorized" | "Busy" | "Stale" | "Draining" | "BadRequest";
   readonly message: string;
 }
 

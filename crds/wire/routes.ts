@@ -3,7 +3,7 @@
 export const ports = {
   /** Router: Invoke API (the Service shows it as 80). */
   invoke: 8080,
-  /** Router: announcements of environments, from agents only. */
+  /** Router: announcements of environments, from agents, and questions of other routers. */
   routerInternal: 19002,
   /** Agent on the pod's address: invocations, from routers only. */
   agent: 19001,
@@ -24,6 +24,13 @@ export const routes = {
   invocation: (requestId: string): string => `/v1/invocations/${requestId}`,
   /** GET from the agent, bearer claim: `EnvironmentAnnouncement` as it stands now. */
   state: "/v1/state",
+  /**
+   * POST to the agent, bearer claim, headers `x-kubelambda-grant` (a position) and `x-kubelambda-owner`: from now on the agent takes
+   * nothing that stands before. `EnvironmentAnnouncement` after that; its position tells whether a newer owner has spoken.
+   */
+  claim: "/v1/claim",
+  /** Upgrade to `kubelambda-peer` between routers, bearer claim for the pod's uid of the one that is called: ownership/peer-messages.ts. */
+  peer: "/v1/peer",
   /** POST to the operator, body `LoadReport`, bearer token of audience `operator`: `LoadReportAnswer`. */
   load: "/v1/load",
   /** POST to the package store, body `ResolveRequest`: `ResolveAnswer`. */

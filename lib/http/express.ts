@@ -2,6 +2,7 @@
 import express from "express";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { refuseBadRequests, type BadRequest } from "./bad-request.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, SentRequest } from "./handler.ts";
@@ -19,6 +20,8 @@ export interface ServerOptions {
   readonly maxHeaderBytes?: number;
   /** Longest wait for a request's headers and body, ms; default 60,000. */
   readonly requestTimeoutMs?: number;
+  /** Takes over the connection of a request that asks for an upgrade; absent: such requests are served as all others. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex) => void;
 }
 
 export interface RunningServer {
@@ -47,6 +50,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     app as (req: IncomingMessage, res: ServerResponse) => void,
   );
   refuseBadRequests(server, options.onBadRequest);
+  const { upgrade } = options;
+  if (upgrade !== undefined) server.on("upgrade", (request: IncomingMessage, socket) => upgrade(request, socket));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);

@@ -32,6 +32,10 @@ export interface AutoscalerOptions extends ScalingTargetsOptions {
   readonly draw: () => number;
   /** False as soon as another operator may lead. */
   readonly mayAct: () => boolean;
+  /** Of the routers' roster that the next environment is born under. */
+  readonly epoch: () => number;
+  /** Whether a router owns an account; what others say of it is not heard. Undefined: all are heard. */
+  readonly isOwner?: (replica: string, namespace: string) => boolean;
   /** True when the router's pod is known to be gone; undefined where routers are no pods. */
   readonly isReplicaGone: ((replica: string) => boolean) | undefined;
   /** Counts of a function's environments changed: `key` is the Function's. */
@@ -85,6 +89,17 @@ export class Autoscaler {
     this.#tick();
   }
 
+  /** Routers that have reported, and how long ago that was, ms. */
+  silences(): ReadonlyMap<string, number> {
+    const silences = this.#board.silences(this.#options.clock.monotonicMs());
+    return new Map(silences.map(({ replica, silentForMs }) => [replica, silentForMs]));
+  }
+
+  /** Resolves when no creation of an environment born before now is under way. */
+  async whenBorn(): Promise<void> {
+    await this.#hands.whenBorn();
+  }
+
   /** Creates and removes nothing more; resolves when what is under way has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -94,8 +109,9 @@ export class Autoscaler {
   }
 
   /** Takes a router's word, acts on it, and says what it shall give back: all of it, of all functions. */
-  take(report: LoadReport): LoadReportAnswer {
-    const { clock } = this.#options;
+  take(all: LoadReport): LoadReportAnswer {
+    const { clock, isOwner = () => true } = this.#options;
+    const report = { ...all, functions: all.functions.filter(({ namespace }) => isOwner(all.replica, namespace)) };
     if (this.#board.take(report, clock.monotonicMs())) {
       for (const uid of new Set(report.functions.map(({ functionUid }) => functionUid))) this.#scale(uid);
     }

@@ -23,6 +23,8 @@ export interface EnvironmentHandsOptions {
   readonly draw: () => number;
   /** Asked right before each write. */
   readonly mayAct: () => boolean;
+  /** Of the routers' roster that the next pod is born under. */
+  readonly epoch: () => number;
   /** A creation failed: the function is to be looked at again. */
   readonly onFailure: (functionUid: string) => void;
   readonly log: Logger;
@@ -41,6 +43,7 @@ export class EnvironmentHands {
   readonly #options: EnvironmentHandsOptions;
   readonly #requests = new ConcurrencyLimit(requestsAtOnce);
   readonly #running = new Set<Promise<void>>();
+  readonly #births = new Set<Promise<unknown>>();
 
   constructor(options: EnvironmentHandsOptions) {
     this.#options = options;
@@ -64,7 +67,12 @@ export class EnvironmentHands {
           scaling.settle(name);
           return;
         }
-        const made = await client.create(environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings }));
+        const epoch = this.#options.epoch();
+        const pod = environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings, epoch });
+        const birth = client.create(pod);
+        const ended = birth.catch(() => undefined).finally(() => this.#births.delete(ended));
+        this.#births.add(ended);
+        const made = await birth;
         // The watch may have been faster than the answer.
         if (pods.get(keyOf(made)) !== undefined) scaling.settle(name);
       } catch (thrown) {
@@ -100,6 +108,11 @@ export class EnvironmentHands {
         if (isKubernetesError(error, "NotFound")) scaling.settle(name);
       }
     });
+  }
+
+  /** Resolves when no creation of a pod born before now is under way. */
+  async whenBorn(): Promise<void> {
+    await Promise.all(this.#births);
   }
 
   #notCreated({ object, recipe, scaling }: Creation, name: string, error: KubernetesError): void {

@@ -6,10 +6,10 @@ describe("ConcurrencyLedger", () => {
   it("concurrency 7: a second call of a function with R = 1 is refused, and admitted after the first has ended", () => {
     const ledger = new ConcurrencyLedger(1000);
     ledger.setFunction("f", "a", 1);
-    assert.deepEqual(ledger.admit("f"), { ok: true });
+    assert.deepEqual(ledger.admit("f"), { ok: true, pool: "onDemand" });
     assert.deepEqual(ledger.admit("f"), { ok: false, reason: "ReservedFunctionConcurrentInvocationLimitExceeded" });
     ledger.leave("f");
-    assert.deepEqual(ledger.admit("f"), { ok: true });
+    assert.deepEqual(ledger.admit("f"), { ok: true, pool: "onDemand" });
   });
 
   it("concurrency 9: R raised from 0 to 1 admits the next call", () => {

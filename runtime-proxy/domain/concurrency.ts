@@ -1,52 +1,102 @@
-/** Which calls may run: reserved concurrency and what an account has left, exact within one router. */
+/** Which calls may run: reserved and provisioned concurrency, what an account has left, and how many a second. */
+import { claimOf, decidePool, type ConcurrencyPool, type ThrottleReason } from "./admission.ts";
+import { RequestRate } from "./request-rate.ts";
 
-/** Source: Lambda API model, ThrottleReason. */
-export type ThrottleReason = "ReservedFunctionConcurrentInvocationLimitExceeded" | "ConcurrentInvocationLimitExceeded";
+export type { ThrottleReason } from "./admission.ts";
 
-export type Admission = { readonly ok: true } | { readonly ok: false; readonly reason: ThrottleReason };
+export type Admission =
+  { readonly ok: true; readonly pool: ConcurrencyPool } | { readonly ok: false; readonly reason: ThrottleReason };
+
+/** What the function's configuration says. */
+export interface FunctionLimits {
+  readonly reserved: number | undefined;
+  /** By version. */
+  readonly provisioned?: Readonly<Record<string, ProvisionedSize>>;
+}
+
+export interface ProvisionedSize {
+  /** What it takes out of the limits. */
+  readonly claimed: number;
+  /** What calls may use: 0 until all of it is ready. */
+  readonly usable: number;
+}
+
+export interface AskedFor {
+  /** `$LATEST` or a number. Default `$LATEST`. */
+  readonly version?: string;
+  /** On the monotonic clock; only rates need it. */
+  readonly nowMs?: number;
+}
 
 interface FunctionCount {
   readonly namespace: string;
   reserved: number | undefined;
+  provisionedSum: number;
+  provisionedByVersion: ReadonlyMap<string, ProvisionedCount>;
+  /** On demand. */
   running: number;
+  rate: RequestRate | undefined;
   isGone: boolean;
 }
 
-interface AccountCount {
-  /** Sum of all reservations. */
-  reserved: number;
-  /** Calls of functions without a reservation. */
-  unreservedRunning: number;
+interface ProvisionedCount {
+  usable: number;
+  running: number;
+  readonly rate: RequestRate;
 }
 
+interface AccountCount {
+  /** What functions have claimed of its limit. */
+  claimed: number;
+  /** On-demand calls of functions without a reservation. */
+  unreservedRunning: number;
+  readonly rate: RequestRate | undefined;
+}
+
+const inPool = {
+  provisioned: { ok: true, pool: "provisioned" },
+  onDemand: { ok: true, pool: "onDemand" },
+} as const satisfies Record<ConcurrencyPool, Admission>;
+const noProvisioned: ReadonlyMap<string, ProvisionedCount> = new Map();
+
 /**
- * Counts the calls that hold a slot, from admission to their end, also while they wait for an environment.
- * A lower limit stops no call that runs. Source: Lambda developer guide, configuration-concurrency.
+ * Counts what holds a slot: calls from admission to their end, also while they wait for an environment, and environments
+ * in which something may run that no call here stands for. A lower limit stops no call that runs.
+ * Source: Lambda developer guide, configuration-concurrency.
  */
 export class ConcurrencyLedger {
   readonly #accountLimit: number;
+  readonly #ratePerConcurrency: number;
   readonly #functionByUid = new Map<string, FunctionCount>();
   readonly #accountByNamespace = new Map<string, AccountCount>();
   #total = 0;
 
-  constructor(accountLimit: number) {
+  /** `ratePerConcurrency`: calls a second for each one that may run; Infinity: no limit. Source: Lambda quotas, 10. */
+  constructor(accountLimit: number, ratePerConcurrency = Infinity) {
     this.#accountLimit = accountLimit;
+    this.#ratePerConcurrency = ratePerConcurrency;
   }
 
-  /** Calls of all functions that hold a slot. */
+  /** Slots that are held, over all functions. */
   get total(): number {
     return this.#total;
   }
 
-  /** Takes over a function's reservation; `undefined` means that it has none. */
-  setFunction(uid: string, namespace: string, reserved: number | undefined): void {
+  /** Takes over a function's limits. */
+  setFunction(uid: string, namespace: string, limits: number | undefined | FunctionLimits): void {
+    const { reserved, provisioned = {} } =
+      typeof limits === "object" ? limits : { reserved: limits, provisioned: undefined };
     const count = this.#functionByUid.get(uid) ?? this.#addFunction(uid, namespace);
     const account = this.#account(namespace);
-    account.reserved += (reserved ?? 0) - (count.reserved ?? 0);
+    const claimedBefore = claimOf(count);
     if (count.reserved === undefined) account.unreservedRunning -= count.running;
     if (reserved === undefined) account.unreservedRunning += count.running;
+    count.rate = this.#changeRate(count, reserved);
     count.reserved = reserved;
+    count.provisionedSum = Object.values(provisioned).reduce((sum, { claimed }) => sum + claimed, 0);
+    count.provisionedByVersion = this.#changeProvisioned(count.provisionedByVersion, provisioned);
     count.isGone = false;
+    account.claimed += claimOf(count) - claimedBefore;
   }
 
   /** Forgets a function; its running calls keep their slots until they end. */
@@ -59,50 +109,110 @@ export class ConcurrencyLedger {
   }
 
   /** Takes a slot or says which limit is reached. */
-  admit(uid: string): Admission {
+  admit(uid: string, { version = "$LATEST", nowMs = 0 }: AskedFor = {}): Admission {
     const count = this.#functionByUid.get(uid);
     if (count === undefined) return { ok: false, reason: "ConcurrentInvocationLimitExceeded" };
     const account = this.#account(count.namespace);
-    if (count.reserved !== undefined) {
-      if (count.running >= count.reserved) {
-        return { ok: false, reason: "ReservedFunctionConcurrentInvocationLimitExceeded" };
-      }
-    } else {
-      if (account.unreservedRunning >= this.#accountLimit - account.reserved) {
-        return { ok: false, reason: "ConcurrentInvocationLimitExceeded" };
-      }
-      account.unreservedRunning += 1;
-    }
-    count.running += 1;
-    this.#total += 1;
-    return { ok: true };
+    const provisioned = count.provisionedByVersion.get(version);
+    const pool = decidePool({
+      accountLimit: this.#accountLimit,
+      claimed: account.claimed,
+      unreservedRunning: account.unreservedRunning,
+      reserved: count.reserved,
+      provisionedSum: count.provisionedSum,
+      onDemandRunning: count.running,
+      provisioned: provisioned?.usable ?? 0,
+      provisionedRunning: provisioned?.running ?? 0,
+      isProvisionedRateUsedUp: provisioned?.rate.has(nowMs) === false,
+    });
+    if (pool !== "provisioned" && pool !== "onDemand") return { ok: false, reason: pool };
+    const reason = this.#takeRate(count, account, nowMs);
+    if (reason !== undefined) return { ok: false, reason };
+    if (pool === "provisioned") provisioned?.rate.take(nowMs);
+    this.#count(count, { pool, version, by: 1 });
+    return inPool[pool];
   }
 
-  /** Gives back the slot of one admitted call. */
-  leave(uid: string): void {
+  /** Takes an on-demand slot for what runs, whatever the limits say. */
+  occupy(uid: string, namespace: string): void {
+    const count = this.#functionByUid.get(uid) ?? this.#addFunction(uid, namespace);
+    this.#count(count, { pool: "onDemand", version: "", by: 1 });
+  }
+
+  /** Gives back one slot. */
+  leave(uid: string, pool: ConcurrencyPool = "onDemand", version = "$LATEST"): void {
     const count = this.#functionByUid.get(uid);
-    if (count === undefined || count.running === 0)
+    const running = pool === "onDemand" ? count?.running : count?.provisionedByVersion.get(version)?.running;
+    if (count === undefined || running === undefined || running === 0)
       throw new Error(`Cannot give back a slot of "${uid}": none is taken`);
-    count.running -= 1;
-    this.#total -= 1;
-    if (count.reserved === undefined) this.#account(count.namespace).unreservedRunning -= 1;
+    this.#count(count, { pool, version, by: -1 });
     this.#forgetIfUnused(uid, count);
   }
 
-  /** Calls of the function that hold a slot. */
+  /** Slots of the function that are held. */
   running(uid: string): number {
-    return this.#functionByUid.get(uid)?.running ?? 0;
+    const count = this.#functionByUid.get(uid);
+    return count === undefined ? 0 : count.running + provisionedRunning(count);
   }
 
   /** Most calls that the function can have at once as things stand. */
   ceiling(uid: string): number {
     const count = this.#functionByUid.get(uid);
     if (count === undefined) return 0;
-    return count.reserved ?? Math.max(0, this.#accountLimit - this.#account(count.namespace).reserved);
+    const unreserved = this.#accountLimit - this.#account(count.namespace).claimed + count.provisionedSum;
+    return count.reserved ?? Math.max(0, unreserved);
+  }
+
+  #takeRate({ reserved, rate }: FunctionCount, account: AccountCount, nowMs: number): ThrottleReason | undefined {
+    if (reserved !== undefined)
+      return rate?.take(nowMs) === false ? "ReservedFunctionInvocationRateLimitExceeded" : undefined;
+    return account.rate?.take(nowMs) === false ? "FunctionInvocationRateLimitExceeded" : undefined;
+  }
+
+  #count(count: FunctionCount, { pool, version, by }: { pool: ConcurrencyPool; version: string; by: number }): void {
+    this.#total += by;
+    if (pool === "provisioned") {
+      const provisioned = count.provisionedByVersion.get(version);
+      if (provisioned !== undefined) provisioned.running += by;
+      return;
+    }
+    count.running += by;
+    if (count.reserved === undefined) this.#account(count.namespace).unreservedRunning += by;
+  }
+
+  #changeRate({ rate }: FunctionCount, reserved: number | undefined): RequestRate | undefined {
+    if (reserved === undefined || this.#ratePerConcurrency === Infinity) return undefined;
+    const perSecond = reserved * this.#ratePerConcurrency;
+    if (rate === undefined) return new RequestRate(perSecond);
+    rate.change(perSecond);
+    return rate;
+  }
+
+  /** Calls in environments that are no longer provisioned keep their count until they end. */
+  #changeProvisioned(
+    before: ReadonlyMap<string, ProvisionedCount>,
+    sizes: Readonly<Record<string, ProvisionedSize>>,
+  ): ReadonlyMap<string, ProvisionedCount> {
+    const after = new Map<string, ProvisionedCount>();
+    for (const [version, count] of before) if (count.running > 0) after.set(version, { ...count, usable: 0 });
+    for (const [version, { claimed, usable }] of Object.entries(sizes)) {
+      const rate = before.get(version)?.rate ?? new RequestRate(claimed * this.#ratePerConcurrency);
+      rate.change(claimed * this.#ratePerConcurrency);
+      after.set(version, { usable, running: before.get(version)?.running ?? 0, rate });
+    }
+    return after.size === 0 ? noProvisioned : after;
   }
 
   #addFunction(uid: string, namespace: string): FunctionCount {
-    const count: FunctionCount = { namespace, reserved: undefined, running: 0, isGone: false };
+    const count: FunctionCount = {
+      namespace,
+      reserved: undefined,
+      provisionedSum: 0,
+      provisionedByVersion: noProvisioned,
+      running: 0,
+      rate: undefined,
+      isGone: true,
+    };
     this.#functionByUid.set(uid, count);
     return count;
   }
@@ -110,12 +220,20 @@ export class ConcurrencyLedger {
   #account(namespace: string): AccountCount {
     const known = this.#accountByNamespace.get(namespace);
     if (known !== undefined) return known;
-    const account: AccountCount = { reserved: 0, unreservedRunning: 0 };
+    const perSecond = this.#accountLimit * this.#ratePerConcurrency;
+    const rate = Number.isFinite(perSecond) ? new RequestRate(perSecond) : undefined;
+    const account: AccountCount = { claimed: 0, unreservedRunning: 0, rate };
     this.#accountByNamespace.set(namespace, account);
     return account;
   }
 
   #forgetIfUnused(uid: string, count: FunctionCount): void {
-    if (count.isGone && count.running === 0) this.#functionByUid.delete(uid);
+    if (count.isGone && count.running === 0 && provisionedRunning(count) === 0) this.#functionByUid.delete(uid);
   }
+}
+
+function provisionedRunning({ provisionedByVersion }: FunctionCount): number {
+  let sum = 0;
+  for (const { running } of provisionedByVersion.values()) sum += running;
+  return sum;
 }

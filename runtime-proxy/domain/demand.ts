@@ -26,7 +26,7 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
   const released: string[] = [];
   for (const environment of demand.environments) {
     const { podUid } = environment.pod;
-    if (environment.isInUse && serves(environment.pod, facts)) running += 1;
+    if ((environment.isInUse || environment.mayRun) && serves(environment.pod, facts)) running += 1;
     if (!listsEnvironments) continue;
     if (isIdle(environment)) idle.push({ podUid, idleForMs: Math.max(0, Math.round(nowMs - environment.idleSinceMs)) });
     if (isReleased(environment)) released.push(podUid);

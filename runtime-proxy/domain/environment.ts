@@ -1,5 +1,18 @@
 /** What the router knows of execution environments, and which one takes the next call. */
 import type { EnvironmentAnnouncement } from "../../crds/wire/environment.ts";
+import type { Grant, Position } from "../../crds/wire/position.ts";
+import {
+  claimOf,
+  end as endUse,
+  give,
+  hear,
+  inheritedTenancy,
+  newTenancy,
+  type Tenancy,
+  type UseEnd,
+} from "./ownership/tenancy.ts";
+
+export type { UseEnd } from "./ownership/tenancy.ts";
 
 /** An execution environment as Kubernetes says it is. */
 export interface EnvironmentPod {
@@ -12,6 +25,8 @@ export interface EnvironmentPod {
   /** Of the pod; its status shows it up to a second late. */
   readonly podIP?: string;
   readonly isTerminating: boolean;
+  /** Epoch of the roster when it was made: its agent obeys no owner of an older one. Absent: any. */
+  readonly bornEpoch?: number;
 }
 
 /** Execution environments that exist in the cluster. */
@@ -19,13 +34,16 @@ export interface EnvironmentDirectory {
   all(): Iterable<EnvironmentPod>;
   /** Calls with every pod that came, changed or (`undefined`) went; also once for each that is there already. */
   onChange(listener: (podUid: string, pod: EnvironmentPod | undefined) => void): void;
+  /** Those of an account as the API server has them at this moment, not as the watch shows them. */
+  listNow(namespace: string): Promise<readonly EnvironmentPod[]>;
 }
 
 /**
  * `unheard`: never announced. `busy`: runs a call that is not ours. `aside`: failed us, until it announces itself again.
+ * `stale`: has not been heard for so long that it would not take our word.
  * The others as announced.
  */
-export type EnvironmentStanding = "unheard" | "starting" | "ready" | "busy" | "aside" | "draining";
+export type EnvironmentStanding = "unheard" | "starting" | "ready" | "busy" | "aside" | "stale" | "draining";
 
 export interface Environment {
   readonly pod: EnvironmentPod;
@@ -36,30 +54,88 @@ export interface Environment {
   readonly isInUse: boolean;
   /** The operator wants it back: not handed out again. */
   readonly isAskedBack: boolean;
+  /** Something may run in it that no call of ours stands for. */
+  readonly mayRun: boolean;
+  /** Its own clock when it sent what was heard of it last, ms. */
+  readonly heardMs: number;
+  /** When it was heard last, on our clock, ms. */
+  readonly heardAtMs: number;
+  /** Number of the newest grant. */
+  readonly turn: number;
   /** When it last came free or got ready. */
   readonly idleSinceMs: number;
 }
 
-/** How a call that had an environment ended for the environment. */
-export type UseEnd =
-  /** It answered, so it takes the next call. */
-  | "answered"
-  /** Another router has it, or it cannot be dialled: busy until it says otherwise. */
-  | "busy"
-  /** It ends and takes no more calls. */
-  | "draining"
-  /** The connection broke or nothing listens: aside until it announces itself again or its pod is gone. */
-  | "lost";
+type Entry = { -readonly [K in keyof Environment]: Environment[K] } & Tenancy & { sequence: number };
 
-type Entry = { -readonly [K in keyof Environment]: Environment[K] } & { sequence: number };
+export interface RegistryOptions {
+  /** An environment begins or ceases to count as a call of its own. */
+  readonly onMayRun?: (pod: EnvironmentPod, mayRun: boolean) => void;
+}
+
+/** Under which roster, and with which numbers, an account's environments are given out. */
+export interface Tenure {
+  epoch: number;
+  /** Numbers of grants begin here: higher than in any life before. */
+  readonly firstTurn: number;
+}
 
 /** A pure registry: every change comes in as a call with its time; nothing here waits. */
 export class EnvironmentRegistry {
+  readonly #options: RegistryOptions;
+  readonly #tenureByNamespace = new Map<string, Tenure>();
   readonly #entryByPodUid = new Map<string, Entry>();
   readonly #entriesByFunction = new Map<string, Set<Entry>>();
   /** Function and revision, or function and configuration → idle environments, the most recently used last. */
   readonly #idleByKey = new Map<string, Entry[]>();
   #askedBack: ReadonlySet<string> = new Set();
+
+  constructor(options: RegistryOptions = {}) {
+    this.#options = options;
+  }
+
+  owns(namespace: string): boolean {
+    return this.#tenureByNamespace.has(namespace);
+  }
+
+  /** Begins to give an account's environments out. `listed`: those that another may have given out until now. */
+  adopt(namespace: string, tenure: Tenure, listed: readonly EnvironmentPod[]): void {
+    this.#tenureByNamespace.set(namespace, tenure);
+    for (const pod of listed) if (!this.#entryByPodUid.has(pod.podUid)) this.#add(pod);
+    const inherited = new Set(
+      listed.filter(({ bornEpoch = 0 }) => bornEpoch < tenure.epoch).map(({ podUid }) => podUid),
+    );
+    for (const entry of this.#inNamespace(namespace)) {
+      const isInherited = inherited.has(entry.pod.podUid);
+      const { epoch, firstTurn } = tenure;
+      const tenancy = isInherited ? inheritedTenancy(epoch, firstTurn) : newTenancy(firstTurn);
+      this.#change(entry, () => Object.assign(entry, tenancy, { standing: "unheard" }));
+    }
+  }
+
+  /** The same owner under the next roster. */
+  renew(namespace: string, epoch: number): void {
+    const tenure = this.#tenureByNamespace.get(namespace);
+    if (tenure !== undefined) tenure.epoch = epoch;
+  }
+
+  /** Another owns the account: nothing is known of its environments from now on. */
+  drop(namespace: string): void {
+    this.#tenureByNamespace.delete(namespace);
+    for (const entry of this.#inNamespace(namespace))
+      this.#change(entry, () => Object.assign(entry, newTenancy(0), { standing: "unheard" }));
+  }
+
+  /** The leave for the call that has just been given this environment. */
+  grantOf({ pod, turn, heardMs }: Environment): Grant {
+    return { epoch: this.#epochOf(pod), turn, heardMs };
+  }
+
+  /** Where a claim puts an environment. */
+  claimOf(podUid: string): Position | undefined {
+    const entry = this.#entryByPodUid.get(podUid);
+    return entry === undefined ? undefined : claimOf(entry, this.#epochOf(entry.pod));
+  }
 
   get(podUid: string): Environment | undefined {
     return this.#entryByPodUid.get(podUid);
@@ -72,7 +148,8 @@ export class EnvironmentRegistry {
 
   /** Environments that should be asked how they are. */
   *unsettled(): Iterable<Environment> {
-    for (const entry of this.#entryByPodUid.values()) if (needsAsking(entry)) yield entry;
+    for (const entry of this.#entryByPodUid.values())
+      if (needsAsking(entry) && this.owns(entry.pod.namespace)) yield entry;
   }
 
   /** Takes in a pod or its change. */
@@ -87,6 +164,7 @@ export class EnvironmentRegistry {
     const entry = this.#entryByPodUid.get(podUid);
     if (entry === undefined) return;
     this.#takeFromIdle(entry);
+    if (entry.mayRun) this.#options.onMayRun?.(entry.pod, false);
     this.#entryByPodUid.delete(podUid);
     const siblings = this.#entriesByFunction.get(entry.pod.functionUid);
     siblings?.delete(entry);
@@ -100,10 +178,14 @@ export class EnvironmentRegistry {
     if (announcement.sequence < entry.sequence) return "stale";
     this.#change(entry, () => {
       const wasIdle = isIdle(entry);
+      const { state, isRunning = state === "busy", position, atMs } = announcement;
+      hear(entry, { isRunning, position }, this.#epochOf(entry.pod));
+      entry.heardMs = atMs ?? entry.heardMs;
+      entry.heardAtMs = nowMs;
       entry.sequence = announcement.sequence;
       entry.address = announcement.address;
       // While a call of ours runs, "busy" is that call: it ends here with its answer, and nothing else would tell.
-      if (!entry.isInUse || announcement.state !== "busy") entry.standing = announcement.state;
+      if (!entry.isInUse || state !== "busy") entry.standing = state;
       if (!wasIdle) entry.idleSinceMs = nowMs;
     });
     return "stored";
@@ -114,7 +196,7 @@ export class EnvironmentRegistry {
     const keys = idleKeys({ functionUid, revisionID, configurationID });
     const entry = keys.map((key) => this.#idleByKey.get(key)?.at(-1)).find((found) => found !== undefined);
     if (entry === undefined) return undefined;
-    this.#change(entry, () => (entry.isInUse = true));
+    this.#change(entry, () => give(entry));
     return entry;
   }
 
@@ -123,9 +205,10 @@ export class EnvironmentRegistry {
     const entry = this.#entryByPodUid.get(podUid);
     if (entry === undefined || !entry.isInUse) return;
     this.#change(entry, () => {
-      entry.isInUse = false;
+      endUse(entry, end, this.#epochOf(entry.pod));
       entry.idleSinceMs = nowMs;
-      if (end !== "answered" && entry.standing !== "draining") entry.standing = standingAfter[end];
+      const standing = standingAfter[end];
+      if (standing !== undefined && entry.standing !== "draining") entry.standing = standing;
     });
   }
 
@@ -141,9 +224,11 @@ export class EnvironmentRegistry {
 
   #add(pod: EnvironmentPod): void {
     const entry: Entry = {
+      ...newTenancy(this.#tenureByNamespace.get(pod.namespace)?.firstTurn ?? 0),
       pod,
       standing: "unheard",
-      isInUse: false,
+      heardMs: 0,
+      heardAtMs: 0,
       isAskedBack: this.#askedBack.has(pod.podUid),
       idleSinceMs: 0,
       sequence: -Infinity,
@@ -156,12 +241,21 @@ export class EnvironmentRegistry {
   /** Every change of an entry goes through here, so that the idle lists always say the same as the entries. */
   #change(entry: Entry, change: (entry: Entry) => void): void {
     const wasIdle = isIdle(entry);
-    const { pod } = entry;
+    const { pod, mayRun } = entry;
     change(entry);
+    if (mayRun !== entry.mayRun) this.#options.onMayRun?.(entry.pod, entry.mayRun);
     const isSamePlace = entry.pod === pod || idleKeys(pod).join() === idleKeys(entry.pod).join();
     if (wasIdle === isIdle(entry) && isSamePlace) return;
     this.#takeFromIdle(entry, pod);
     if (isIdle(entry)) this.#putToIdle(entry);
+  }
+
+  #epochOf({ namespace }: EnvironmentPod): number {
+    return this.#tenureByNamespace.get(namespace)?.epoch ?? 0;
+  }
+
+  *#inNamespace(namespace: string): Iterable<Entry> {
+    for (const entry of this.#entryByPodUid.values()) if (entry.pod.namespace === namespace) yield entry;
   }
 
   #putToIdle(entry: Entry): void {
@@ -183,25 +277,45 @@ export class EnvironmentRegistry {
   }
 }
 
-const standingAfter = { busy: "busy", draining: "draining", lost: "aside" } as const satisfies Record<
-  Exclude<UseEnd, "answered">,
-  EnvironmentStanding
->;
+/** Where it is to be asked how it is; undefined: it stands as before. */
+const standingAfter: Readonly<Record<UseEnd, EnvironmentStanding | undefined>> = {
+  answered: undefined,
+  unused: undefined,
+  busy: "busy",
+  undialled: "busy",
+  draining: "draining",
+  unreached: "aside",
+  stale: "stale",
+  lost: "aside",
+  abandoned: "aside",
+};
 
 /** May be handed out now. */
-export function isIdle({ standing, address, isInUse, isAskedBack, pod }: Environment): boolean {
-  return standing === "ready" && address !== undefined && !isInUse && !isAskedBack && !pod.isTerminating;
+export function isIdle({ standing, address, isInUse, mayRun, isAskedBack, pod }: Environment): boolean {
+  const isFree = standing === "ready" && address !== undefined && !isInUse && !mayRun;
+  return isFree && !isAskedBack && !pod.isTerminating;
 }
 
 /** Given back to the operator: asked for, and no call of ours runs in it. */
-export function isReleased({ isAskedBack, isInUse }: Environment): boolean {
-  return isAskedBack && !isInUse;
+export function isReleased({ isAskedBack, isInUse, mayRun }: Environment): boolean {
+  return isAskedBack && !isInUse && !mayRun;
 }
 
 /** Nobody but itself can tell how it is: never heard of, busy for another router, or put aside. */
-export function needsAsking({ standing, isInUse, pod }: Environment): boolean {
-  return !isInUse && !pod.isTerminating && (standing === "unheard" || standing === "busy" || standing === "aside");
+export function needsAsking({ standing, isInUse, mayRun, pod }: Environment): boolean {
+  if (isInUse) return false;
+  return mayRun || (!pod.isTerminating && isUnsure[standing]);
 }
+
+const isUnsure = {
+  unheard: true,
+  starting: false,
+  ready: false,
+  busy: true,
+  aside: true,
+  stale: true,
+  draining: false,
+} as const satisfies Record<EnvironmentStanding, boolean>;
 
 type Place = Pick<EnvironmentPod, "functionUid" | "revisionID" | "configurationID">;
 

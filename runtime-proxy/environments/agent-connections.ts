@@ -4,6 +4,7 @@ import {
   invocationHeaders,
   type EnvironmentAnnouncement,
 } from "../../crds/wire/environment.ts";
+import { formatGrant, GRANT_HEADER, OWNER_HEADER, type Position } from "../../crds/wire/position.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { AnswerCollector, type AgentOutcome } from "./answer-collector.ts";
@@ -23,6 +24,13 @@ export interface AgentCall {
   readonly event: Uint8Array;
   /** Longest wait for the answer. */
   readonly timeoutMs: number;
+}
+
+export interface OwnersClaim {
+  /** The agent takes nothing that stands before. */
+  readonly position: Position;
+  /** `host:port` of the owner's internal port: where the agent tells how it is. */
+  readonly owner: string;
 }
 
 interface Dispatch {
@@ -75,14 +83,18 @@ export class AgentConnections {
     );
   }
 
-  /** How an environment says that it is, on a connection of its own; undefined when it cannot be asked. */
-  async ask(podUid: string, address: string): Promise<EnvironmentAnnouncement | undefined> {
+  /** Puts an environment under its owner's word and hears how it is, on a connection of its own; undefined when it cannot be asked. */
+  async claim(podUid: string, address: string, claim: OwnersClaim): Promise<EnvironmentAnnouncement | undefined> {
     const client = newClient(address, { dialMs: Math.min(askMs, this.#options.dialMs), timeoutMs: askMs });
     try {
       const answer = await client.request({
-        method: "GET",
-        path: routes.state,
-        headers: { authorization: this.#options.authorize(podUid) },
+        method: "POST",
+        path: routes.claim,
+        headers: {
+          authorization: this.#options.authorize(podUid),
+          [GRANT_HEADER]: formatGrant({ ...claim.position, heardMs: 0 }),
+          [OWNER_HEADER]: claim.owner,
+        },
       });
       const announcement = await readAnnouncement(answer);
       return announcement?.podUid === podUid ? announcement : undefined;

@@ -1,4 +1,5 @@
 import { environmentAnnouncementSchema, type EnvironmentAnnouncement } from "../../crds/wire/environment.ts";
+import { EPOCH_HEADER, OWNER_HEADER } from "../../crds/wire/position.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { jsonResponse, type HttpHandler, type HttpRequest, type HttpResponse } from "../../lib/http/handler.ts";
@@ -16,6 +17,8 @@ export interface AnnouncementServerParts {
   readonly metrics: RouterMetrics;
   /** How long an announcement waits for its pod to show in the watch: shorter than the agent waits for an answer. */
   readonly holdMs: number;
+  /** Who owns an account, as far as it is known here. */
+  readonly ownerOf: (namespace: string) => { readonly epoch: number; readonly address: string } | undefined;
 }
 
 type Read =
@@ -42,7 +45,7 @@ export function createAnnouncementServer(parts: AnnouncementServerParts): HttpHa
 }
 
 async function take(
-  { pool, verifyToken, log }: AnnouncementServerParts,
+  { pool, verifyToken, log, ownerOf }: AnnouncementServerParts,
   arrivals: PodArrivals,
   { podUid, request }: { readonly podUid: string; readonly request: HttpRequest },
 ): Promise<HttpResponse> {
@@ -60,7 +63,9 @@ async function take(
   const result = pool.announce(announcement);
   if (result === "unknownPod") return refusal(409, `Cannot take the announcement: pod "${podUid}" is gone`);
   log.debug("Environment announced", { podUid, state: announcement.state, address: announcement.address, result });
-  return { status: 204 };
+  const owner = ownerOf(pool.get(podUid)?.pod.namespace ?? "");
+  if (owner === undefined) return { status: 204 };
+  return { status: 204, headers: { [EPOCH_HEADER]: String(owner.epoch), [OWNER_HEADER]: owner.address } };
 }
 
 async function readAnnouncement(request: HttpRequest, podUid: string): Promise<Read> {

@@ -19,7 +19,7 @@ export type AnswerHeaders = Readonly<Record<string, string | string[] | undefine
 
 /** Longest answer taken in: Lambda's limit and room for an agent that counts otherwise. Source: Lambda quotas, 6 MB. */
 const longestAnswerBytes = 6_291_556 + 64 * 1024;
-const refusalCodes: ReadonlySet<string> = new Set(["Unauthorized", "Busy", "Draining", "BadRequest"]);
+const refusalCodes: ReadonlySet<string> = new Set(["Unauthorized", "Busy", "Stale", "Draining", "BadRequest"]);
 
 /** Takes in one answer whole and says, exactly once, how the call ended. */
 export class AnswerCollector implements Dispatcher.DispatchHandler {

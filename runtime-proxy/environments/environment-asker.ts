@@ -7,7 +7,9 @@ import type { EnvironmentPool } from "./environment-pool.ts";
 
 export interface EnvironmentAskerParts {
   readonly pool: EnvironmentPool;
-  readonly agents: Pick<AgentConnections, "ask">;
+  readonly agents: Pick<AgentConnections, "claim">;
+  /** `host:port` of this replica's internal port, for agents of an account. */
+  readonly ownerAddress: (namespace: string) => string | undefined;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly draw: () => number;
@@ -24,6 +26,8 @@ const unheardBackoff: BackoffPolicy = { initialMs: 1000, maxMs: 10_000, factor: 
 /** Another router's call may end any time. */
 const busyBackoff: BackoffPolicy = { initialMs: 25, maxMs: 1000, factor: 2, jitter: 0.5 };
 const asideBackoff: BackoffPolicy = { initialMs: 200, maxMs: 5000, factor: 2, jitter: 0.5 };
+/** A call may wait for its word. */
+const staleBackoff: BackoffPolicy = { initialMs: 1, maxMs: 1000, factor: 3, jitter: 0.5 };
 const mostAtOnce = 32;
 
 /** Asks environments that nobody has told us about, or that did not take a call, how they are: again and again, less and less often. */
@@ -37,10 +41,11 @@ export class EnvironmentAsker {
     parts.pool.listen({ onUrgent: () => undefined, onChanged: (podUid) => this.#consider(podUid) });
   }
 
-  /** Asks everything that can be asked once, all in the time given: what was announced before we were there. */
-  async askAll(deadlineMs: number): Promise<void> {
+  /** Asks everything of an account, or all, that can be asked once, in the time given: what was announced before it was ours. */
+  async askAll(deadlineMs: number, namespace?: string): Promise<void> {
     const { pool, clock } = this.#parts;
-    const queue = [...pool.unsettled()];
+    const all = [...pool.unsettled()];
+    const queue = namespace === undefined ? all : all.filter(({ pod }) => pod.namespace === namespace);
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
     const cancel = clock.schedule(deadlineMs, () => {
       queue.length = 0;
@@ -62,7 +67,8 @@ export class EnvironmentAsker {
   #consider(podUid: string): void {
     const environment = this.#parts.pool.get(podUid);
     const asking = this.#askingByPodUid.get(podUid);
-    const isWanted = environment !== undefined && needsAsking(environment) && !this.#isStopped;
+    const isOurs = environment !== undefined && this.#parts.pool.owns(environment.pod.namespace);
+    const isWanted = isOurs && needsAsking(environment) && !this.#isStopped;
     if (isWanted && asking?.standing === environment.standing) return;
     asking?.cancel();
     this.#askingByPodUid.delete(podUid);
@@ -83,15 +89,20 @@ export class EnvironmentAsker {
   }
 
   async #ask(podUid: string): Promise<void> {
-    const address = addressOf(this.#parts.pool.get(podUid));
-    if (address === undefined) return;
-    const announcement = await this.#parts.agents.ask(podUid, address);
+    const { pool, agents, ownerAddress } = this.#parts;
+    const environment = pool.get(podUid);
+    const address = addressOf(environment);
+    const position = pool.claimOf(podUid);
+    if (environment === undefined || address === undefined || position === undefined) return;
+    const owner = ownerAddress(environment.pod.namespace) ?? "";
+    const announcement = await agents.claim(podUid, address, { position, owner });
     if (announcement !== undefined && !this.#isStopped) this.#parts.pool.announce(announcement);
   }
 }
 
 function policyOf(standing: EnvironmentStanding): BackoffPolicy {
   if (standing === "busy") return busyBackoff;
+  if (standing === "stale") return staleBackoff;
   return standing === "aside" ? asideBackoff : unheardBackoff;
 }
 

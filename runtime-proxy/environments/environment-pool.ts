@@ -1,21 +1,28 @@
 import type { FunctionLoad } from "../../crds/wire/load-report.ts";
 import type { EnvironmentAnnouncement } from "../../crds/wire/environment.ts";
+import type { Grant, Position } from "../../crds/wire/position.ts";
 import type { Clock } from "../../lib/clock.ts";
 import {
   EnvironmentRegistry,
   isReleased,
   type Environment,
   type EnvironmentPod,
+  type RegistryOptions,
+  type Tenure,
   type UseEnd,
 } from "../domain/environment.ts";
 import { isToBeMended, type FunctionDirectory, type FunctionFacts } from "../domain/function-facts.ts";
+import { RequestRate } from "../domain/request-rate.ts";
 import { WaitingQueue } from "../domain/waiting-queue.ts";
 
-/** `functionGone` and `functionFailed`: the function changed while the call waited. */
-export type AcquireRefusal = "queueFull" | "timedOut" | "functionGone" | "functionFailed";
+/**
+ * `functionGone` and `functionFailed`: the function changed while the call waited. `scalingRate`: it would take one more new environment
+ * than may come now. `moved`: another replica owns the account from now on.
+ */
+export type AcquireRefusal = "queueFull" | "timedOut" | "functionGone" | "functionFailed" | "scalingRate" | "moved";
 
 export type Acquired =
-  | { readonly ok: true; readonly environment: Environment & { readonly address: string } }
+  | { readonly ok: true; readonly environment: Environment & { readonly address: string }; readonly grant: Grant }
   | { readonly ok: false; readonly refusal: AcquireRefusal };
 
 /** A call that wants an environment. Tried again, it comes with the same `arrival` and deadline. */
@@ -26,14 +33,27 @@ export interface EnvironmentRequest {
   readonly arrival: number;
   /** On the monotonic clock. */
   readonly deadlineMs: number;
+  /** An environment that it was given did not take it. */
+  readonly isRetry?: boolean;
 }
 
-export interface EnvironmentPoolOptions {
+/** How fast a function may get new environments. Source: Lambda developer guide, scaling-behavior: 1,000 in 10 s. */
+export interface ScalingRate {
+  /** At once. */
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+export interface EnvironmentPoolOptions extends RegistryOptions {
   readonly clock: Clock;
   /** Functions and their versions as they stand now. */
   readonly functions: Pick<FunctionDirectory, "findByUid" | "findVersion" | "versionsOf">;
   /** Most calls of one version that wait at once. */
   readonly maxWaiting: number;
+  /** An environment that was not heard for longer is asked before it gets a call: it would not take one. Absent: never. */
+  readonly freshForMs?: number;
+  /** Absent: no limit. */
+  readonly scalingRate?: ScalingRate;
 }
 
 export interface PoolListener {
@@ -44,6 +64,7 @@ export interface PoolListener {
 }
 
 interface WaitingCall extends EnvironmentRequest {
+  readonly request: EnvironmentRequest;
   readonly resolve: (acquired: Acquired) => void;
   readonly cancelDeadline: () => void;
 }
@@ -54,7 +75,9 @@ const mendingMs = 10_000;
 /** Hands environments out, one call each; calls for which there is none wait, in order. Every request gets exactly one answer. */
 export class EnvironmentPool {
   readonly #options: EnvironmentPoolOptions;
-  readonly #registry = new EnvironmentRegistry();
+  readonly #registry: EnvironmentRegistry;
+  readonly #callByRequest = new Map<EnvironmentRequest, WaitingCall>();
+  readonly #scalingByFunction = new Map<string, RequestRate>();
   /** Function's uid → version → calls. */
   readonly #waitingByFunction = new Map<string, Map<string, WaitingQueue<WaitingCall>>>();
   /** Function's uid → revision → failure. */
@@ -65,6 +88,7 @@ export class EnvironmentPool {
 
   constructor(options: EnvironmentPoolOptions) {
     this.#options = options;
+    this.#registry = new EnvironmentRegistry(options);
   }
 
   listen(listener: PoolListener): void {
@@ -77,6 +101,29 @@ export class EnvironmentPool {
 
   of(functionUid: string): Iterable<Environment> {
     return this.#registry.of(functionUid);
+  }
+
+  owns(namespace: string): boolean {
+    return this.#registry.owns(namespace);
+  }
+
+  /** Begins to give an account's environments out; whatever was listed counts as running until it is heard. */
+  adopt(namespace: string, tenure: Tenure, listed: readonly EnvironmentPod[]): void {
+    this.#registry.adopt(namespace, tenure, listed);
+    for (const { pod } of [...this.#registry.unsettled()]) this.#tellChanged(pod.podUid);
+  }
+
+  renew(namespace: string, epoch: number): void {
+    this.#registry.renew(namespace, epoch);
+  }
+
+  drop(namespace: string): void {
+    this.#registry.drop(namespace);
+  }
+
+  /** Where a claim puts an environment. */
+  claimOf(podUid: string): Position | undefined {
+    return this.#registry.claimOf(podUid);
   }
 
   unsettled(): Iterable<Environment> {
@@ -98,11 +145,18 @@ export class EnvironmentPool {
     const { functionUid, version } = request;
     const queue = this.#queue(functionUid, version);
     if (queue === undefined) {
-      const environment = this.#pick(functionUid, version);
-      if (environment !== undefined) return { ok: true, environment };
+      const acquired = this.#pick(functionUid, version);
+      if (acquired !== undefined) return acquired;
     }
     if ((queue?.size ?? 0) >= this.#options.maxWaiting) return { ok: false, refusal: "queueFull" };
+    if (request.isRetry !== true && !this.#mayScale(request)) return { ok: false, refusal: "scalingRate" };
     return this.#wait(request);
+  }
+
+  /** Ends the wait of a request with this refusal; nothing happens when it waits no more. */
+  refuse(request: EnvironmentRequest, refusal: AcquireRefusal): void {
+    const call = this.#callByRequest.get(request);
+    if (call !== undefined) this.#refuseOne(call, refusal);
   }
 
   /** Ends the use of an environment; the next waiting call gets it. */
@@ -150,7 +204,10 @@ export class EnvironmentPool {
   /** A changed function serves or ends its waiting calls; they get environments of the new revision only. */
   functionChanged(uid: string): void {
     const { functions } = this.#options;
-    if (functions.findByUid(uid) === undefined) this.#failureByFunction.delete(uid);
+    if (functions.findByUid(uid) === undefined) {
+      this.#failureByFunction.delete(uid);
+      this.#scalingByFunction.delete(uid);
+    }
     for (const version of [...(this.#waitingByFunction.get(uid)?.keys() ?? [])]) {
       const facts = functions.findVersion(uid, version);
       if (facts === undefined) this.#refuseAll(uid, version, "functionGone");
@@ -165,20 +222,44 @@ export class EnvironmentPool {
     return this.#waitingByFunction.get(functionUid)?.get(version);
   }
 
-  #pick(functionUid: string, version: string): (Environment & { readonly address: string }) | undefined {
+  #pick(functionUid: string, version: string): Acquired | undefined {
     const { revisionID, configurationID } = this.#options.functions.findVersion(functionUid, version) ?? {};
     if (revisionID === undefined) return undefined;
     const environment = this.#registry.pick(functionUid, revisionID, configurationID);
+    if (environment === undefined) return undefined;
+    const { freshForMs = Infinity, clock } = this.#options;
+    if (clock.monotonicMs() - environment.heardAtMs > freshForMs) {
+      this.#registry.free(environment.pod.podUid, "stale", clock.monotonicMs());
+      this.#tellChanged(environment.pod.podUid);
+      return undefined;
+    }
     // An idle environment has an address: `isIdle` demands it.
-    return environment as (Environment & { readonly address: string }) | undefined;
+    const addressed = environment as Environment & { readonly address: string };
+    return { ok: true, environment: addressed, grant: this.#registry.grantOf(environment) };
+  }
+
+  /** A call that more environments are needed for than there are takes one of the new ones that may come now. */
+  #mayScale({ functionUid, version }: EnvironmentRequest): boolean {
+    const { scalingRate, functions, clock } = this.#options;
+    if (scalingRate === undefined) return true;
+    const revisionID = functions.findVersion(functionUid, version)?.revisionID;
+    let free = 0;
+    for (const { pod, isInUse, mayRun } of this.#registry.of(functionUid))
+      if (pod.revisionID === revisionID && !isInUse && !mayRun && !pod.isTerminating) free += 1;
+    if (this.waiting(functionUid, version) < free) return true;
+    const { burst, perSecond } = scalingRate;
+    const rate = this.#scalingByFunction.get(functionUid) ?? new RequestRate(perSecond, burst);
+    this.#scalingByFunction.set(functionUid, rate);
+    return rate.take(clock.monotonicMs());
   }
 
   #wait(request: EnvironmentRequest): Promise<Acquired> {
     const { clock } = this.#options;
     const { functionUid, version, deadlineMs } = request;
     return new Promise((resolve) => {
-      const cancelDeadline = clock.schedule(deadlineMs - clock.monotonicMs(), () => this.#giveUp(call));
-      const call: WaitingCall = { ...request, resolve, cancelDeadline };
+      const cancelDeadline = clock.schedule(deadlineMs - clock.monotonicMs(), () => this.#refuseOne(call, "timedOut"));
+      const call: WaitingCall = { ...request, request, resolve, cancelDeadline };
+      this.#callByRequest.set(request, call);
       const queues = this.#waitingByFunction.get(functionUid) ?? new Map<string, WaitingQueue<WaitingCall>>();
       const queue = queues.get(version) ?? new WaitingQueue<WaitingCall>();
       this.#waitingByFunction.set(functionUid, queues.set(version, queue));
@@ -211,9 +292,9 @@ export class EnvironmentPool {
   #serve(functionUid: string): void {
     for (const [version, queue] of [...(this.#waitingByFunction.get(functionUid) ?? [])]) {
       while (queue.size > 0) {
-        const environment = this.#pick(functionUid, version);
-        if (environment === undefined) break;
-        this.#end(queue.takeFirst(), { ok: true, environment });
+        const acquired = this.#pick(functionUid, version);
+        if (acquired === undefined) break;
+        this.#end(queue.takeFirst(), acquired);
       }
       if (queue.size === 0) this.#forgetQueue(functionUid, version);
     }
@@ -225,11 +306,11 @@ export class EnvironmentPool {
     if (queues?.size === 0) this.#waitingByFunction.delete(functionUid);
   }
 
-  #giveUp(call: WaitingCall): void {
+  #refuseOne(call: WaitingCall, refusal: AcquireRefusal): void {
     const queue = this.#queue(call.functionUid, call.version);
     if (queue?.remove(call) !== true) return;
     if (queue.size === 0) this.#forgetQueue(call.functionUid, call.version);
-    this.#end(call, { ok: false, refusal: "timedOut" });
+    this.#end(call, { ok: false, refusal });
   }
 
   #refuseAll(functionUid: string, version: string, refusal: AcquireRefusal): void {
@@ -239,8 +320,10 @@ export class EnvironmentPool {
   }
 
   #end(call: WaitingCall | undefined, acquired: Acquired): void {
-    call?.cancelDeadline();
-    call?.resolve(acquired);
+    if (call === undefined) return;
+    this.#callByRequest.delete(call.request);
+    call.cancelDeadline();
+    call.resolve(acquired);
   }
 
   #noteInit({ podUid, functionUid, revisionID }: EnvironmentPod, init: EnvironmentAnnouncement["init"]): void {

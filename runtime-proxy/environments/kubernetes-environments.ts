@@ -1,4 +1,6 @@
-import { ENVIRONMENT_COMPONENT, labels } from "../../crds/names.ts";
+import { annotations, ENVIRONMENT_COMPONENT, labels } from "../../crds/names.ts";
+import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
+import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
 import type { EnvironmentDirectory, EnvironmentPod } from "../domain/environment.ts";
@@ -7,6 +9,8 @@ import type { EnvironmentDirectory, EnvironmentPod } from "../domain/environment
 export interface EnvironmentPodObject extends KubernetesObject {
   readonly status?: { readonly phase?: string; readonly podIP?: string };
 }
+
+const pageSize = 500;
 
 /** Selects the pods that are execution environments. */
 export const environmentSelector = `${labels.component}=${ENVIRONMENT_COMPONENT}`;
@@ -20,6 +24,7 @@ export function withoutUnread({
 }: Stored<EnvironmentPodObject>): Stored<EnvironmentPodObject> {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;
   const { phase, podIP } = status ?? {};
+  const epoch = metadata.annotations?.[annotations.epoch];
   return {
     apiVersion,
     kind,
@@ -31,6 +36,7 @@ export function withoutUnread({
       ...(namespace !== undefined && { namespace }),
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
       ...(metadata.labels !== undefined && { labels: metadata.labels }),
+      ...(epoch !== undefined && { annotations: { [annotations.epoch]: epoch } }),
     },
     status: { ...(phase !== undefined && { phase }), ...(podIP !== undefined && { podIP }) },
   };
@@ -39,9 +45,23 @@ export function withoutUnread({
 /** Execution environments of the watch cache; one whose containers have ended counts as gone. */
 export class KubernetesEnvironments implements EnvironmentDirectory {
   readonly #cache: ObjectCache<EnvironmentPodObject>;
+  readonly #client: KubernetesClient;
 
-  constructor(cache: ObjectCache<EnvironmentPodObject>) {
+  constructor(cache: ObjectCache<EnvironmentPodObject>, client: KubernetesClient) {
     this.#cache = cache;
+    this.#client = client;
+  }
+
+  async listNow(namespace: string): Promise<readonly EnvironmentPod[]> {
+    const listed: EnvironmentPod[] = [];
+    let next: string | undefined;
+    do {
+      const selection = { namespace, labelSelector: environmentSelector, limit: pageSize, continue: next };
+      const page = await this.#client.list<EnvironmentPodObject>(kinds.pod, selection);
+      listed.push(...page.items.flatMap((object) => toEnvironmentPod(object) ?? []));
+      next = page.continue;
+    } while (next !== undefined);
+    return listed;
   }
 
   *all(): Iterable<EnvironmentPod> {
@@ -64,6 +84,7 @@ function toEnvironmentPod({ metadata, status }: Stored<EnvironmentPodObject>): E
   const revisionID = metadata.labels?.[labels.revision];
   if (functionUid === undefined || revisionID === undefined) return undefined;
   if (status?.phase === "Succeeded" || status?.phase === "Failed") return undefined;
+  const bornEpoch = Number(metadata.annotations?.[annotations.epoch]);
   return {
     podUid: metadata.uid,
     namespace: metadata.namespace ?? "default",
@@ -72,5 +93,6 @@ function toEnvironmentPod({ metadata, status }: Stored<EnvironmentPodObject>): E
     configurationID: metadata.labels?.[labels.configuration],
     isTerminating: metadata.deletionTimestamp !== undefined,
     ...(status?.podIP !== undefined && { podIP: status.podIP }),
+    ...(bornEpoch > 0 && { bornEpoch }),
   };
 }

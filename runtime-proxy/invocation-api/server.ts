@@ -4,6 +4,7 @@ import type {
   invocationAnswerHeaders,
   invocationHeaders,
 } from "../../crds/wire/environment.ts";
+import { GRANT_HEADER, OWNER_HEADER, parseGrant, type Grant, type Position } from "../../crds/wire/position.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { MAX_PAYLOAD_BYTES } from "../domain/function-error.ts";
 import {
@@ -36,14 +37,17 @@ const answerHeaders: typeof invocationAnswerHeaders = {
 export interface InvocationApiParts {
   /** Whether the bearer of this `authorization` header is a router that means this environment. */
   readonly isAllowed: (authorization: string | undefined) => boolean;
-  readonly refusal: () => AgentRefusal | undefined;
-  readonly invoke: (invocation: Invocation) => Promise<InvocationOutcome>;
+  readonly refusal: (grant: Grant | undefined) => AgentRefusal | undefined;
+  /** `grant`: as the owner of the account gave it. */
+  readonly invoke: (invocation: Invocation, grant: Grant | undefined) => Promise<InvocationOutcome>;
+  /** The owner of the account puts the environment under its word. */
+  readonly claim: (position: Position, owner: string) => void;
   readonly announcement: () => EnvironmentAnnouncement;
   readonly functionArn: string;
   readonly version: string;
 }
 
-const refusalStatus = { Unauthorized: 401, Busy: 409, Draining: 503, BadRequest: 400 } as const satisfies Record<
+const refusalStatus = { Unauthorized: 401, Busy: 409, Stale: 409, Draining: 503, BadRequest: 400 } as const satisfies Record<
   AgentRefusal["code"],
   number
 >;
@@ -63,16 +67,28 @@ export function invocationApi(parts: InvocationApiParts): AgentHandler {
       });
     }
     if (request.method === "GET" && request.path === routes.state) return json(200, parts.announcement());
+    if (request.method === "POST" && request.path === routes.claim) return takeClaim(parts, request);
     if (request.method === "POST" && request.path.startsWith(invocationPrefix))
       return await postInvocation(parts, request);
     return { status: 404 };
   };
 }
 
+function takeClaim(parts: InvocationApiParts, request: AgentRequest): AgentResponse {
+  const position = parseGrant(headerOf(request, GRANT_HEADER) ?? "");
+  if (position === undefined) return badRequest(`the header "${GRANT_HEADER}" is not <epoch>.<turn>.<ms>`);
+  parts.claim(position, headerOf(request, OWNER_HEADER) ?? "");
+  return json(200, parts.announcement());
+}
+
 async function postInvocation(parts: InvocationApiParts, request: AgentRequest): Promise<AgentResponse> {
   const requestId = request.path.slice(invocationPrefix.length);
   if (!requestIdPattern.test(requestId)) return badRequest("the request id is not 1 to 128 letters, digits or -");
-  const early = parts.refusal();
+  const grantText = headerOf(request, GRANT_HEADER);
+  const grant = grantText === undefined ? undefined : parseGrant(grantText);
+  if (grantText !== undefined && grant === undefined)
+    return badRequest(`the header "${GRANT_HEADER}" is not <epoch>.<turn>.<ms>`);
+  const early = parts.refusal(grant);
   if (early !== undefined) return refuse(early);
   const read = await readPayload(request, MAX_PAYLOAD_BYTES);
   switch (read.kind) {
@@ -81,7 +97,7 @@ async function postInvocation(parts: InvocationApiParts, request: AgentRequest):
     case "tooLarge":
       return { ...badRequest(`the event has more than ${MAX_PAYLOAD_BYTES} bytes`), status: 413, close: true };
     case "whole":
-      return toResponse(await parts.invoke(toInvocation(parts, request, requestId, read.payload)), parts.version);
+      return toResponse(await parts.invoke(toInvocation(parts, request, requestId, read.payload), grant), parts.version);
   }
 }
 

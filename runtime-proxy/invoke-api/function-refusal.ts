@@ -39,6 +39,7 @@ export interface WaitFacts {
 export function waitRefusal(refusal: AcquireRefusal, wait: WaitFacts): InvokeError {
   switch (refusal) {
     case "queueFull":
+    case "scalingRate":
       return throttled("ConcurrentInvocationLimitExceeded");
     case "functionGone":
       return new InvokeError(
@@ -48,6 +49,7 @@ export function waitRefusal(refusal: AcquireRefusal, wait: WaitFacts): InvokeErr
     case "functionFailed":
       return failed(wait.current ?? wait.facts);
     case "timedOut":
+    case "moved":
       return new InvokeError("ResourceNotReadyException", timedOutMessage(wait));
   }
 }

@@ -4,7 +4,7 @@ import { pipeline } from "node:stream/promises";
 import type { HttpRequest } from "../../lib/http/handler.ts";
 import { silentLogger } from "../../lib/logger.ts";
 import { ManualClock } from "../../test/kit/manual-clock.ts";
-import { ConcurrencyLedger } from "../domain/concurrency.ts";
+import type { CallTicket } from "../ownership/placement.ts";
 import type { FunctionFacts } from "../domain/function-facts.ts";
 import type { StreamedAnswer, StreamEnd } from "../environments/streamed-answer.ts";
 import { FunctionMetrics } from "../function-metrics.ts";
@@ -15,15 +15,24 @@ import { createInvokeWithResponseStream } from "./invoke-with-response-stream.ts
 /** A stream whose agent writes whenever it may, and an operation that answers with it. */
 function world(): {
   clock: ManualClock;
-  ledger: ConcurrencyLedger;
+  openCalls: number;
   end: (end: StreamEnd) => void;
   readonly isDiscarded: boolean;
   call: () => Promise<Readable>;
 } {
   const clock = new ManualClock();
-  const ledger = new ConcurrencyLedger(10);
+  let openCalls = 0;
+  const calls = {
+    ticket: (): CallTicket => {
+      openCalls += 1;
+      return {
+        place: () => ({ kind: "refused", refusal: "timedOut" }),
+        giveBack: () => undefined,
+        close: () => void (openCalls -= 1),
+      };
+    },
+  };
   const facts = { uid: "u", namespace: "default", arn: "arn:f", timeoutSeconds: 3, state: "Active", revisionID: "r1" };
-  ledger.setFunction("u", "default", undefined);
   const ended = Promise.withResolvers<StreamEnd>();
   let isDiscarded = false;
   const answer: StreamedAnswer = {
@@ -46,7 +55,8 @@ function world(): {
     log: silentLogger,
     bodyTimeoutMs: 1000,
     beginTrace: () => "Root=1-2-3",
-    ...{ ledger, bodyMemory, clock },
+    waitMs: 1000,
+    ...{ calls, bodyMemory, clock },
   });
   const request: HttpRequest = {
     method: "POST",
@@ -58,7 +68,9 @@ function world(): {
   };
   return {
     clock,
-    ledger,
+    get openCalls() {
+      return openCalls;
+    },
     end: ended.resolve,
     get isDiscarded() {
       return isDiscarded;
@@ -77,9 +89,9 @@ const [runMs, stallMs] = [26_000, 30_000];
 describe("InvokeWithResponseStream's client", () => {
   it("is cut off when it takes nothing after the function's time, and the function runs on without it", async () => {
     const seen = world();
-    const { clock, ledger, end, call } = seen;
+    const { clock, end, call } = seen;
     const body = await call();
-    assert.equal(ledger.total, 1);
+    assert.equal(seen.openCalls, 1);
     body.on("error", () => undefined);
     await turn();
     clock.advance(runMs + stallMs - 1);
@@ -89,10 +101,10 @@ describe("InvokeWithResponseStream's client", () => {
     await turn();
     assert.equal(seen.isDiscarded, true);
     assert.match(String(body.errored), /has taken nothing for 30000 ms/);
-    assert.equal(ledger.total, 1);
+    assert.equal(seen.openCalls, 1);
     end({ kind: "ended", trailers: { endOfResponse: "Complete" } });
     await turn();
-    assert.equal(ledger.total, 0);
+    assert.equal(seen.openCalls, 0);
     assert.equal(clock.timers, 0);
   });
 

@@ -1,19 +1,22 @@
 import type { Logger } from "../../lib/logger.ts";
 import { invocationHeaders } from "../../crds/wire/environment.ts";
+import { GRANT_HEADER } from "../../crds/wire/position.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
 import type { UseEnd } from "../domain/environment.ts";
 import type { AgentConnections } from "../environments/agent-connections.ts";
 import type { AgentOutcome } from "../environments/answer-collector.ts";
-import type { AcquireRefusal, EnvironmentPool } from "../environments/environment-pool.ts";
+import type { CallTicket, Placement } from "../ownership/placement.ts";
 import type { StreamedAnswer } from "../environments/streamed-answer.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 import type { CallTimes } from "./call-times.ts";
-import { InvokeError } from "./errors.ts";
+import { InvokeError, throttled } from "./errors.ts";
 import { waitRefusal } from "./function-refusal.ts";
 
-/** One admitted call. */
+/** One call that its function's state lets through. */
 export interface AdmittedInvocation {
+  /** At the owner of its account, who admits it. */
+  readonly ticket: CallTicket;
   readonly requestId: string;
   readonly times: Pick<CallTimes, "waited" | "answered">;
   readonly facts: FunctionFacts;
@@ -27,7 +30,6 @@ export interface AdmittedInvocation {
 }
 
 export interface RunInvocationParts {
-  readonly pool: EnvironmentPool;
   readonly agents: Pick<AgentConnections, "invoke" | "stream">;
   readonly functions: FunctionDirectory;
   readonly clock: Clock;
@@ -54,16 +56,15 @@ export interface InvocationRunner {
 }
 
 export function createInvocationRunner(parts: RunInvocationParts): InvocationRunner {
-  let arrivals = 0;
   return {
     async run(call) {
       const send: Send<AgentOutcome> = (podUid, address, agentCall) => parts.agents.invoke(podUid, address, agentCall);
-      return await tryEnvironments(parts, { call, arrival: (arrivals += 1), send });
+      return await tryEnvironments(parts, { call, send });
     },
     async stream(call) {
       const send: Send<AgentOutcome | StreamedAnswer> = (podUid, address, agentCall) =>
         parts.agents.stream(podUid, address, agentCall);
-      return await tryEnvironments(parts, { call, arrival: (arrivals += 1), send });
+      return await tryEnvironments(parts, { call, send });
     },
   };
 }
@@ -73,40 +74,35 @@ type Send<Outcome> = (podUid: string, address: string, call: AgentCall) => Promi
 
 interface Trial<Outcome> {
   readonly call: AdmittedInvocation;
-  readonly arrival: number;
   readonly send: Send<Outcome>;
 }
 
 async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
   parts: RunInvocationParts,
-  { call, arrival, send }: Trial<Outcome>,
+  { call, send }: Trial<Outcome>,
 ): Promise<Extract<Outcome, { kind: "answered" | "streaming" }>> {
-  const { pool, clock, log, metrics } = parts;
+  const { clock, log, metrics } = parts;
+  const { ticket } = call;
   const startedMs = clock.monotonicMs();
-  const request = {
-    functionUid: call.facts.uid,
-    version: call.facts.version,
-    arrival,
-    deadlineMs: startedMs + parts.waitMs,
-  };
   const agentCall = toAgentCall(call);
   let lastError: unknown;
   for (let tries = 1; tries <= mostTries; tries += 1) {
-    const acquiring = pool.acquire(request);
-    const acquired = acquiring instanceof Promise ? await acquiring : acquiring;
-    if (!acquired.ok) throw refusedWait(parts, call, acquired.refusal, clock.monotonicMs() - startedMs);
-    const { pod, address } = acquired.environment;
+    const placing = ticket.place();
+    const placement = placing instanceof Promise ? await placing : placing;
+    if (placement.kind === "throttled") throw throttled(placement.reason);
+    if (placement.kind === "refused") throw refusedWait(parts, call, placement, clock.monotonicMs() - startedMs);
+    const { podUid, address, grant } = placement;
     const sentMs = clock.monotonicMs();
     metrics.environmentWaitSeconds.observe((sentMs - startedMs) / 1000);
-    const outcome: AgentOutcome | StreamedAnswer = await send(pod.podUid, address, agentCall);
-    giveBack(pool, pod.podUid, outcome);
+    const outcome: AgentOutcome | StreamedAnswer = await send(podUid, address, withGrant(agentCall, grant));
+    giveBack(ticket, outcome);
     if (outcome.kind === "answered" || outcome.kind === "streaming") {
       call.times.waited(sentMs - startedMs);
       call.times.answered(clock.monotonicMs() - sentMs, outcome.headers);
       return outcome as never;
     }
     lastError = outcome.kind === "refused" ? new Error(outcome.refusal.message) : outcome.error;
-    const context = { requestId: call.requestId, podUid: pod.podUid, outcome: outcome.kind };
+    const context = { requestId: call.requestId, podUid, outcome: outcome.kind };
     log.debug("Environment did not take the call", { ...context, error: lastError });
     metrics.environmentRefusals.inc({ outcome: outcome.kind });
     const error = finalError(outcome, call, address);
@@ -122,19 +118,24 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
 function refusedWait(
   parts: RunInvocationParts,
   { facts, requestId }: AdmittedInvocation,
-  refusal: AcquireRefusal,
+  { refusal, failure }: Extract<Placement, { kind: "refused" }>,
   elapsedMs: number,
 ): InvokeError {
   const current = parts.functions.findVersion(facts.uid, facts.version);
-  const failure = current === undefined ? undefined : parts.pool.failure(current);
   const waitMs = Math.min(parts.waitMs, Math.ceil(elapsedMs / 1000) * 1000);
   return waitRefusal(refusal, { facts, current, failure, waitMs, requestId });
 }
 
 /** An environment that streams is in use until its stream has ended. */
-function giveBack(pool: EnvironmentPool, podUid: string, outcome: AgentOutcome | StreamedAnswer): void {
-  if (outcome.kind !== "streaming") pool.free(podUid, useEndOf(outcome));
-  else void outcome.ended.then(({ kind }) => pool.free(podUid, kind === "ended" ? "answered" : "lost"));
+function giveBack(ticket: CallTicket, outcome: AgentOutcome | StreamedAnswer): void {
+  if (outcome.kind !== "streaming") ticket.giveBack(useEndOf(outcome));
+  else void outcome.ended.then(({ kind }) => ticket.giveBack(kind === "ended" ? "answered" : "lost"));
+}
+
+/** The same headers for every try but for the one that changes. */
+function withGrant(call: AgentCall, grant: string): AgentCall {
+  (call.headers as Record<string, string>)[GRANT_HEADER] = grant;
+  return call;
 }
 
 function toAgentCall(call: AdmittedInvocation): AgentCall {
@@ -163,8 +164,9 @@ function useEndOf(outcome: AgentOutcome): UseEnd {
     case "answered":
       return "answered";
     case "dialTimeout":
-      return "busy";
+      return "undialled";
     case "unreachable":
+      return "unreached";
     case "cut":
     case "overdue":
       return "lost";
@@ -176,8 +178,9 @@ function useEndOf(outcome: AgentOutcome): UseEnd {
           return "draining";
         case "BadRequest":
           return "answered";
+        case "Stale":
         case "Unauthorized":
-          return "lost";
+          return "stale";
       }
   }
 }

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "../../lib/logger.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
-import type { ConcurrencyLedger } from "../domain/concurrency.ts";
 import type { FunctionMetrics } from "../function-metrics.ts";
+import type { Calls } from "../ownership/calls.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 import type { BodyMemory, BodyRoom } from "./body-memory.ts";
 import { CallTimes } from "./call-times.ts";
@@ -19,7 +19,7 @@ import type { BeginTrace } from "./trace-header.ts";
 /** What every operation that runs a function needs. */
 export interface ServeCallParts {
   readonly findFunction: (encodedName: string, request: HttpRequest) => FoundFunction;
-  readonly ledger: ConcurrencyLedger;
+  readonly calls: Pick<Calls, "ticket">;
   readonly bodyMemory: BodyMemory;
   readonly beginTrace: BeginTrace;
   readonly clock: Clock;
@@ -28,6 +28,8 @@ export interface ServeCallParts {
   readonly functionMetrics: FunctionMetrics;
   /** Longest time for a request's body to arrive. */
   readonly bodyTimeoutMs: number;
+  /** Longest wait for an environment, all tries together. */
+  readonly waitMs: number;
 }
 
 /** What one operation does with an admitted call. */
@@ -130,23 +132,26 @@ async function takeRoom({ bodyMemory }: ServeCallParts, bytes = EVENT_LIMIT_BYTE
   throw throttled("ConcurrentInvocationLimitExceeded", cause);
 }
 
-async function admitAndRun({ ledger }: ServeCallParts, call: Call & { readonly event: Buffer }): Promise<HttpResponse> {
+async function admitAndRun(
+  { calls, clock, waitMs }: ServeCallParts,
+  call: Call & { readonly event: Buffer },
+): Promise<HttpResponse> {
   const { facts, invokedArn } = call.found;
   const refusal = stateRefusal(facts);
   if (refusal !== undefined) throw refusal;
-  const admission = ledger.admit(facts.uid);
-  if (!admission.ok) throw throttled(admission.reason);
+  const { namespace, uid: functionUid, version } = facts;
+  const ticket = calls.ticket({ namespace, functionUid, version, deadlineMs: clock.monotonicMs() + waitMs });
   const end = (result: string): void => {
-    ledger.leave(facts.uid);
+    ticket.close();
     call.finish(result);
   };
   const { requestId, traceId, event, times } = call;
   const { invocationType: _, ...headers } = call.headers;
   let served: Served;
   try {
-    served = await call.steps.run({ requestId, facts, invokedArn, event, traceId, times, ...headers });
+    served = await call.steps.run({ ticket, requestId, facts, invokedArn, event, traceId, times, ...headers });
   } catch (error) {
-    ledger.leave(facts.uid);
+    ticket.close();
     throw error;
   }
   if (typeof served.result === "string") end(served.result);

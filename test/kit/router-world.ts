@@ -8,6 +8,7 @@ import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
 import { versionKind } from "../../crds/v1alpha1/version.ts";
 import type { LoadReport } from "../../crds/wire/load-report.ts";
+import { ROSTER_KEY, ROSTER_NAME, type Roster } from "../../crds/wire/roster.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
@@ -42,6 +43,7 @@ export class RouterWorld {
   readonly #client = new Agent({ connections: 200 });
   readonly #operator: Server;
   #pods = 0;
+  #epoch = 0;
 
   constructor() {
     this.#operator = createServer((incoming, response) => {
@@ -87,7 +89,22 @@ export class RouterWorld {
       draw: () => 0,
     });
     this.#routers.push(router);
+    await this.#writeRoster();
     return router;
+  }
+
+  /** All routers that run, as the operator would write it. */
+  async #writeRoster(): Promise<void> {
+    this.#epoch += 1;
+    const replicas = this.#routers.map(({ internalPort }, number) => {
+      return { podUid: `router-${number}`, address: `127.0.0.1:${internalPort}` };
+    });
+    const roster: Roster = { epoch: this.#epoch, previous: this.#epoch - 1, replicas };
+    const data = { [ROSTER_KEY]: JSON.stringify(roster) };
+    const ref = { kind: kinds.configMap, namespace: "kubelambda", name: ROSTER_NAME };
+    const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: ref.name, namespace: ref.namespace }, data };
+    if (this.#epoch === 1) await this.store.create(object);
+    else await this.store.patch(ref, { data });
   }
 
   get router(): RunningRouter {

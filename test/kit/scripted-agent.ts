@@ -9,6 +9,7 @@ import {
   type EnvironmentAnnouncement,
   type EnvironmentState,
 } from "../../crds/wire/environment.ts";
+import { GRANT_HEADER, isBefore, parseGrant, startPosition, type Position } from "../../crds/wire/position.ts";
 import { routes } from "../../crds/wire/routes.ts";
 
 /** One call as the agent got it. */
@@ -36,7 +37,7 @@ type Scripted = ScriptedAnswer | ScriptedStream | AgentRefusal | "cut";
 /** What the agent does with a call: an answer, a refusal (nothing started), or cutting the connection. */
 export type Script = (call: SeenCall) => Promise<Scripted> | Scripted;
 
-const refusalStatus = { Unauthorized: 401, Busy: 409, Draining: 503, BadRequest: 400 } as const;
+const refusalStatus = { Unauthorized: 401, Busy: 409, Stale: 409, Draining: 503, BadRequest: 400 } as const;
 const invocationPrefix = routes.invocation("");
 
 export class ScriptedAgent {
@@ -47,6 +48,8 @@ export class ScriptedAgent {
   sequence = 1;
   init: EnvironmentAnnouncement["init"] = { ok: true, durationMs: 5 };
   script: Script = ({ event }) => ({ body: event });
+  /** The newest that came with a claim or a call. */
+  position: Position = startPosition;
   readonly podUid: string;
   readonly #server: Server;
   #running = 0;
@@ -67,7 +70,13 @@ export class ScriptedAgent {
 
   get announcement(): EnvironmentAnnouncement {
     const { podUid, address, state, sequence, init } = this;
-    return { podUid, address, state, sequence, ...(init !== undefined && { init }) };
+    const { position } = this;
+    return { podUid, address, state, sequence, position, atMs: 1, ...(init !== undefined && { init }) };
+  }
+
+  #see(request: IncomingMessage): void {
+    const grant = parseGrant(String(request.headers[GRANT_HEADER]));
+    if (grant !== undefined && isBefore(this.position, grant)) this.position = grant;
   }
 
   async close(): Promise<void> {
@@ -77,6 +86,11 @@ export class ScriptedAgent {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === routes.state) return void response.end(JSON.stringify(this.announcement));
+    if (request.url === routes.claim) {
+      this.#see(request);
+      return void response.end(JSON.stringify(this.announcement));
+    }
+    this.#see(request);
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const call: SeenCall = {

@@ -12,6 +12,7 @@ function podOf(spec: Partial<FunctionSpecInput> = {}, changes: Partial<typeof en
   const object = imageFunction(spec);
   const settings = { ...environmentSettings, ...changes };
   return environmentPod({
+    epoch: 7,
     namespace: "team",
     name: "hello-1",
     owner: ownedBy(object),

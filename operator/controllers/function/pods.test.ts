@@ -19,6 +19,7 @@ function pod(
   const object = functionObject(spec);
   const settings = { ...environmentSettings, ...changes };
   return environmentPod({
+    epoch: 7,
     namespace: "team",
     name: "hello-1",
     owner: ownedBy(object),
@@ -238,6 +239,7 @@ describe("environmentPod", () => {
       podTemplate: { ...recipe.podTemplate, spec: { ...recipe.podTemplate?.spec, hostNetwork: true, containers: [] } },
     };
     const made = environmentPod({
+      epoch: 7,
       namespace: "team",
       name: "x",
       owner: ownedBy(object),

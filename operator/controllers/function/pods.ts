@@ -27,6 +27,8 @@ export interface EnvironmentPodInput {
   readonly owner: OwnerReference;
   readonly recipe: Recipe;
   readonly settings: EnvironmentSettings;
+  /** Of the routers' roster as it is now; 0: there is none. */
+  readonly epoch: number;
 }
 
 const tokenDirectory = "/var/run/secrets/kubelambda";
@@ -44,7 +46,7 @@ const security = {
 };
 
 /** Everything that is not in the pod reaches it through variables and mounts, so that whatever runs pods can run it. */
-export function environmentPod({ namespace, name, owner, recipe, settings }: EnvironmentPodInput): Pod {
+export function environmentPod({ namespace, name, owner, recipe, settings, epoch }: EnvironmentPodInput): Pod {
   const { document } = recipe;
   const files = fileSystems(recipe);
   const resources = decideResources(recipe, settings);
@@ -63,6 +65,7 @@ export function environmentPod({ namespace, name, owner, recipe, settings }: Env
       annotations: {
         [annotations.environment]: JSON.stringify({ ...document, variablesFrom: variablesFrom(recipe.valueFrom) }),
         [annotations.functionName]: document.functionName,
+        [annotations.epoch]: String(epoch),
         ...extensionAnnotation(extensions),
         "kubectl.kubernetes.io/default-container": "runtime",
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
@@ -162,6 +165,7 @@ function agentContainer(
       { name: "KUBELAMBDA_POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
       { name: "KUBELAMBDA_AGENT_PORT", value: String(ports.agent) },
       { name: "KUBELAMBDA_RUNTIME_API", value: `127.0.0.1:${ports.runtimeApi}` },
+      { name: "KUBELAMBDA_EPOCH", valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${annotations.epoch}']` } } },
       { name: "KUBELAMBDA_ROUTER_URL", value: settings.routerUrl },
       { name: "KUBELAMBDA_ROUTER_KEYS", value: settings.routerKeys.join(",") },
       { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/router` },

@@ -166,8 +166,12 @@ export function copyState(state: LifecycleState): LifecycleState {
 export function availability(state: LifecycleState): "starting" | "ready" | "busy" | "draining" {
   if (state.isDraining || state.phase === "Ended") return "draining";
   if (!state.isInitOver) return "starting";
-  const isBusy = state.queued !== undefined || (state.current !== undefined && state.current.answer !== "given");
-  return isBusy ? "busy" : "ready";
+  return isRunning(state) ? "busy" : "ready";
+}
+
+/** An invocation has been let in and has not been answered. */
+export function isRunning({ queued, current }: LifecycleState): boolean {
+  return queued !== undefined || (current !== undefined && current.answer !== "given");
 }
 
 /** Why an invocation would be refused now. */

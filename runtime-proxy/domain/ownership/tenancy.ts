@@ -1,0 +1,103 @@
+/** What an account's owner knows of one environment's use. Pure: each function changes the tenancy it is given and nothing else. */
+import { isBefore, type Position } from "../../../crds/wire/position.ts";
+
+export interface Tenancy {
+  /** Number of the newest grant. The next is higher, also than all of an owner before. */
+  turn: number;
+  /** A grant is out whose end has not been told. */
+  isInUse: boolean;
+  /** Something may run that no grant stands for: it counts as a running call until the agent says otherwise, or its pod is gone. */
+  mayRun: boolean;
+  /** Words of an agent that has not seen this position do not settle what runs there. */
+  fence: Position;
+}
+
+/** How a grant ended for the environment. */
+export type UseEnd =
+  /** It answered, so it takes the next call. */
+  | "answered"
+  /** The agent said that it runs another. */
+  | "busy"
+  /** The dial got no answer: nothing was sent. */
+  | "undialled"
+  /** It ends and takes no more calls. */
+  | "draining"
+  /** Nobody listens: nothing was sent. */
+  | "unreached"
+  /** The agent did not take this grant: nothing was started. */
+  | "stale"
+  /** The connection broke in the middle: what was sent may run. */
+  | "lost"
+  /** Who carried the call is gone: it may run, or be on its way. */
+  | "abandoned"
+  /** Nothing was sent, nor will be. */
+  | "unused";
+
+/** Of an environment that came under this owner: no other's grant can be in it. `turn`: higher than any before in this epoch. */
+export function newTenancy(turn: number): Tenancy {
+  return { turn, isInUse: false, mayRun: false, fence: { epoch: 0, turn: 0 } };
+}
+
+/** Of an environment that another may have given out. */
+export function inheritedTenancy(epoch: number, turn: number): Tenancy {
+  return { turn, isInUse: false, mayRun: true, fence: { epoch, turn } };
+}
+
+/** The next grant's number. */
+export function give(tenancy: Tenancy): number {
+  tenancy.isInUse = true;
+  tenancy.turn += 1;
+  return tenancy.turn;
+}
+
+/** Takes in how the newest grant ended. */
+export function end(tenancy: Tenancy, how: UseEnd, epoch: number): void {
+  tenancy.isInUse = false;
+  switch (how) {
+    case "busy":
+      tenancy.mayRun = true;
+      tenancy.fence = { epoch, turn: tenancy.turn };
+      return;
+    case "lost":
+    case "abandoned":
+      // One more than the grant, so that a grant still on its way comes too late once the agent has seen this.
+      tenancy.mayRun = true;
+      tenancy.turn += 1;
+      tenancy.fence = { epoch, turn: tenancy.turn };
+      return;
+    case "answered":
+    case "undialled":
+    case "draining":
+    case "unreached":
+    case "stale":
+    case "unused":
+      tenancy.mayRun = false;
+  }
+}
+
+/** What an agent says of itself, as far as it tells what runs. */
+export interface AgentWord {
+  readonly isRunning: boolean;
+  /** Absent: it obeys whoever comes. */
+  readonly position?: Position | undefined;
+}
+
+/** Takes in an agent's word: that nothing runs is believed once no older grant can enter any more. */
+export function hear(tenancy: Tenancy, { isRunning, position }: AgentWord, epoch: number): void {
+  if (position?.epoch === epoch && position.turn > tenancy.turn) {
+    // This owner in a life before: besides what the agent has seen, one grant of it may be on its way.
+    tenancy.turn = position.turn + 2;
+    tenancy.isInUse = false;
+    tenancy.mayRun = true;
+    tenancy.fence = { epoch, turn: tenancy.turn };
+    return;
+  }
+  if (tenancy.isInUse) return;
+  if (isRunning) tenancy.mayRun = true;
+  else if (position === undefined || !isBefore(position, tenancy.fence)) tenancy.mayRun = false;
+}
+
+/** Where a claim puts the agent: behind every grant that has ended. */
+export function claimOf({ turn }: Tenancy, epoch: number): Position {
+  return { epoch, turn };
+}

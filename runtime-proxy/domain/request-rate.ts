@@ -1,0 +1,36 @@
+/** A token bucket over a rate that may change: holds one second's worth, refilled all the time. */
+export class RequestRate {
+  #perSecond: number;
+  #burst: number;
+  #tokens: number;
+  #atMs: number | undefined;
+
+  /** Starts full. `burst`: most at once; one second's worth unless told. */
+  constructor(perSecond: number, burst = perSecond) {
+    this.#perSecond = perSecond;
+    this.#burst = burst;
+    this.#tokens = burst;
+  }
+
+  /** A higher rate adds its difference at once, a lower one cuts what is there. */
+  change(perSecond: number, burst = perSecond): void {
+    if (perSecond === this.#perSecond && burst === this.#burst) return;
+    this.#tokens = Math.min(burst, this.#tokens + Math.max(0, burst - this.#burst));
+    this.#perSecond = perSecond;
+    this.#burst = burst;
+  }
+
+  /** Whether one more is allowed now, without taking it. */
+  has(nowMs: number): boolean {
+    const earned = (Math.max(0, nowMs - (this.#atMs ?? nowMs)) / 1000) * this.#perSecond;
+    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
+    this.#atMs = nowMs;
+    return this.#tokens >= 1;
+  }
+
+  take(nowMs: number): boolean {
+    if (!this.has(nowMs)) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}

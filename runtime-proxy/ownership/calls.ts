@@ -1,0 +1,175 @@
+import type { Roster } from "../../crds/wire/roster.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { UseEnd } from "../domain/environment.ts";
+import type { AccountOwnership } from "./account-ownership.ts";
+import type { OwnedCall, OwnerDesk } from "./owner-desk.ts";
+import { PeerLink, type Asked, type PeerCall, type PeerLinkParts } from "./peer-link.ts";
+import { placeSettled } from "./peer-server.ts";
+import type { CallOrder, CallTicket, Placement } from "./placement.ts";
+
+export interface CallsParts extends Omit<PeerLinkParts, "peer" | "roster"> {
+  readonly ownership: AccountOwnership;
+  readonly desk: OwnerDesk;
+  readonly clock: Clock;
+}
+
+const timedOut: Placement = { kind: "refused", refusal: "timedOut" };
+/** Between two looks for an owner that answers, when nothing says that anything has changed. */
+const lookAgainMs = 50;
+/** An owner says itself when a call has waited too long: after this it says nothing at all. */
+const overdueMs = 1000;
+
+/** The calls that this replica carries, each decided by the owner of its account: here, or at another replica. */
+export class Calls {
+  readonly #parts: CallsParts;
+  readonly #links = new Map<string, PeerLink>();
+  #open = 0;
+
+  constructor(parts: CallsParts) {
+    this.#parts = parts;
+  }
+
+  /** Calls that are carried now. */
+  get open(): number {
+    return this.#open;
+  }
+
+  ticket(order: CallOrder): CallTicket {
+    this.#open += 1;
+    return new Ticket(this.#parts, order, {
+      linkTo: (replica, address) => this.#linkTo(replica, address),
+      onClosed: () => (this.#open -= 1),
+    });
+  }
+
+  /** Connections to all replicas that may own something, before they are needed. */
+  follow(roster: Roster): void {
+    const present = new Map(roster.replicas.map(({ podUid, address }) => [`${podUid} ${address}`, podUid]));
+    for (const [key, link] of this.#links) {
+      if (present.has(key)) continue;
+      this.#links.delete(key);
+      link.close();
+    }
+    for (const { podUid, address } of roster.replicas)
+      if (podUid !== this.#parts.replica) this.#linkTo(podUid, address).tell(roster);
+  }
+
+  close(): void {
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+
+  #linkTo(podUid: string, address: string): PeerLink {
+    const key = `${podUid} ${address}`;
+    const known = this.#links.get(key);
+    if (known !== undefined) return known;
+    const { ownership } = this.#parts;
+    const link = new PeerLink({ ...this.#parts, peer: { podUid, address }, roster: () => ownership.roster });
+    this.#links.set(key, link);
+    return link;
+  }
+}
+
+interface TicketHooks {
+  readonly linkTo: (podUid: string, address: string) => PeerLink;
+  readonly onClosed: () => void;
+}
+
+/** One call, at whichever replica owns its account at the time. */
+class Ticket implements CallTicket {
+  readonly #parts: CallsParts;
+  readonly #order: CallOrder;
+  readonly #hooks: TicketHooks;
+  #at: OwnedCall | PeerCall | undefined;
+  #isClosed = false;
+
+  constructor(parts: CallsParts, order: CallOrder, hooks: TicketHooks) {
+    this.#parts = parts;
+    this.#order = order;
+    this.#hooks = hooks;
+  }
+
+  place(): Placement | Promise<Placement> {
+    const { ownership, desk } = this.#parts;
+    const { namespace } = this.#order;
+    // The common case, without a message or a turn of the event loop.
+    if (this.#at === undefined && ownership.isHere(namespace) && !ownership.isSettling(namespace)) {
+      const call = desk.open(this.#order);
+      this.#at = call;
+      const placing = call.place();
+      if (!(placing instanceof Promise)) return placing;
+      return placing.then((placement) => (isMoved(placement) ? this.#placeAnywhere() : placement));
+    }
+    return this.#placeAnywhere();
+  }
+
+  giveBack(end: UseEnd): void {
+    this.#at?.giveBack(end);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#at?.close();
+    this.#hooks.onClosed();
+  }
+
+  async #placeAnywhere(): Promise<Placement> {
+    const { clock, ownership } = this.#parts;
+    for (;;) {
+      const placement = await this.#placeOnce();
+      if (placement !== undefined && !isMoved(placement)) return placement;
+      this.#at?.close();
+      this.#at = undefined;
+      const leftMs = this.#order.deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0) return timedOut;
+      await ownership.changed(Math.min(leftMs, lookAgainMs));
+    }
+  }
+
+  /** Undefined: nobody answers for the account now. */
+  async #placeOnce(): Promise<Placement | undefined> {
+    const { ownership, desk } = this.#parts;
+    const { namespace } = this.#order;
+    if (this.#at !== undefined) {
+      const asked = await this.#at.place();
+      return asked === "lost" ? undefined : asked;
+    }
+    const place = ownership.placeOf(namespace);
+    if (place.kind === "here") {
+      const call = desk.open(this.#order);
+      this.#at = call;
+      return await placeSettled(this.#parts, namespace, call);
+    }
+    if (place.kind !== "there") return undefined;
+    const { podUid, address } = place.replica;
+    const call = this.#hooks.linkTo(podUid, address).ask(this.#order);
+    if (call === undefined) return undefined;
+    this.#at = call;
+    const asked = await this.#untilMoved(call.place(), podUid);
+    return asked === "lost" ? undefined : asked;
+  }
+
+  /** An owner that is asked and says nothing is waited for no more once another has taken its place. */
+  #untilMoved(asking: Promise<Asked>, owner: string): Promise<Asked | undefined> {
+    const { ownership, clock } = this.#parts;
+    const { namespace, deadlineMs } = this.#order;
+    return new Promise((resolve) => {
+      const finish = (asked: Asked | undefined): void => {
+        unsubscribe();
+        cancel();
+        resolve(asked);
+      };
+      const unsubscribe = ownership.onChange(() => {
+        const place = ownership.placeOf(namespace);
+        if (place.kind !== "there" || place.replica.podUid !== owner) finish(undefined);
+      });
+      const cancel = clock.schedule(deadlineMs - clock.monotonicMs() + overdueMs, () => finish(timedOut));
+      void asking.then(finish);
+    });
+  }
+}
+
+function isMoved(placement: Placement): boolean {
+  return placement.kind === "refused" && placement.refusal === "moved";
+}

@@ -1,0 +1,219 @@
+import { request } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Roster, RosterReplica } from "../../crds/wire/roster.ts";
+import { routes } from "../../crds/wire/routes.ts";
+import { backoffMs, type BackoffPolicy } from "../../lib/backoff.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Logger } from "../../lib/logger.ts";
+import type { ThrottleReason } from "../domain/admission.ts";
+import type { UseEnd } from "../domain/environment.ts";
+import { answersSchema, PEER_PROTOCOL, REPLICA_HEADER, type Answer, type Notice } from "./peer-messages.ts";
+import { PeerWire } from "./peer-wire.ts";
+import type { CallOrder, Placement } from "./placement.ts";
+
+export interface PeerLinkParts {
+  readonly peer: RosterReplica;
+  /** uid of this replica's pod. */
+  readonly replica: string;
+  /** The value of `authorization` for a pod's uid. */
+  readonly authorize: (podUid: string) => string;
+  readonly roster: () => Roster | undefined;
+  readonly onRoster: (roster: Roster) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly draw: () => number;
+}
+
+/** A question that has no answer: the connection is gone, and with it what the owner knew of the call. */
+export type Asked = Placement | "lost";
+
+type Wire = PeerWire<Answer | Notice>;
+
+const reconnectBackoff: BackoffPolicy = { initialMs: 20, maxMs: 1000, factor: 2, jitter: 0.5 };
+const dialMs = 2000;
+
+/** The standing connection to one other replica, to ask it as the owner; kept up until `close`. */
+export class PeerLink {
+  readonly #parts: PeerLinkParts;
+  readonly #waitingById = new Map<number, (asked: Asked) => void>();
+  #wire: Wire | undefined;
+  /** Connections so far: an id means something on its own connection only. */
+  #connection = 0;
+  #nextId = 0;
+  #failures = 0;
+  #isConnecting = false;
+  #cancelRetry: () => void = () => undefined;
+  #isClosed = false;
+
+  constructor(parts: PeerLinkParts) {
+    this.#parts = parts;
+    this.#connect();
+  }
+
+  /** Undefined while there is no connection. */
+  ask(order: CallOrder): PeerCall | undefined {
+    const wire = this.#wire;
+    if (wire === undefined) return undefined;
+    this.#nextId += 1;
+    return new PeerCall(this, { connection: this.#connection, id: this.#nextId, order });
+  }
+
+  tell(roster: Roster): void {
+    this.#wire?.send({ t: "roster", roster });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelRetry();
+    this.#wire?.close("this replica has no more use for it");
+  }
+
+  /** Sends a question of this connection and waits for its answer. */
+  question(connection: number, id: number, message: Parameters<Wire["send"]>[0]): Promise<Asked> {
+    if (connection !== this.#connection || this.#wire === undefined) return Promise.resolve("lost");
+    this.#wire.send(message);
+    return new Promise((resolve) => this.#waitingById.set(id, resolve));
+  }
+
+  /** Sends what needs no answer; on another connection it would mean nothing. */
+  notice(connection: number, message: Parameters<Wire["send"]>[0]): void {
+    if (connection === this.#connection) this.#wire?.send(message);
+  }
+
+  get nowMs(): number {
+    return this.#parts.clock.monotonicMs();
+  }
+
+  #connect(): void {
+    if (this.#isClosed || this.#isConnecting) return;
+    this.#isConnecting = true;
+    const { peer, replica, authorize, log } = this.#parts;
+    const [, host = "", port = ""] = /^\[?(.*?)\]?:(\d+)$/.exec(peer.address) ?? [];
+    const dial = request({
+      ...{ host, port, method: "GET", path: routes.peer, agent: false, timeout: dialMs },
+      headers: {
+        authorization: authorize(peer.podUid),
+        connection: "upgrade",
+        upgrade: PEER_PROTOCOL,
+        [REPLICA_HEADER]: replica,
+      },
+    });
+    const failed = (why: unknown): void => {
+      if (!this.#isConnecting) return;
+      this.#isConnecting = false;
+      dial.destroy();
+      this.#failures += 1;
+      const write = this.#failures === 8 ? log.warn : log.debug;
+      write("Cannot reach a router", { replica: peer.podUid, address: peer.address, error: String(why) });
+      this.#retry();
+    };
+    dial.on("upgrade", (_response, socket: Duplex) => {
+      if (!this.#isConnecting) socket.destroy();
+      else this.#connected(socket);
+    });
+    dial.on("response", (response) => failed(`status ${response.statusCode}`));
+    dial.on("timeout", () => failed("no answer in time"));
+    dial.on("error", failed);
+    dial.end();
+  }
+
+  #connected(socket: Duplex): void {
+    const { clock, roster } = this.#parts;
+    this.#isConnecting = false;
+    if (this.#isClosed) {
+      socket.destroy();
+      return;
+    }
+    this.#failures = 0;
+    this.#connection += 1;
+    this.#wire = new PeerWire({
+      ...{ socket, clock, schema: answersSchema },
+      onMessage: (message) => this.#take(message),
+      onClosed: (reason) => this.#lost(reason),
+    });
+    const known = roster();
+    if (known !== undefined) this.tell(known);
+  }
+
+  #lost(reason: string): void {
+    const { peer, log } = this.#parts;
+    this.#wire = undefined;
+    const waiting = [...this.#waitingById.values()];
+    this.#waitingById.clear();
+    for (const settle of waiting) settle("lost");
+    if (!this.#isClosed) log.debug("Connection to a router is gone", { replica: peer.podUid, reason });
+    this.#retry();
+  }
+
+  #retry(): void {
+    if (this.#isClosed) return;
+    const delayMs = backoffMs(reconnectBackoff, this.#failures, this.#parts.draw());
+    this.#cancelRetry = this.#parts.clock.schedule(delayMs, () => this.#connect());
+  }
+
+  #take(message: Answer | Notice): void {
+    if (message.t === "roster") this.#parts.onRoster(message.roster);
+    if (message.t === "roster" || message.t === "here") return;
+    const settle = this.#waitingById.get(message.id);
+    this.#waitingById.delete(message.id);
+    settle?.(toPlacement(message));
+  }
+}
+
+function toPlacement(answer: Answer): Placement {
+  switch (answer.t) {
+    case "granted":
+      return { kind: "granted", podUid: answer.podUid, address: answer.address, grant: answer.grant };
+    case "throttled":
+      return { kind: "throttled", reason: answer.reason as ThrottleReason };
+    case "refused": {
+      const { refusal, failure } = answer;
+      return { kind: "refused", refusal, ...(failure !== undefined && { failure }) };
+    }
+  }
+}
+
+/** One call at another replica, on the connection that it was asked on. */
+export class PeerCall {
+  readonly #link: PeerLink;
+  readonly #of: { readonly connection: number; readonly id: number; readonly order: CallOrder };
+  #hasAsked = false;
+  #end: UseEnd | undefined;
+  #isOver = false;
+
+  constructor(link: PeerLink, of: { readonly connection: number; readonly id: number; readonly order: CallOrder }) {
+    this.#link = link;
+    this.#of = of;
+  }
+
+  async place(): Promise<Asked> {
+    const { connection, id, order } = this.#of;
+    const end = this.#end as Exclude<UseEnd, "abandoned"> | undefined;
+    this.#end = undefined;
+    const waitMs = Math.max(0, order.deadlineMs - this.#link.nowMs);
+    const asked = await this.#link.question(
+      connection,
+      id,
+      this.#hasAsked
+        ? { t: "again", id, end: end ?? "unused" }
+        : { t: "ask", id, ns: order.namespace, fn: order.functionUid, version: order.version, waitMs },
+    );
+    this.#hasAsked = true;
+    // Whoever was not given an environment is known there no more.
+    if (asked === "lost" || asked.kind !== "granted") this.#isOver = true;
+    return asked;
+  }
+
+  /** Told with the next question, or with the end. */
+  giveBack(end: UseEnd): void {
+    this.#end = end;
+  }
+
+  close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const end = this.#end as Exclude<UseEnd, "abandoned"> | undefined;
+    const { connection, id } = this.#of;
+    this.#link.notice(connection, { t: "end", id, ...(end !== undefined && { end }) });
+  }
+}

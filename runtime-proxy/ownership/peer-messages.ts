@@ -1,0 +1,46 @@
+/** What routers tell each other over a standing connection: lines of JSON, each an array of messages that came due together. */
+import { z } from "zod";
+import { rosterSchema } from "../../crds/wire/roster.ts";
+
+const id = z.number().int().min(0);
+const useEnd = z.enum(["answered", "busy", "undialled", "draining", "unreached", "stale", "lost", "unused"]);
+const text = z.string().max(400);
+
+/** To the owner, from the replica that carries a call. */
+const questionSchema = z.discriminatedUnion("t", [
+  /** May it run, and where? `id` is new on this connection. */
+  z.object({ t: z.literal("ask"), id, ns: text, fn: text, version: text, waitMs: z.number().min(0) }),
+  /** The environment did not take it: another one. */
+  z.object({ t: z.literal("again"), id, end: useEnd }),
+  /** It has come to its end; without `end` it had no environment. */
+  z.object({ t: z.literal("end"), id, end: useEnd.optional() }),
+]);
+/** From the owner. */
+const answerSchema = z.discriminatedUnion("t", [
+  z.object({ t: z.literal("granted"), id, podUid: text, address: text, grant: text }),
+  z.object({ t: z.literal("throttled"), id, reason: text }),
+  z.object({
+    t: z.literal("refused"),
+    id,
+    refusal: z.enum(["queueFull", "timedOut", "functionGone", "functionFailed", "scalingRate", "moved"]),
+    failure: z.object({ podUid: text, errorType: z.string(), errorMessage: z.string() }).optional(),
+  }),
+]);
+/** Both ways: so that a roster reaches a replica that cannot reach the API server, and a silent peer is noticed. */
+const noticeSchema = z.discriminatedUnion("t", [
+  z.object({ t: z.literal("roster"), roster: rosterSchema }),
+  z.object({ t: z.literal("here") }),
+]);
+
+export type Question = z.infer<typeof questionSchema>;
+export type Answer = z.infer<typeof answerSchema>;
+export type Notice = z.infer<typeof noticeSchema>;
+export type PeerMessage = Question | Answer | Notice;
+
+export const questionsSchema = z.array(z.union([questionSchema, noticeSchema])).max(100_000);
+export const answersSchema = z.array(z.union([answerSchema, noticeSchema])).max(100_000);
+
+/** The protocol of the connection's upgrade. */
+export const PEER_PROTOCOL = "kubelambda-peer";
+/** uid of the pod of the replica that calls. */
+export const REPLICA_HEADER = "x-kubelambda-replica";

@@ -1,0 +1,43 @@
+import type { FunctionLoad } from "../../crds/wire/load-report.ts";
+import type { ThrottleReason } from "../domain/admission.ts";
+import type { UseEnd } from "../domain/environment.ts";
+import type { AcquireRefusal } from "../environments/environment-pool.ts";
+
+/** What the owner of an account decides of one call. */
+export type Placement =
+  | {
+      readonly kind: "granted";
+      readonly podUid: string;
+      /** `host:port` of its agent. */
+      readonly address: string;
+      /** For the agent, as in `GRANT_HEADER`. */
+      readonly grant: string;
+    }
+  | { readonly kind: "throttled"; readonly reason: ThrottleReason }
+  | {
+      readonly kind: "refused";
+      readonly refusal: AcquireRefusal;
+      /** Why environments do not come up, as callers saw it. */
+      readonly failure?: FunctionLoad["failure"];
+    };
+
+/** One call that wants to run. */
+export interface CallOrder {
+  /** The account. */
+  readonly namespace: string;
+  readonly functionUid: string;
+  /** `$LATEST` or a number. */
+  readonly version: string;
+  /** End of all waiting, on the monotonic clock. */
+  readonly deadlineMs: number;
+}
+
+/** One call at the owner of its account, wherever that is. */
+export interface CallTicket {
+  /** Admission and an environment; asked again after an environment did not take the call, another environment. */
+  place(): Placement | Promise<Placement>;
+  /** How the environment's use has ended. */
+  giveBack(end: UseEnd): void;
+  /** The call has come to its end: its slot is free. */
+  close(): void;
+}
