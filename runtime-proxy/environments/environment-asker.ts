@@ -101,9 +101,20 @@ export class EnvironmentAsker {
 }
 
 function policyOf(standing: EnvironmentStanding): BackoffPolicy {
-  if (standing === "busy") return busyBackoff;
-  if (standing === "stale") return staleBackoff;
-  return standing === "aside" ? asideBackoff : unheardBackoff;
+  switch (standing) {
+    case "unheard":
+      return unheardBackoff;
+    case "aside":
+      return asideBackoff;
+    case "stale":
+      return staleBackoff;
+    // It has spoken, but not of what it saw of us.
+    case "starting":
+    case "ready":
+    case "draining":
+    case "busy":
+      return busyBackoff;
+  }
 }
 
 /** Where it can be asked: as announced, else by the pod's address once that shows. */
