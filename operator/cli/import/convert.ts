@@ -35,7 +35,7 @@ function convertMembers(members: Readonly<Record<string, z.core.$ZodType>>, valu
     const member = name === undefined ? undefined : members[name];
     const at = path === "" ? theirs : `${path}.${theirs}`;
     if (name === undefined || member === undefined) {
-      if (!isUnset(given)) left.push(at);
+      if (!isUnset(given) && given !== false) left.push(at);
       continue;
     }
     const inner = convert(member, given, at);

@@ -33,9 +33,7 @@ export async function fetchCode(found: readonly Found[], options: FetchOptions):
 async function codeAtHand(code: CodeFound, name: string, options: FetchOptions): Promise<CodeFound> {
   try {
     if (code.type === "path") return await fromPath(code.path, name, options);
-    if (code.type !== "zip" || !options.download) return code;
-    if (code.location === undefined)
-      return { type: "missing", reason: `there is no URL to download it from: import the output of ${code.command}` };
+    if (code.type !== "zip" || code.location === undefined || !options.download) return code;
     const bytes = await download(code.location);
     const sha256 = sha256Of(bytes);
     if (sha256 === code.sha256) return await placed(bytes, name, options);
@@ -91,7 +89,8 @@ function isText({ content, kind }: FolderEntry): boolean {
 }
 
 async function placed(bytes: Buffer, name: string, { output }: FetchOptions): Promise<CodeFound> {
-  if (bytes.length <= largestInline) return { type: "spec", code: { zipFile: bytes.toString("base64") } };
+  if (bytes.length <= largestInline)
+    return { type: "spec", code: { zipFile: bytes.toString("base64") }, sha256: sha256Of(bytes) };
   if (output === undefined)
     return {
       type: "missing",

@@ -9,8 +9,8 @@ export type CodeFound =
   | { readonly type: "zip"; readonly sha256: string; readonly location?: string; readonly command: string }
   /** A zip that lies here. */
   | { readonly type: "file"; readonly sha256: string; readonly file: string }
-  /** Already as our spec has it. */
-  | { readonly type: "spec"; readonly code: Draft }
+  /** Already as our spec has it; with the digest of the zip in it, if it is one of AWS'. */
+  | { readonly type: "spec"; readonly code: Draft; readonly sha256?: string }
   /** A folder or a zip beside a template. */
   | { readonly type: "path"; readonly path: string }
   | { readonly type: "missing"; readonly reason: string };

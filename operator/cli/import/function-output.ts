@@ -16,7 +16,7 @@ export const functionConfigurationSchema = z.looseObject({
   CodeSha256: optionalText,
   PackageType: optionalText,
   Layers: z.array(z.looseObject({ Arn: z.string() })).nullish(),
-  ImageConfigResponse: z.looseObject({ ImageConfig: z.unknown(), Error: z.unknown() }).nullish(),
+  ImageConfigResponse: z.looseObject({ ImageConfig: z.unknown().optional(), Error: z.unknown().optional() }).nullish(),
 });
 export type FunctionConfiguration = z.output<typeof functionConfigurationSchema>;
 

@@ -1,5 +1,5 @@
 /** Which published versions of a function can be made here: those that are as the function is. Pure. */
-import type { FunctionFound, VersionFound } from "./found.ts";
+import type { CodeFound, FunctionFound, VersionFound } from "./found.ts";
 
 export interface FunctionVersions {
   /** What the Function is made of: `$LATEST`, else the newest version. */
@@ -28,12 +28,12 @@ function rank(version: string): number {
 function frozenText({ spec, code, layers }: FunctionFound): string {
   const { description: _description, tags: _tags, reservedConcurrentExecutions: _reserved, ...frozen } = spec;
   const entries = Object.entries(frozen).sort(([a], [b]) => (a < b ? -1 : 1));
-  const bytes = code.type === "zip" ? code.sha256 : JSON.stringify(code);
-  return JSON.stringify([entries, bytes, layers.map(({ key }) => key)]);
+  return JSON.stringify([entries, sha256Of(code) ?? code, layers.map(({ key }) => key)]);
 }
 
 function versionFound({ name, version, origin, spec, code }: FunctionFound): VersionFound {
   const { description } = spec;
+  const sha256 = sha256Of(code);
   return {
     type: "version",
     functionName: name,
@@ -41,7 +41,7 @@ function versionFound({ name, version, origin, spec, code }: FunctionFound): Ver
     origin,
     spec: {
       version: Number(version),
-      ...(code.type === "zip" && { codeSHA256: Buffer.from(code.sha256, "hex").toString("base64") }),
+      ...(sha256 !== undefined && { codeSHA256: Buffer.from(sha256, "hex").toString("base64") }),
       ...(description !== undefined && { description }),
     },
     notes: [],
@@ -50,4 +50,9 @@ function versionFound({ name, version, origin, spec, code }: FunctionFound): Ver
 
 function otherNote({ name, version }: FunctionFound): string {
   return `version ${version} is not written: its code or configuration is other than the function's, and a Version is a snapshot of it; first apply what "aws lambda get-function --function-name ${name} --qualifier ${version}" imports as`;
+}
+
+/** Hex; undefined where the code is no zip of AWS'. */
+function sha256Of(code: CodeFound): string | undefined {
+  return "sha256" in code ? code.sha256 : undefined;
 }

@@ -17,7 +17,7 @@ const getFunctionSchema = z.looseObject({
   Code: functionCodeSchema.nullish(),
   Tags: z.record(z.string(), z.unknown()).nullish(),
   TagsError: z.looseObject({ ErrorCode: optionalText }).nullish(),
-  Concurrency: z.looseObject({ ReservedConcurrentExecutions: z.unknown() }).nullish(),
+  Concurrency: z.looseObject({ ReservedConcurrentExecutions: z.unknown().optional() }).nullish(),
 });
 const aliasSchema = z.looseObject({ AliasArn: z.string(), Name: z.string() });
 const layerVersionSchema = z.looseObject({

@@ -30,6 +30,7 @@ const listSchema = z.array(z.unknown());
 /** The first that fits counts. */
 const outputs: readonly Output[] = [
   { commands: "get-function", members: ["Configuration"], read: (document) => readFunction(document) },
+  { commands: "get-function-configuration", members: ["FunctionName", "FunctionArn"], read: readConfiguration },
   { commands: "list-functions", members: ["Functions"], read: eachOf("Functions", readConfiguration) },
   { commands: "list-versions-by-function", members: ["Versions"], read: eachOf("Versions", readConfiguration) },
   { commands: "list-aliases", members: ["Aliases"], read: eachOf("Aliases", readAlias) },
@@ -64,7 +65,6 @@ const outputs: readonly Output[] = [
     members: ["RequestedProvisionedConcurrentExecutions"],
     read: readProvisioned,
   },
-  { commands: "get-function-configuration", members: ["FunctionName", "FunctionArn"], read: readConfiguration },
   { commands: "get-function-code-signing-config", members: ["CodeSigningConfigArn"], read: readCodeSigning },
   { commands: "get-function-concurrency", members: ["ReservedConcurrentExecutions"], read: readConcurrency },
   { commands: "get-policy", members: ["Policy"], read: readPolicy },
@@ -76,6 +76,8 @@ export function readOutput(document: unknown, of: OutputOf): readonly Found[] {
   if (Array.isArray(document)) return document.flatMap((item: unknown) => readOutput(item, of));
   if (typeof document !== "object" || document === null) return [unknownOutput()];
   const members = new Set(Object.keys(document));
+  // Where nothing is set, the AWS CLI prints nothing, and some wrappers an empty object.
+  if (members.size === 0) return [];
   const output = outputs.find((each) => each.members.every((member) => members.has(member)));
   if (output === undefined) return [unknownOutput()];
   return [...output.read(document, of), ...cutShort(document as Draft, output)];
@@ -89,7 +91,7 @@ function unknownOutput(): ProblemFound {
 /** A page of a list; the AWS CLI reads all pages unless it is told not to. */
 function cutShort(document: Draft, { commands }: Output): readonly Found[] {
   const marker = document["NextMarker"] ?? document["NextToken"];
-  if (marker === undefined || marker === null) return [];
+  if (marker === undefined || marker === null || marker === "") return [];
   return [problem(`it is one page of ${commands}: the rest is missing; leave out --max-items and --no-paginate`)];
 }
 
