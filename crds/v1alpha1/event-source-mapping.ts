@@ -143,7 +143,7 @@ export const eventSourceMappingSpecSchema = withRules(
     provisionedPollerConfig: z
       .object({
         minimumPollers: z.int().min(1).max(200).optional(),
-        maximumPollers: z.int().min(1).max(2000).optional(),
+        maximumPollers: z.int().min(1).max(10000).optional(),
         pollerGroupName: text(128).optional(),
       })
       .optional(),

@@ -17,7 +17,7 @@ interface Shape {
 }
 
 /** Members around everything else that is said. */
-const wrappers = ["Configuration", "LatestMatchingVersion"];
+const wrappers = ["Configuration", "LatestMatchingVersion", "Content"];
 
 /** call prepareTools() first. */
 export class ServiceModel {
@@ -49,7 +49,10 @@ export class ServiceModel {
       case "structure":
         return this.#structure(shape, needed);
       case "list":
-        return fc.array(this.#value(member?.shape ?? "", needed), { minLength: min, maxLength: Math.max(min, 3) });
+        return fc.array(this.#value(member?.shape ?? "", needed), {
+          minLength: min,
+          maxLength: Math.max(min, Math.min(shape.max ?? 3, 3)),
+        });
       case "map":
         return fc.dictionary(
           this.#value(shape.key?.shape ?? "", {}).map(String),
@@ -77,11 +80,19 @@ export class ServiceModel {
   }
 
   #structure({ members = {} }: Shape, needed: Readonly<Record<string, fc.Arbitrary<unknown>>>): fc.Arbitrary<unknown> {
-    const arbitraries = Object.entries(members).map(
-      ([name, member]) => [name, needed[name] ?? this.#value(member.shape, needed)] as const,
+    const arbitraries = Object.fromEntries(
+      Object.entries(members).map(
+        ([name, member]) => [name, needed[name] ?? this.#value(member.shape, needed)] as const,
+      ),
     );
-    const requiredKeys = [...Object.keys(needed), ...wrappers].filter((name) => name in members);
-    return fc.record(Object.fromEntries(arbitraries), { requiredKeys });
+    const always = [...Object.keys(needed), ...wrappers].filter((name) => name in members);
+    // Of every size: what is set at once is often more than any real resource has.
+    const optional = fc.subarray(Object.keys(members).filter((name) => !always.includes(name)));
+    return optional.chain((names) =>
+      fc.record(
+        Object.fromEntries([...always, ...names].map((name) => [name, arbitraries[name] ?? fc.constant(null)])),
+      ),
+    );
   }
 }
 
