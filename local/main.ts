@@ -9,7 +9,9 @@ import { detectIsolation } from "./isolation.ts";
 import { startLocalSystem } from "./system.ts";
 import { Terminal } from "./terminal.ts";
 
-const usage = `usage: kubelambda local <dir> [--port 3001] [--host 127.0.0.1] [--file-system <claim>=<folder>]… [--no-namespaces] [--verbose]`;
+const defaultPushPort = "4001";
+const usage = `usage: kubelambda local <dir> [--port 3001] [--push-port 4001] [--host 127.0.0.1] [--file-system <claim>=<folder>]… [--no-namespaces]
+                        [--plain-http-registry <host:port>]… [--registry-ca <file.pem>] [--verbose]`;
 const defaultPort = "3001";
 
 /** Runs until SIGINT or SIGTERM; process.exitCode is 2 for wrong arguments and 1 when it cannot start. */
@@ -32,6 +34,9 @@ export async function localMain(args: readonly string[], env: NodeJS.ProcessEnv)
       folder: options.folder,
       host: options.host,
       port: options.port,
+      pushPort: options.pushPort,
+      plainHttpRegistries: options.plainHttpRegistries,
+      registryCaFile: options.registryCaFile,
       stateDirectory,
       cacheDirectory: join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "kubelambda"),
       isolation,
@@ -39,6 +44,8 @@ export async function localMain(args: readonly string[], env: NodeJS.ProcessEnv)
       terminal,
       log,
     });
+    const at = system.pushPort === Number(defaultPushPort) ? "" : ` --url http://127.0.0.1:${system.pushPort}`;
+    terminal.note(`Packages are pushed by: kubelambda push --local${at} <zip or folder>`);
     await untilAskedToEnd();
     terminal.note("Ending …");
     await system.stop();
@@ -56,6 +63,9 @@ interface LocalArguments {
   readonly host: string;
   readonly port: number;
   readonly fileSystems: ReadonlyMap<string, string>;
+  readonly pushPort: number;
+  readonly plainHttpRegistries: readonly string[];
+  readonly registryCaFile: string;
   readonly noNamespaces: boolean;
   readonly verbose: boolean;
 }
@@ -67,6 +77,9 @@ function readArguments(args: readonly string[]): LocalArguments | string {
       allowPositionals: true,
       options: {
         port: { type: "string", default: defaultPort },
+        "push-port": { type: "string" },
+        "plain-http-registry": { type: "string", multiple: true, default: [] },
+        "registry-ca": { type: "string", default: "" },
         host: { type: "string", default: "127.0.0.1" },
         "file-system": { type: "string", multiple: true, default: [] },
         "no-namespaces": { type: "boolean", default: false },
@@ -75,16 +88,23 @@ function readArguments(args: readonly string[]): LocalArguments | string {
     });
     const [folder = "."] = positionals;
     const port = Number(values.port);
+    // Several at once have ports of their own.
+    const pushPort = Number(values["push-port"] ?? (values.port === defaultPort ? defaultPushPort : "0"));
     if (!existsSync(folder)) return `Cannot serve "${folder}": no such folder`;
     if (!Number.isInteger(port) || port < 0 || port > 65_535)
       return `Cannot listen on port "${values.port}": want 0 to 65535`;
     const fileSystems = readFileSystems(values["file-system"]);
     if (typeof fileSystems === "string") return fileSystems;
+    if (!Number.isInteger(pushPort) || pushPort < 0 || pushPort > 65_535)
+      return `Cannot listen on port "${values["push-port"] ?? ""}": want 0 to 65535`;
     return {
       fileSystems,
       folder: resolve(folder),
       host: values.host,
       port,
+      pushPort,
+      plainHttpRegistries: values["plain-http-registry"],
+      registryCaFile: values["registry-ca"],
       noNamespaces: values["no-namespaces"],
       verbose: values.verbose,
     };

@@ -10,6 +10,7 @@ import { aliasKind, parseAlias, type AliasObject } from "../crds/v1alpha1/alias.
 import { functionKind, parseFunction, type FunctionObject } from "../crds/v1alpha1/function.ts";
 import { layerKind, parseLayer, type LayerObject } from "../crds/v1alpha1/layer.ts";
 import { parseVersion, versionKind, type VersionObject } from "../crds/v1alpha1/version.ts";
+import { pushNamespaceHeader } from "../crds/wire/packages.ts";
 import { audiences } from "../crds/wire/routes.ts";
 import { formatPublicKey } from "../lib/http/signed-claim.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -17,6 +18,7 @@ import { createKindTable, kinds } from "../lib/kubernetes/kinds.ts";
 import type { KindRef, KubernetesObject } from "../lib/kubernetes/object.ts";
 import type { Logger } from "../lib/logger.ts";
 import { packagesConfigSchema, startPackages } from "../runtime-proxy/packages.ts";
+import type { PushIdentity } from "../runtime-proxy/packages/push-server.ts";
 import { routerConfigSchema, startRouter } from "../runtime-proxy/router.ts";
 import { operatorConfigSchema, startOperator } from "../operator/operator.ts";
 import { createHttpPackageStore } from "../operator/http-package-store.ts";
@@ -36,6 +38,12 @@ export interface LocalSystemOptions {
   readonly host: string;
   /** 0 chooses a free one. */
   readonly port: number;
+  /** Of `kubelambda push --local`; 0 chooses a free one. */
+  readonly pushPort: number;
+  /** Registries (`host:port`) that are spoken to without TLS. */
+  readonly plainHttpRegistries: readonly string[];
+  /** Certificates (PEM) that registries may be signed by, beside the public authorities; empty: none. */
+  readonly registryCaFile: string;
   /** Emptied by whoever made it. */
   readonly stateDirectory: string;
   /** Kept between runs. */
@@ -49,6 +57,7 @@ export interface LocalSystemOptions {
 
 export interface LocalSystem {
   readonly port: number;
+  readonly pushPort: number;
   /** Ends every environment and server; no process is left. */
   stop(): Promise<void>;
 }
@@ -89,12 +98,15 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       KUBELAMBDA_PACKAGES_DIRECTORY: join(cacheDirectory, "packages"),
       KUBELAMBDA_PACKAGES_PORT: "0",
       KUBELAMBDA_HEALTH_PORT: "0",
+      KUBELAMBDA_PUSH_PORT: String(options.pushPort),
       KUBELAMBDA_LISTEN_HOST: loopback,
       KUBELAMBDA_OPERATOR_SERVICE_ACCOUNT: `${installNamespace}/${accounts.operator}`,
       // A laptop's own servers are what a url names here.
       KUBELAMBDA_URL_ALLOWED_CIDRS: "0.0.0.0/0,::/0",
+      KUBELAMBDA_REGISTRY_PLAIN_HTTP_HOSTS: options.plainHttpRegistries.join(","),
+      KUBELAMBDA_REGISTRY_CA_FILE: options.registryCaFile,
     }),
-    { verifyToken: identity.verifier(audiences.packages), nowMs: Date.now, log },
+    { verifyToken: identity.verifier(audiences.packages), identifyPush: localPush, nowMs: Date.now, log },
   );
   closing.push(() => packages.stop(stopWithinMs));
 
@@ -195,8 +207,15 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   const watcher = watchFolder(folder, resync);
   closing.push(() => watcher.stop());
   await sync.sync();
-  return { port: router.invokePort, stop: () => closeAll(closing) };
+  return { port: router.invokePort, pushPort: packages.pushPort, stop: () => closeAll(closing) };
 }
+
+/** Who reaches the loopback is the user; a web page that tries cannot send such a header. */
+const localPush: PushIdentity = ({ headers }) => {
+  const namespace = headers[pushNamespaceHeader];
+  const missing = { ok: false, reason: `no header ${pushNamespaceHeader}` } as const;
+  return Promise.resolve(namespace === undefined ? missing : { ok: true, namespace });
+};
 
 /** In reverse, each whatever became of the one before. */
 async function closeAll(closing: readonly (() => Promise<void>)[]): Promise<void> {

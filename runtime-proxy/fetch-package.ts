@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fetchDocumentSchema, fetchVariables, type FetchDocument, type FetchOutcome } from "../crds/wire/fetch.ts";
 import { fetchArtifact } from "./fetch-artifact.ts";
 import { readPullSecrets } from "./pull-secrets.ts";
+import { routes } from "../crds/wire/routes.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
 import type { BytesFetched, FetcherOptions } from "./packages/fetch-bytes.ts";
 import type { OciFetchRequest } from "./packages/fetch-oci.ts";
@@ -43,7 +44,11 @@ export async function fetchPackage(options: FetchOptions): Promise<FetchOutcome>
     const { known } = options.document;
     if (fetched.isUnchanged && known !== undefined) return { ok: true, ...known };
     const digest = await staged.finish();
-    const answer = await uploadPackage({ ...options, baseUrl: options.packagesUrl, path: staged.path, digest });
+    const way = async () => ({
+      url: `${options.packagesUrl}${routes.packages}`,
+      headers: { authorization: `Bearer ${(await options.readToken()).trim()}` },
+    });
+    const answer = await uploadPackage({ ...options, way, path: staged.path, digest });
     if (!answer.ok) return { ok: false, error: { code: answer.error.code, message: answer.error.message } };
     return { ok: true, digest, ...(fetched.revision !== undefined && { revision: fetched.revision }) };
   } catch (error) {

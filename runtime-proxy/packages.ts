@@ -6,7 +6,7 @@ import { Agent, request } from "undici";
 import { z } from "zod";
 import { audiences, ports } from "../crds/wire/routes.ts";
 import { CaBundle } from "../lib/ca-bundle.ts";
-import { startServer } from "../lib/http/express.ts";
+import { startServer, type RunningServer, type ServerOptions } from "../lib/http/express.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import { createLogger } from "../lib/logger.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
@@ -18,6 +18,7 @@ import { createUrlFetcher } from "./packages/fetch-url.ts";
 import { createHealthHandler } from "./packages/health.ts";
 import { ImageLookups } from "./packages/image-lookups.ts";
 import { createPackagesMetrics } from "./packages/metrics.ts";
+import { createPushHandler, pushIdentity, type PushIdentity } from "./packages/push-server.ts";
 import { Resolver } from "./packages/resolver.ts";
 import { answerUnexpected, createPackagesHandler } from "./packages/server.ts";
 import type { PackagesLog } from "./packages/server-log.ts";
@@ -54,6 +55,9 @@ export const packagesConfigSchema = z.object({
   AWS_SESSION_TOKEN: z.string().optional(),
   /** 0 chooses a free one, here and below. */
   KUBELAMBDA_PACKAGES_PORT: port(ports.packages),
+  KUBELAMBDA_PUSH_PORT: port(ports.push),
+  /** What is pushed stays so long without being used. */
+  KUBELAMBDA_PUSH_KEEP_SECONDS: z.coerce.number().min(0).default(604_800),
   KUBELAMBDA_HEALTH_PORT: port(ports.health),
   KUBELAMBDA_LISTEN_HOST: z.string().default("0.0.0.0"),
   /** `namespace/name` of the one that may resolve. */
@@ -78,12 +82,15 @@ export type PackagesConfig = z.infer<typeof packagesConfigSchema>;
 export interface PackagesDependencies {
   /** For tokens of the audience `packages`. */
   readonly verifyToken: TokenVerifier;
+  /** Whose packages those are that users push; default: by a token of the same audience. */
+  readonly identifyPush?: PushIdentity;
   readonly nowMs: () => number;
   readonly log: PackagesLog;
 }
 
 export interface RunningPackages {
   readonly port: number;
+  readonly pushPort: number;
   readonly healthPort: number;
   stop(deadlineMs: number): Promise<void>;
 }
@@ -93,7 +100,7 @@ export async function startPackages(
   config: PackagesConfig,
   dependencies: PackagesDependencies,
 ): Promise<RunningPackages> {
-  const { verifyToken, nowMs, log } = dependencies;
+  const { verifyToken, identifyPush = pushIdentity(verifyToken), nowMs, log } = dependencies;
   const metrics = createPackagesMetrics();
   const ending = new AbortController();
   const rules = createAddressRules({
@@ -116,7 +123,8 @@ export async function startPackages(
   });
   const fetchOci = createOciFetcher({ rules, access, signal: ending.signal });
   const atOnce = config.KUBELAMBDA_RESOLVE_AT_ONCE;
-  const resolver = new Resolver({ store, fetchUrl, fetchS3, fetchOci, nowMs, atOnce });
+  const graceMs = config.KUBELAMBDA_COLLECT_GRACE_SECONDS * 1000;
+  const resolver = new Resolver({ store, fetchUrl, fetchS3, fetchOci, nowMs, graceMs, atOnce });
   const images = new ImageLookups({ atOnce, registries: () => ({ ...access(), signal: ending.signal }) });
   const handler = createPackagesHandler({
     store,
@@ -124,38 +132,48 @@ export async function startPackages(
     images,
     verifyToken,
     operator: config.KUBELAMBDA_OPERATOR_SERVICE_ACCOUNT,
-    collectGraceMs: config.KUBELAMBDA_COLLECT_GRACE_SECONDS * 1000,
+    collectGraceMs: graceMs,
     nowMs,
     log,
     metrics,
   });
   const onError = answerUnexpected.bind(undefined, log);
   const host = config.KUBELAMBDA_LISTEN_HOST;
-  const server = await startServer({
-    handler,
-    host,
-    port: config.KUBELAMBDA_PACKAGES_PORT,
-    onError,
-    requestTimeoutMs: 300_000,
-  });
-  const health = await startServer({
-    handler: createHealthHandler(metrics),
-    host,
-    port: config.KUBELAMBDA_HEALTH_PORT,
-    onError,
-  }).catch(async (error: unknown) => {
-    await server.stop(0);
-    throw error;
-  });
-  log.info("Package store listens", { port: server.port, healthPort: health.port });
+  const identify = identifyPush;
+  const keepMs = config.KUBELAMBDA_PUSH_KEEP_SECONDS * 1000;
+  const push = createPushHandler({ identify, resolver, metrics, log, keepMs });
+  const servers = await startServers(
+    { host, onError },
+    { handler, port: config.KUBELAMBDA_PACKAGES_PORT, requestTimeoutMs: 300_000 },
+    // From afar: 250 MB over a slow line. Whoever falls silent is cut off sooner.
+    { handler: push, port: config.KUBELAMBDA_PUSH_PORT, requestTimeoutMs: 3_600_000 },
+    { handler: createHealthHandler(metrics), port: config.KUBELAMBDA_HEALTH_PORT },
+  );
+  const [listening, pushing, health] = servers.map(({ port }) => port);
+  const at = { port: listening ?? 0, pushPort: pushing ?? 0, healthPort: health ?? 0 };
+  log.info("Package store listens", at);
   return {
-    port: server.port,
-    healthPort: health.port,
+    ...at,
     async stop(deadlineMs) {
       ending.abort();
-      await Promise.all([server.stop(deadlineMs), health.stop(deadlineMs)]);
+      await Promise.all(servers.map((server) => server.stop(deadlineMs)));
     },
   };
+}
+
+/** All, or none: rejects when a port cannot be had. */
+async function startServers(
+  common: Pick<ServerOptions, "host" | "onError">,
+  ...wanted: readonly Omit<ServerOptions, "host" | "onError">[]
+): Promise<readonly RunningServer[]> {
+  const started: RunningServer[] = [];
+  try {
+    for (const each of wanted) started.push(await startServer({ ...common, ...each }));
+    return started;
+  } catch (error) {
+    await Promise.all(started.map((server) => server.stop(0)));
+    throw error;
+  }
 }
 
 async function openStore(config: PackagesConfig, onDamaged: (digest: string) => void): Promise<PackageStore> {

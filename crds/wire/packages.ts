@@ -75,6 +75,11 @@ export const uploadLimitBytes = 262_144_000;
 /** Digest of an upload as the sender has computed it, `sha256:<hex>`. */
 export const uploadDigestHeader = "x-kubelambda-digest";
 
+/** Token of audience `packages` of a ServiceAccount: for the namespace of that. Its own header, since the API server keeps Authorization to itself. */
+export const pushTokenHeader = "x-kubelambda-token";
+/** In local mode, where there are no tokens: the namespace. */
+export const pushNamespaceHeader = "x-kubelambda-namespace";
+
 /** Stalled ones need a new spec; those that may mend themselves are worth another try. */
 export type PackageErrorCode =
   | "CodeTooLarge"

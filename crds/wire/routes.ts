@@ -11,6 +11,8 @@ export const ports = {
   runtimeApi: 9001,
   /** Package store. */
   packages: 8200,
+  /** Package store: what users push, through the API server or from within the cluster. */
+  push: 8201,
   /** Operator: load reports, from routers only. */
   operatorInternal: 8300,
   /** Every process but the agent: /healthz, /readyz, /metrics. */
@@ -39,6 +41,8 @@ export const routes = {
   resolveImage: "/v1/resolve-image",
   /** POST to the package store, body a zip, from a pod of the namespace that may read it afterwards: `ResolveAnswer`. */
   packages: "/v1/packages",
+  /** POST to the package store's port for pushing, body the zip of that digest, or nothing to ask whether it is there: `ResolveAnswer`. */
+  push: (digest: string): string => `/v1/push/${digest.replace(":", "/")}`,
   /** GET (Range allowed) or HEAD from the package store: the zip's bytes. */
   object: (digest: string): string => `/v1/objects/${digest.replace(":", "/")}`,
   /** PUT to the package store, body `References`: everything that is still needed. */

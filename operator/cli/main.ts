@@ -13,6 +13,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "import FILE...               manifests of what the AWS CLI says of functions, or of a SAM template",
     run: async (args) => (await import("./import.ts")).importMain(args),
   },
+  push: {
+    summary: "push <zip|folder> [-n team]  send a package to the store, to name it by its digest",
+    run: async (args) => (await import("./push.ts")).pushMain(args, process.env),
+  },
   operator: {
     summary: "operator                    reconcile the five kinds (in a cluster)",
     run: async () => (await import("../operator.ts")).operatorMain(process.env),

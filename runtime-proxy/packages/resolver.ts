@@ -31,6 +31,8 @@ export interface ResolverOptions {
   /** The same for an artifact of a registry, without credentials. */
   readonly fetchOci: (request: OciFetchRequest) => Promise<BytesFetched>;
   readonly nowMs: () => number;
+  /** How long the store keeps what was asked for and is not used, ms. */
+  readonly graceMs: number;
   /** Sources that are fetched and checked at once; the others wait. */
   readonly atOnce: number;
 }
@@ -55,10 +57,15 @@ export class Resolver {
     return await this.#grant(namespace, found);
   }
 
-  /** Takes a zip that a pod of the namespace sends; throws PackageError. `digest` is the sender's. */
-  async take(namespace: string, digest: string, bytes: AsyncIterable<Uint8Array>): Promise<ResolvedPackage> {
+  /** Takes a zip that somebody of the namespace sends, and keeps it so long even if nothing uses it; throws PackageError. `digest` is the sender's. */
+  async take(
+    namespace: string,
+    digest: string,
+    bytes: AsyncIterable<Uint8Array>,
+    keepMs = 0,
+  ): Promise<ResolvedPackage> {
     const fill = async (staged: StagedContent): Promise<Filled> => {
-      for await (const chunk of bytes) {
+      for await (const chunk of fromSender(bytes)) {
         if (staged.bytes + chunk.length > uploadLimitBytes) throw new PackageError("CodeTooLarge", uploadTooLargeText);
         await staged.write(chunk);
       }
@@ -66,12 +73,22 @@ export class Resolver {
       const message = `Cannot take the package: it came as ${staged.digest()}, and was sent as ${quote(digest)}`;
       throw new PackageError("DigestMismatch", message);
     };
-    return await this.#grant(namespace, await this.#limiter.run(() => this.#bringIn(fill)));
+    // Whoever sends slowly keeps nobody else waiting.
+    return await this.#grant(namespace, await this.#bringIn(fill, this.#limiter), keepMs);
   }
 
-  async #grant(namespace: string, { facts, revision }: Found): Promise<ResolvedPackage> {
-    const { store, nowMs } = this.#options;
-    if (!(await store.grant(facts.digest, namespace, nowMs()))) {
+  /** What the namespace has already stays so long even if nothing uses it; throws PackageError where it has no such package. */
+  async keep(namespace: string, digest: string, keepMs: number): Promise<ResolvedPackage> {
+    const facts = await this.#findKnown(namespace, { type: "digest", digest });
+    if (facts === undefined) throw notPushed(digest, namespace);
+    return await this.#grant(namespace, { facts }, keepMs);
+  }
+
+  async #grant(namespace: string, { facts, revision }: Found, keepMs = 0): Promise<ResolvedPackage> {
+    const { store, nowMs, graceMs } = this.#options;
+    // As if it had been asked for so much later: it is collected when the grace period after that is over.
+    const atMs = nowMs() + Math.max(0, keepMs - graceMs);
+    if (!(await store.grant(facts.digest, namespace, atMs))) {
       throw new PackageError("StoreUnavailable", `Cannot keep package "${facts.digest}": it was removed meanwhile`);
     }
     const hex = hexOfDigest(facts.digest) ?? "";
@@ -96,10 +113,7 @@ export class Resolver {
     const holder = source.type === "digest" ? (source.of ?? namespace) : namespace;
     const isKnown = (await store.mayRead(digest, holder)) && (await store.verify(digest));
     const facts = isKnown ? await store.find(digest) : undefined;
-    if (facts === undefined && source.type === "digest") {
-      const message = `Cannot use digest ${quote(source.digest)}: namespace "${holder}" has no such package; push it first`;
-      throw new PackageError("PackageNotFound", message);
-    }
+    if (facts === undefined && source.type === "digest") throw notPushed(source.digest, holder);
     return facts;
   }
 
@@ -118,13 +132,15 @@ export class Resolver {
     }
   }
 
-  async #bringIn(fill: (staged: StagedContent) => Promise<Filled>): Promise<Found> {
+  /** `inTurn`: only the check waits for its turn there. */
+  async #bringIn(fill: (staged: StagedContent) => Promise<Filled>, inTurn?: Limiter): Promise<Found> {
     const staged = await this.#options.store.stage();
     try {
       const { revision, unchanged } = await fill(staged);
       if (unchanged !== undefined) return unchanged;
-      const facts = await this.#options.store.commit(staged, await checkArchive(staged.path, archiveLimits));
-      return { facts, revision };
+      const commit = async () =>
+        await this.#options.store.commit(staged, await checkArchive(staged.path, archiveLimits));
+      return { facts: inTurn === undefined ? await commit() : await inTurn.run(commit), revision };
     } finally {
       await staged.discard();
     }
@@ -176,6 +192,20 @@ type Unchanged = Found & { readonly revision: string };
 interface Filled {
   readonly revision?: string | undefined;
   readonly unchanged?: Found | undefined;
+}
+
+/** A sender that goes away is no fault of the store's. */
+async function* fromSender(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* bytes;
+  } catch (cause) {
+    throw new PackageError("FetchFailed", "Cannot take the package: its sender broke off", { cause });
+  }
+}
+
+function notPushed(digest: string, namespace: string): PackageError {
+  const message = `Cannot use digest ${quote(digest)}: namespace "${namespace}" has no such package; push it there (kubelambda push -n ${namespace} …)`;
+  return new PackageError("PackageNotFound", message);
 }
 
 const uploadTooLargeText = `Cannot take the package: longer than ${uploadLimitBytes} bytes`;

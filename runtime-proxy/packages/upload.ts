@@ -2,20 +2,25 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Agent, request } from "undici";
+import { Agent, request, type Dispatcher } from "undici";
 import { uploadDigestHeader, type ResolveAnswer } from "../../crds/wire/packages.ts";
-import { routes } from "../../crds/wire/routes.ts";
 import { readBody } from "../../lib/http/read-body.ts";
 import { PackageError } from "./package-error.ts";
 
+/** Where to, and with what proof. */
+export interface UploadWay {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Default: one of its own. */
+  readonly dispatcher?: Dispatcher | undefined;
+}
+
 export interface UploadRequest {
-  /** Of the package store: `http(s)://host:port`. */
-  readonly baseUrl: string;
+  /** Asked for every try, since tokens are renewed. */
+  readonly way: () => Promise<UploadWay>;
   readonly path: string;
   /** `sha256:<hex>` of the file. */
   readonly digest: string;
-  /** Read for every try, since the kubelet renews it. */
-  readonly readToken: () => Promise<string>;
   readonly signal?: AbortSignal;
   /** Wait before the second try, ms; doubles each time; default 200. */
   readonly firstWaitMs?: number;
@@ -46,19 +51,18 @@ export async function uploadPackage(wanted: UploadRequest): Promise<ResolveAnswe
   }
 }
 
-async function sendOnce(
-  { baseUrl, path, digest, readToken, signal }: UploadRequest,
-  dispatcher: Agent,
-): Promise<ResolveAnswer> {
+async function sendOnce({ way, path, digest, signal }: UploadRequest, ownDispatcher: Agent): Promise<ResolveAnswer> {
   const { size } = await stat(path);
-  const authorization = `Bearer ${(await readToken()).trim()}`;
+  const { url, headers, dispatcher = ownDispatcher } = await way();
   const body = createReadStream(path);
   try {
-    const answer = await request(`${baseUrl}${routes.packages}`, {
+    const answer = await request(url, {
       dispatcher,
       method: "POST",
+      headersTimeout: answerMs,
+      bodyTimeout: silenceMs,
       headers: {
-        authorization,
+        ...headers,
         "content-type": "application/zip",
         "content-length": String(size),
         [uploadDigestHeader]: digest,

@@ -108,7 +108,9 @@ class VolumeStore implements PackageStore {
     return await this.#change(hex, async () => {
       const metadata = this.#metadataByHex.get(hex);
       if (metadata === undefined) return false;
-      await this.#writeMetadata(hex, { ...metadata, namespaces: { ...metadata.namespaces, [namespace]: nowMs } });
+      // What was promised for longer stays promised.
+      const atMs = Math.max(nowMs, metadata.namespaces[namespace] ?? 0);
+      await this.#writeMetadata(hex, { ...metadata, namespaces: { ...metadata.namespaces, [namespace]: atMs } });
       return true;
     });
   }

@@ -10,6 +10,7 @@ import { packagesConfigSchema, startPackages } from "../../runtime-proxy/package
 export interface TestStore {
   readonly url: string;
   readonly healthUrl: string;
+  readonly pushUrl: string;
   readonly directory: string;
   readonly taskDirectory: string;
   readonly layersDirectory: string;
@@ -51,6 +52,7 @@ export async function startTestStore(env: Readonly<Record<string, string>> = {})
     KUBELAMBDA_PACKAGES_DIRECTORY: join(directory, "store"),
     KUBELAMBDA_PACKAGES_PORT: "0",
     KUBELAMBDA_HEALTH_PORT: "0",
+    KUBELAMBDA_PUSH_PORT: "0",
     KUBELAMBDA_LISTEN_HOST: "127.0.0.1",
     KUBELAMBDA_OPERATOR_SERVICE_ACCOUNT: operatorToken,
     KUBELAMBDA_URL_ALLOWED_CIDRS: "127.0.0.1/32",
@@ -80,6 +82,7 @@ export async function startTestStore(env: Readonly<Record<string, string>> = {})
   return {
     url,
     healthUrl: `http://127.0.0.1:${running.healthPort}`,
+    pushUrl: `http://127.0.0.1:${running.pushPort}`,
     directory: join(directory, "store"),
     taskDirectory,
     layersDirectory,
