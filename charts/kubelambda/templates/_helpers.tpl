@@ -74,6 +74,34 @@ topologySpreadConstraints:
       - serviceAccountToken: { audience: {{ .audience }}, expirationSeconds: 3600, path: {{ .file }} }
 {{- end }}
 
+{{/* Authorities of one's own for registries. */}}
+{{- define "kubelambda.registryCA.mount" -}}
+{{- with .Values.packages.registries.caBundle }}
+{{- if or .configMapName .secretName }}
+- { name: registry-ca, mountPath: /etc/kubelambda-registry-ca, readOnly: true }
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "kubelambda.registryCA.volume" -}}
+{{- with .Values.packages.registries.caBundle }}
+{{- if and .configMapName .secretName }}{{ fail "packages.registries.caBundle: name a ConfigMap or a Secret, not both" }}{{ end }}
+{{- if .configMapName }}
+- { name: registry-ca, configMap: { name: {{ .configMapName }}, items: [{ key: {{ .key | quote }}, path: bundle.pem }] } }
+{{- else if .secretName }}
+- { name: registry-ca, secret: { secretName: {{ .secretName }}, items: [{ key: {{ .key | quote }}, path: bundle.pem }] } }
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "kubelambda.registryCA.env" -}}
+{{- with .Values.packages.registries.caBundle }}
+{{- if or .configMapName .secretName }}
+- { name: KUBELAMBDA_REGISTRY_CA_FILE, value: /etc/kubelambda-registry-ca/bundle.pem }
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "kubelambda.probes" -}}
 livenessProbe: { httpGet: { path: /healthz, port: health }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
 readinessProbe: { httpGet: { path: /readyz, port: health }, periodSeconds: 2, timeoutSeconds: 2 }
