@@ -33,29 +33,39 @@ interface PushArguments {
   readonly isQuiet: boolean;
 }
 
-/** process.exitCode is 2 for wrong arguments and 1 when it was not pushed. */
+/** What a command says: results to the one, everything else to the other. */
+export interface Output {
+  result(text: string): void;
+  note(text: string): void;
+}
+
 export async function pushMain(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  process.exitCode = await runPush(args, env, {
+    result: (text) => process.stdout.write(text),
+    note: (text) => process.stderr.write(text),
+  });
+}
+
+/** Answers with the exit code: 2 for wrong arguments, 1 when it was not pushed. */
+export async function runPush(args: readonly string[], env: NodeJS.ProcessEnv, output: Output): Promise<number> {
   const wanted = readArguments(args);
   if (typeof wanted === "string") {
-    process.stderr.write(`${wanted}\n${usage}\n`);
-    process.exitCode = 2;
-    return;
+    output.note(`${wanted}\n${usage}\n`);
+    return 2;
   }
   const directory = await mkdtemp(join(tmpdir(), "kubelambda-push-"));
   try {
     const path = await packageFile(wanted.path, directory);
     await checkArchive(path, archiveLimits);
     const target = await targetOf(wanted, env);
-    try {
-      const pushed = await push(path, target, (line) => process.stderr.write(wanted.isQuiet ? "" : `${line}\n`));
-      process.stdout.write(wanted.isQuiet ? `${pushed.digest}\n` : manifestLines(pushed, target.namespace));
-    } finally {
-      await target.close();
-    }
+    const say = (line: string): void => (wanted.isQuiet ? undefined : output.note(`${line}\n`));
+    const pushed = await push(path, target, say).finally(() => target.close());
+    output.result(wanted.isQuiet ? `${pushed.digest}\n` : manifestLines(pushed, target.namespace));
+    return 0;
   } catch (error) {
     if (!isExpected(error)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
+    output.note(`${error.message}\n`);
+    return 1;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -232,8 +232,9 @@ describe("sources in buckets, as the operator sees them", () => {
     await withOperator(async () => {
       await world.createFunction(namespace, "private", { code: privateCode });
       await world.endPod(await world.untilFetchPod(namespace), JSON.stringify(forged));
-      const seen = await world.untilCondition({ namespace, name: "private" }, { type: "Stalled", status: "True" });
-      assert.equal(seen.status?.stateReasonCode, "PackageNotFound");
+      const want = { type: "CodeResolved", status: "False", reason: "PackageNotFound" };
+      const seen = await world.untilCondition({ namespace, name: "private" }, want);
+      assert.equal(seen.status?.codeDigest, undefined);
     });
   });
 

@@ -43,7 +43,10 @@ export const trustingVerifier: TokenVerifier = (authorization) => {
 };
 
 /** A package store on free ports of the loopback with directories of its own, which `stop` removes. */
-export async function startTestStore(env: Readonly<Record<string, string>> = {}): Promise<TestStore> {
+export async function startTestStore(
+  env: Readonly<Record<string, string>> = {},
+  verifyToken: TokenVerifier = trustingVerifier,
+): Promise<TestStore> {
   const directory = await mkdtemp(join(tmpdir(), "package-store-"));
   const [taskDirectory, layersDirectory] = [join(directory, "task"), join(directory, "opt")];
   for (const path of [taskDirectory, layersDirectory]) await mkdir(path);
@@ -59,7 +62,7 @@ export async function startTestStore(env: Readonly<Record<string, string>> = {})
     ...env,
   });
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const running = await startPackages(config, { verifyToken: trustingVerifier, nowMs: () => nowMs, log: silent });
+  const running = await startPackages(config, { verifyToken, nowMs: () => nowMs, log: silent });
   const url = `http://127.0.0.1:${running.port}`;
 
   async function request(path: string, options: RequestOptions): Promise<Response> {
