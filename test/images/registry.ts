@@ -4,10 +4,12 @@ import { X509Certificate, type KeyObject, createPrivateKey } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SignJWT } from "jose";
 import { freePorts } from "../cluster/free-ports.ts";
+import type { Certified } from "../cluster/pki.ts";
 import { run } from "../cluster/run.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 
@@ -40,8 +42,12 @@ export interface TokenServer {
   stop(): Promise<void>;
 }
 
-/** `auth` absent: everybody may do everything; `address` (`host:port`) absent: a free port of the loopback. */
-export async function startRegistry(auth?: "basic" | TokenServer, address?: string): Promise<TestRegistry> {
+/** `auth` absent: everybody may do everything; `address` (`host:port`) absent: a free port of the loopback; `tls` absent: plain HTTP. */
+export async function startRegistry(
+  auth?: "basic" | TokenServer,
+  address?: string,
+  tls?: Certified,
+): Promise<TestRegistry> {
   const directory = mkdtempSync(join(tmpdir(), "registry-"));
   const host = address ?? `127.0.0.1:${(await freePorts(1))[0] ?? 0}`;
   const passwords = join(directory, "htpasswd");
@@ -51,16 +57,18 @@ export async function startRegistry(auth?: "basic" | TokenServer, address?: stri
     version: "0.1",
     log: { accesslog: { disabled: true }, level: "error" },
     storage: { filesystem: { rootdirectory: join(directory, "storage") }, delete: { enabled: true } },
-    http: { addr: host },
+    http: { addr: host, ...(tls !== undefined && { tls: { certificate: tls.certFile, key: tls.keyFile } }) },
     ...(auth !== undefined && { auth: auth === "basic" ? basic : auth.auth }),
   };
   const file = join(directory, "registry.yml");
   writeFileSync(file, JSON.stringify(config));
   const child = spawn("docker-registry", ["serve", file], { stdio: "ignore" });
   const ended = once(child, "close");
-  const url = `http://${host}`;
+  const url = `${tls === undefined ? "http" : "https"}://${host}`;
   await waitUntil({ what: "the registry", timeoutMs: 15_000 }, async () => {
-    await fetch(`${url}/v2/`);
+    const [hostname = "", port = ""] = host.split(":");
+    const socket = connect(Number(port), hostname);
+    await once(socket, "connect").finally(() => socket.destroy());
     return true;
   });
   return {
