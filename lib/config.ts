@@ -34,3 +34,12 @@ export function integerVariable({ min, max }: { readonly min: number; readonly m
 export function booleanVariable(): z.ZodType<boolean> {
   return z.enum(["true", "false"], 'expected "true" or "false"').transform((text) => text === "true");
 }
+
+/** Words separated by commas; absent: none. */
+export function listVariable(): z.ZodType<string[]> {
+  const words = (text: string): string[] => text.split(",").map((word) => word.trim());
+  return z
+    .string()
+    .default("")
+    .transform((text) => words(text).filter((word) => word !== ""));
+}

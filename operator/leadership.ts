@@ -20,6 +20,7 @@ import type { NotServedObject } from "./controllers/not-served/decide.ts";
 import { VersionRecipes } from "./controllers/version/version-recipes.ts";
 import type { EnvironmentSettings } from "./environment-settings.ts";
 import { createAskForImage } from "./images/ask-for-image.ts";
+import { createFunctionUrlOf, ensureFunctionUrlKey, type FunctionUrlOf } from "./function-url-key.ts";
 import { ImageFetch } from "./images/image-fetch.ts";
 import { NumberTaker } from "./number-taker.ts";
 import type { OperatorConfig } from "./operator-config.ts";
@@ -62,6 +63,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const { client, clock, draw, log, packageStore } = dependencies;
   const secret = config.KUBELAMBDA_SIGNING_KEY_SECRET;
   const routerKeys = dependencies.routerKeys ?? [await ensureSigningKey(client, config.KUBELAMBDA_NAMESPACE, secret)];
+  const urlOf = await functionUrlOf(options);
   await Promise.all(cachesOf(caches).map((cache) => cache.synced(signal)));
   const wakes = delayedWakes((key) => functions.wake(key), options);
   const fetchPods = new FetchPods({
@@ -97,7 +99,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     },
     onError: (error) => log.debug("Watch of ConfigMaps failed and goes on", { error }),
   });
-  const settings = functionSettings(config, dependencies, routerKeys);
+  const settings = { ...functionSettings(config, dependencies, routerKeys), urlOf };
   const versionRecipes = new VersionRecipes({ ...settings, hash: sha256Hex });
   const roster = rosterWriter(options, () => autoscaler);
   await roster?.read();
@@ -154,7 +156,16 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     layerController({ ...{ caches, configMaps, numbers, clock }, ...settings, resolver: content }),
     shell,
   );
-  const versions = createVersionControllers({ shell, caches, recipes: versionRecipes, healthOf, region, draw, mayAct });
+  const versions = createVersionControllers({
+    shell,
+    caches,
+    recipes: versionRecipes,
+    healthOf,
+    region,
+    urlOf,
+    draw,
+    mayAct,
+  });
   const others = notServed.map((cache) => new Controller(notServedController(cache), { ...shell, workers: 1 }));
   const stop = async (deadline?: AbortSignal): Promise<void> => {
     endReferences();
@@ -208,7 +219,7 @@ function functionSettings(
   config: OperatorConfig,
   { runtimes, hasPodResources }: OperatorDependencies,
   routerKeys: readonly string[],
-): FunctionSettings {
+): Omit<FunctionSettings, "urlOf"> {
   return {
     ...{ runtimes, hasPodResources, routerKeys },
     region: config.KUBELAMBDA_REGION,
@@ -216,6 +227,13 @@ function functionSettings(
     stopsBetweenInvocations: config.KUBELAMBDA_STOP_BETWEEN_INVOCATIONS,
     streamBytesPerSecond: config.KUBELAMBDA_STREAM_BYTES_PER_SECOND,
   };
+}
+
+async function functionUrlOf({ config, dependencies }: LeadershipOptions): Promise<FunctionUrlOf> {
+  const { client, functionUrlKey } = dependencies;
+  const ref = { namespace: config.KUBELAMBDA_NAMESPACE, name: config.KUBELAMBDA_FUNCTION_URL_KEY_SECRET };
+  const key = functionUrlKey ?? (await ensureFunctionUrlKey(client, ref));
+  return createFunctionUrlOf(key, config.KUBELAMBDA_FUNCTION_URL);
 }
 
 function imageResolver(options: LeadershipOptions, pods: FetchPods, onChange: (key: string) => void): ImageResolver {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { runtimeStates } from "./controllers/function/runtime-table.ts";
 import { agentNodeOptions } from "./environment-settings.ts";
 import { ports } from "../crds/wire/routes.ts";
-import { booleanVariable, integerVariable } from "../lib/config.ts";
+import { booleanVariable, integerVariable, listVariable } from "../lib/config.ts";
 import { logLevels } from "../lib/logger.ts";
 
 const portVariable = (preset: number) => integerVariable({ min: 0, max: 65_535 }).default(preset);
@@ -12,17 +12,6 @@ const commandVariable = (preset: string) =>
     .string()
     .default(preset)
     .transform((text) => text.split(" ").filter((word) => word !== ""));
-
-const listVariable = () =>
-  z
-    .string()
-    .default("")
-    .transform((text) =>
-      text
-        .split(",")
-        .map((part) => part.trim())
-        .filter((part) => part !== ""),
-    );
 
 /** The operator's environment variables; unknown ones are ignored. */
 export const operatorConfigSchema = z.object({
@@ -51,6 +40,16 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_TOKEN_FILE: z.string().default("/var/run/secrets/kubelambda/packages"),
   KUBELAMBDA_SIGNING_KEY_SECRET: z.string().min(1).default("kubelambda-router-signing-key"),
   KUBELAMBDA_REGION: z.string().min(1).default("us-east-1"),
+  /** Of function URLs, with `{id}`. */
+  KUBELAMBDA_FUNCTION_URL: z
+    .string()
+    .regex(
+      /^https?:\/\/(\{id\}\.lambda-url\..+|.+\/lambda-url\/\{id\})\/$/,
+      "expected https://{id}.lambda-url.<domain>/ or https://<host>/lambda-url/{id}/",
+    )
+    .default("http://kubelambda-router/lambda-url/{id}/"),
+  /** Holds the key that their ids come from; made when it is not there. */
+  KUBELAMBDA_FUNCTION_URL_KEY_SECRET: z.string().min(1).default("kubelambda-function-url-key"),
   /** Where s3Bucket is looked for when s3Access does not say; empty: AWS' own. */
   KUBELAMBDA_S3_ENDPOINT: z
     .string()

@@ -15,6 +15,8 @@ export interface OperatorDependencies {
   readonly runtimes: RuntimeTable;
   /** Public keys of the routers; absent: the leader makes the key and keeps it in a Secret. */
   readonly routerKeys?: readonly string[];
+  /** What ids of function URLs come from; absent: the leader makes it and keeps it in a Secret. */
+  readonly functionUrlKey?: Uint8Array;
   /** True when a router's pod is gone; undefined where routers are no pods: then silence tells. */
   readonly isReplicaGone: ((replica: string) => boolean) | undefined;
   /** Pods of routers, for the roster; absent where one router owns everything. */

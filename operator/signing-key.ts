@@ -1,15 +1,8 @@
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { formatPublicKey } from "../lib/http/signed-claim.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
-import { kinds } from "../lib/kubernetes/kinds.ts";
-import { isKubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
-import type { KubernetesObject, Stored } from "../lib/kubernetes/object.ts";
-
-interface Secret extends KubernetesObject {
-  readonly type?: string;
-  /** Base64. */
-  readonly data?: Readonly<Record<string, string>>;
-}
+import type { Stored } from "../lib/kubernetes/object.ts";
+import { ensureInstallSecret, type InstallSecret } from "./install-secret.ts";
 
 /** PKCS #8, PEM. */
 const fileName = "router-signing-key.pem";
@@ -19,34 +12,14 @@ const fileName = "router-signing-key.pem";
  * is there is never changed. Throws when its content is no Ed25519 key.
  */
 export async function ensureSigningKey(client: KubernetesClient, namespace: string, name: string): Promise<string> {
-  const ref = { kind: kinds.secret, namespace, name };
-  const found = await client.get<Secret>(ref).catch((error: unknown) => {
-    if (isKubernetesError(error, "NotFound")) return undefined;
-    throw error;
+  const secret = await ensureInstallSecret(client, { namespace, name }, () => {
+    const pem = generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" });
+    return { [fileName]: Buffer.from(pem).toString("base64") };
   });
-  return publicKeyOf(found ?? (await createSecret(client, namespace, name)));
+  return publicKeyOf(secret);
 }
 
-async function createSecret(client: KubernetesClient, namespace: string, name: string): Promise<Stored<Secret>> {
-  const { privateKey } = generateKeyPairSync("ed25519");
-  const pem = privateKey.export({ format: "pem", type: "pkcs8" });
-  const secret: Secret = {
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: { namespace, name },
-    type: "Opaque",
-    data: { [fileName]: Buffer.from(pem).toString("base64") },
-  };
-  try {
-    return await client.create(secret);
-  } catch (error) {
-    // Another operator, or a request of ours whose answer was lost, has been faster: its key counts.
-    if (!isKubernetesError(error, "AlreadyExists")) throw error;
-    return await client.get<Secret>({ kind: kinds.secret, namespace, name });
-  }
-}
-
-function publicKeyOf({ metadata, data }: Stored<Secret>): string {
+function publicKeyOf({ metadata, data }: Stored<InstallSecret>): string {
   const pem = data?.[fileName];
   const what = `Cannot use Secret "${metadata.namespace ?? ""}/${metadata.name}"`;
   if (pem === undefined) throw new Error(`${what}: it has no key "${fileName}"; delete it to have a new one made`);

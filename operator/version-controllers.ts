@@ -7,6 +7,7 @@ import { publishController } from "./controllers/publish/controller.ts";
 import { versionController } from "./controllers/version/controller.ts";
 import { namesOf, partsOf } from "./controllers/version/version-function.ts";
 import type { VersionRecipes } from "./controllers/version/version-recipes.ts";
+import type { FunctionUrlOf } from "./function-url-key.ts";
 import { NumberTaker } from "./number-taker.ts";
 import type { OperatorCaches } from "./operator-caches.ts";
 
@@ -16,6 +17,7 @@ export interface VersionControllersOptions {
   readonly recipes: VersionRecipes;
   readonly healthOf: (functionUid: string, revisionID: string) => Health | undefined;
   readonly region: string;
+  readonly urlOf: FunctionUrlOf;
   readonly draw: () => number;
   readonly mayAct: () => boolean;
 }
@@ -28,7 +30,7 @@ export interface VersionControllers {
 }
 
 export function createVersionControllers(options: VersionControllersOptions): VersionControllers {
-  const { shell, caches, recipes, healthOf, region, draw, mayAct } = options;
+  const { shell, caches, recipes, healthOf, region, urlOf, draw, mayAct } = options;
   const { client, clock, logger } = shell;
   const numbers = new NumberTaker({
     ...{ client, clock, draw, mayAct },
@@ -39,7 +41,7 @@ export function createVersionControllers(options: VersionControllersOptions): Ve
     versionController({ caches, numbers, recipes, healthOf, settings: { region }, clock }),
     shell,
   );
-  const aliases = new Controller(aliasController({ caches, region, clock }), shell);
+  const aliases = new Controller(aliasController({ caches, region, urlOf, clock }), shell);
   const publishing = new Controller(publishController({ caches, region, clock }), shell);
   return {
     async start(signal) {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ports } from "../crds/wire/routes.ts";
-import { integerVariable } from "../lib/config.ts";
+import { integerVariable, listVariable } from "../lib/config.ts";
 import { logLevels } from "../lib/logger.ts";
 
 const port = integerVariable({ min: 0, max: 65_535 });
@@ -19,6 +19,10 @@ export const routerConfigSchema = z.object({
   KUBELAMBDA_DEFAULT_NAMESPACE: z.string().default("default"),
   /** Hosts `<namespace>.<domain>` choose a namespace; absent: none does. */
   KUBELAMBDA_DOMAIN: z.string().optional(),
+  /** Hosts `<url-id>.<suffix>` are function URLs; absent: they are found by path alone. */
+  KUBELAMBDA_FUNCTION_URL_HOST: z.string().default(""),
+  /** Ranges, with commas, of proxies whose word on who their client is counts. */
+  KUBELAMBDA_TRUSTED_PROXIES: listVariable(),
   KUBELAMBDA_REGION: z.string().default("us-east-1"),
   KUBELAMBDA_POD_UID: z.string(),
   /** Namespace of this installation. */

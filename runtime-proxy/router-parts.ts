@@ -8,12 +8,16 @@ import { ConcurrencyLedger } from "./domain/concurrency.ts";
 import type { EnvironmentDirectory } from "./domain/environment.ts";
 import { silenceLimitMs } from "./domain/ownership/gate.ts";
 import type { FunctionDirectory } from "./domain/function-facts.ts";
+import type { FunctionUrlDirectory } from "./domain/function-url.ts";
 import { TraceSampler } from "./domain/trace-header.ts";
 import { AgentConnections } from "./environments/agent-connections.ts";
 import { createAnnouncementServer } from "./environments/announcement-server.ts";
 import { createClaims } from "./environments/claims.ts";
 import { EnvironmentAsker } from "./environments/environment-asker.ts";
 import { EnvironmentPool } from "./environments/environment-pool.ts";
+import { createFrontDoor } from "./front-door.ts";
+import { authorizeUrl } from "./function-urls/authorize-url.ts";
+import { createFunctionUrls } from "./function-urls/server.ts";
 import { BodyMemory } from "./invoke-api/body-memory.ts";
 import { createFindFunction } from "./invoke-api/find-function.ts";
 import { createInvokeWithResponseStream } from "./invoke-api/invoke-with-response-stream.ts";
@@ -28,11 +32,12 @@ import { AccountOwnership } from "./ownership/account-ownership.ts";
 import { Calls } from "./ownership/calls.ts";
 import { OwnerDesk } from "./ownership/owner-desk.ts";
 import { PeerServer } from "./ownership/peer-server.ts";
+import { addressesIn } from "./packages/address-rules.ts";
 import type { RouterConfig } from "./router-config.ts";
 import { createRouterMetrics, type RouterMetrics } from "./router-metrics.ts";
 
 export interface RouterPartsOptions {
-  readonly functions: FunctionDirectory;
+  readonly functions: FunctionDirectory & FunctionUrlDirectory;
   readonly environments: EnvironmentDirectory;
   /** Ed25519, private. */
   readonly signingKey: KeyObject;
@@ -46,7 +51,8 @@ export interface RouterPartsOptions {
 
 /** A router without its sockets. */
 export interface RouterParts {
-  readonly invokeApi: HttpHandler;
+  /** Function URLs and the Invoke API. */
+  readonly frontDoor: HttpHandler;
   readonly announcements: HttpHandler;
   readonly asker: EnvironmentAsker;
   readonly reporter: LoadReporter;
@@ -186,9 +192,18 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     waitMs,
   };
   return {
-    invokeApi: createInvokeApi({
-      invoke: createInvoke(invokeParts),
-      invokeWithResponseStream: createInvokeWithResponseStream(invokeParts),
+    frontDoor: createFrontDoor({
+      invokeApi: createInvokeApi({
+        invoke: createInvoke(invokeParts),
+        invokeWithResponseStream: createInvokeWithResponseStream(invokeParts),
+        clock,
+      }),
+      functionUrl: createFunctionUrls({
+        ...{ ...invokeParts, functions, urls: functions, draw: options.draw },
+        authorize: authorizeUrl,
+        isTrustedProxy: addressesIn(config.KUBELAMBDA_TRUSTED_PROXIES),
+      }),
+      urlHostSuffix: config.KUBELAMBDA_FUNCTION_URL_HOST,
       clock,
     }),
     announcements: createAnnouncementServer({

@@ -25,8 +25,9 @@ import {
   withoutUnread,
   type EnvironmentPodObject,
 } from "./environments/kubernetes-environments.ts";
-import { KubernetesFunctions } from "./environments/kubernetes-functions.ts";
-import { partIndexes } from "./environments/kubernetes-versions.ts";
+import { functionIndexes, KubernetesFunctions } from "./environments/kubernetes-functions.ts";
+import { aliasIndexes, partIndexes } from "./environments/kubernetes-versions.ts";
+import { badRequestAnswer } from "./front-door.ts";
 import { routerConfigSchema, type RouterConfig } from "./router-config.ts";
 import { createRouterParts, type RouterParts } from "./router-parts.ts";
 
@@ -68,9 +69,9 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
   const namespace = config.KUBELAMBDA_WATCH_NAMESPACE;
   const onError = (error: unknown): void => log.debug("Watch failed and goes on", { error });
   const watched = { client, clock, onError, namespace };
-  const functionCache = new ObjectCache<FunctionObject>({ ...watched, kind: functionKind });
+  const functionCache = new ObjectCache<FunctionObject>({ ...watched, kind: functionKind, indexes: functionIndexes });
   const versions = new ObjectCache<VersionObject>({ ...watched, kind: versionKind, indexes: partIndexes });
-  const aliases = new ObjectCache<AliasObject>({ ...watched, kind: aliasKind, indexes: partIndexes });
+  const aliases = new ObjectCache<AliasObject>({ ...watched, kind: aliasKind, indexes: aliasIndexes });
   const podCache = new ObjectCache<EnvironmentPodObject>({
     ...watched,
     kind: kinds.pod,
@@ -96,6 +97,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
       await startServer({
         ...{ host, port, handler, ...more },
         onError: (error, { method }) => unexpected(log, method, error),
+        onBadRequest: badRequestAnswer,
       });
     const health = await listen(
       config.KUBELAMBDA_HEALTH_PORT,
@@ -120,7 +122,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     await Promise.all(caches.map((cache) => cache.synced()));
     await parts.ownership.settled(askAllMs);
     await parts.asker.askAll(askAllMs);
-    const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.invokeApi, { maxHeaderBytes: mostHeaderBytes });
+    const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.frontDoor, { maxHeaderBytes: mostHeaderBytes });
     parts.reporter.start();
     closing.push(() => parts.reporter.stop());
     isReady = true;

@@ -3,7 +3,6 @@ import type { ConditionDraft } from "../../crds/v1alpha1/condition.ts";
 
 const meanings = {
   provisionedConcurrencyConfig: "this release keeps no environments ready",
-  functionURLConfig: "this release serves no function URLs; invoke through the Invoke API",
   functionEventInvokeConfig: "this release has no asynchronous invocations",
   permissions: "RBAC says who may invoke",
   revisionID: "codeSHA256 is what holds",

@@ -5,12 +5,16 @@ import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
 import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
-import { KubernetesVersions, type PublishedVersions, type VersionCaches } from "./kubernetes-versions.ts";
+import type { FunctionUrl, FunctionUrlDirectory } from "../domain/function-url.ts";
+import { KubernetesVersions, urlIdOf, type PublishedVersions, type VersionCaches } from "./kubernetes-versions.ts";
 
 type Listener = (uid: string, facts: FunctionFacts | undefined) => void;
 
 /** Default of `spec.timeout`, in seconds. Source: Lambda API reference, CreateFunction, Timeout. */
 const defaultTimeoutSeconds = 3;
+
+/** For the `ObjectCache` of functions. */
+export const functionIndexes = { url: urlIdOf };
 
 interface Claim {
   readonly facts: FunctionFacts;
@@ -20,7 +24,7 @@ interface Claim {
 }
 
 /** Functions of the watch cache by namespace and Lambda name, with what is published of them. Of two that claim one name the older has it. */
-export class KubernetesFunctions implements FunctionDirectory {
+export class KubernetesFunctions implements FunctionDirectory, FunctionUrlDirectory {
   readonly #cache: ObjectCache<FunctionObject>;
   readonly #region: string;
   readonly #claimByUid = new Map<string, Claim>();
@@ -79,6 +83,27 @@ export class KubernetesFunctions implements FunctionDirectory {
 
   *all(): Iterable<FunctionFacts> {
     for (const { facts } of this.#claimByUid.values()) yield facts;
+  }
+
+  findUrl(id: string): FunctionUrl | undefined {
+    for (const { metadata, spec } of this.#cache.byIndex("url", id)) {
+      const latest = this.#nameHolder([metadata.uid]);
+      if (latest !== undefined && spec.functionURLConfig !== undefined)
+        return { id, latest, config: spec.functionURLConfig };
+    }
+    const { alias, functionKey = "" } = this.#versions.aliasOfUrl(id) ?? {};
+    const latest = this.#nameHolder(this.#uidsByReference.get(functionKey) ?? []);
+    if (latest === undefined || alias?.spec.functionURLConfig === undefined) return undefined;
+    return { id, latest, aliasName: alias.spec.name ?? alias.metadata.name, config: alias.spec.functionURLConfig };
+  }
+
+  /** The one of these that its name leads to. */
+  #nameHolder(uids: Iterable<string>): FunctionFacts | undefined {
+    for (const uid of uids) {
+      const facts = this.#claimByUid.get(uid)?.facts;
+      if (facts !== undefined && this.find(facts.namespace, facts.name)?.uid === uid) return facts;
+    }
+    return undefined;
   }
 
   onChange(listener: Listener): void {

@@ -1,5 +1,6 @@
 /** Versions and aliases of the watch caches, by the function that they are of. */
 import { effectiveRoute, type AliasRoute } from "../../crds/alias-route.ts";
+import { parseFunctionUrl } from "../../crds/function-url.ts";
 import {
   functionReferenceKey,
   functionReferenceKeys,
@@ -18,6 +19,19 @@ export const partIndexes = {
     functionReferenceKey(metadata.namespace ?? "", spec),
   ],
 };
+
+/** The id of an object's function URL, under which it is found. */
+export function urlIdOf({
+  status,
+}: {
+  readonly status?: { readonly functionURL?: string | undefined };
+}): readonly string[] {
+  const id = parseFunctionUrl(status?.functionURL);
+  return id === undefined ? [] : [id];
+}
+
+/** For the `ObjectCache` of aliases. */
+export const aliasIndexes = { ...partIndexes, url: urlIdOf };
 
 export interface VersionCaches {
   readonly versions: ObjectCache<VersionObject>;
@@ -49,6 +63,16 @@ export class KubernetesVersions {
       listener(functionReferenceKey(metadata.namespace ?? "", spec));
     this.#caches.versions.onChange(({ object }) => tell(object));
     this.#caches.aliases.onChange(({ object }) => tell(object));
+  }
+
+  /** The alias that has the URL, and the reference key by which it names its function. */
+  aliasOfUrl(id: string): { readonly alias: Stored<AliasObject>; readonly functionKey: string } | undefined {
+    const alias = [...this.#caches.aliases.byIndex("url", id)]
+      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+      .sort(youngerFirst)
+      .at(-1);
+    if (alias === undefined) return undefined;
+    return { alias, functionKey: functionReferenceKey(alias.metadata.namespace ?? "", alias.spec) };
   }
 
   /** `latest`: of the function. */

@@ -7,6 +7,7 @@ export const invokeErrorStatus = {
   ValidationException: 400,
   InvalidRequestContentException: 400,
   RecursiveInvocationException: 400,
+  AccessDeniedException: 403,
   ResourceNotFoundException: 404,
   UnknownOperationException: 404,
   RequestTimeoutException: 408,
@@ -31,7 +32,11 @@ const capitalMessage: ReadonlySet<InvokeErrorCode> = new Set([
   "InvalidZipFileException",
 ]);
 /** Codes whose body has no `Type`. */
-const withoutType: ReadonlySet<InvokeErrorCode> = new Set(["ValidationException", "UnknownOperationException"]);
+const withoutType: ReadonlySet<InvokeErrorCode> = new Set([
+  "ValidationException",
+  "AccessDeniedException",
+  "UnknownOperationException",
+]);
 
 export interface InvokeErrorOptions {
   /** Of a throttled call. */

@@ -19,13 +19,25 @@ export interface FoundFunction {
   readonly invokedArn: string;
 }
 
+/** Only digits are a version, anything else is an alias: no alias' name is a number. */
+export function findQualified(
+  { functions, draw }: Pick<FindFunctionOptions, "functions" | "draw">,
+  latest: FunctionFacts,
+  qualifier = LATEST,
+): FunctionFacts | undefined {
+  if (qualifier === LATEST) return latest;
+  if (/^[0-9]+$/.test(qualifier)) return functions.findVersion(latest.uid, qualifier);
+  const route = functions.findAlias(latest.uid, qualifier);
+  return route === undefined ? undefined : functions.findVersion(latest.uid, drawVersion(route, draw()));
+}
+
 const mostRemembered = 10_000;
 
 /** Finds the function of a request: pattern, then region and account, then function, then qualifier. Remembers parsed names. */
 export function createFindFunction(
   options: FindFunctionOptions,
 ): (encodedName: string, request: HttpRequest) => FoundFunction {
-  const { region, functions, draw } = options;
+  const { region, functions } = options;
   const remembered = new Map<string, TargetCheck>();
   const accountIds = new Map<string, string>();
 
@@ -48,14 +60,6 @@ export function createFindFunction(
     return accountId;
   }
 
-  /** Only digits are a version, anything else is an alias: no alias' name is a number. */
-  function qualified(latest: FunctionFacts, qualifier = LATEST): FunctionFacts | undefined {
-    if (qualifier === LATEST) return latest;
-    if (/^[0-9]+$/.test(qualifier)) return functions.findVersion(latest.uid, qualifier);
-    const route = functions.findAlias(latest.uid, qualifier);
-    return route === undefined ? undefined : functions.findVersion(latest.uid, drawVersion(route, draw()));
-  }
-
   return (encodedName, request) => {
     const parsed = parse(encodedName, request.query.get("Qualifier") ?? undefined);
     if (!parsed.ok) throw new InvokeError(parsed.code, parsed.message);
@@ -69,7 +73,7 @@ export function createFindFunction(
         ? namespaceOfHost(request.headers["host"], options)
         : functions.namespaceOf(target.accountId);
     const latest = namespace === undefined ? undefined : functions.find(namespace, target.name);
-    const facts = latest === undefined ? undefined : qualified(latest, target.qualifier);
+    const facts = latest === undefined ? undefined : findQualified(options, latest, target.qualifier);
     if (facts === undefined && !functions.isCurrent()) {
       // Lambda's clients try this again; a 404 they would believe.
       throw new InvokeError("ServiceException", `Cannot find "${target.name}": the list of functions is being renewed`);

@@ -1,8 +1,8 @@
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { invocationAnswerHeaders } from "../../crds/wire/environment.ts";
-import type { Clock } from "../../lib/clock.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
-import type { StreamedAnswer, StreamEnd } from "../environments/streamed-answer.ts";
+import type { StreamedAnswer } from "../environments/streamed-answer.ts";
+import { ClientStream, watchClient, type StreamEncoding } from "./client-stream.ts";
 import { EVENT_STREAM_TYPE } from "./event-stream.ts";
 import { answerHeaders } from "./invoke.ts";
 import {
@@ -18,9 +18,6 @@ import { createServeCall, type Served, type ServeCallParts } from "./serve-call.
 export interface InvokeWithResponseStreamParts extends ServeCallParts {
   readonly runner: Pick<InvocationRunner, "stream">;
 }
-
-/** A client that takes nothing for so long, once the function must have ended, is one that will not. */
-const longestStallMs = 30_000;
 
 /** `POST /2021-11-15/functions/{FunctionName}/response-streaming-invocations`: the payload as it comes, as an event stream. */
 export function createInvokeWithResponseStream(
@@ -50,7 +47,7 @@ function wholeAnswer({ headers, body }: AgentAnswer, call: AdmittedInvocation): 
 }
 
 function streamedAnswer({ clock, log }: ServeCallParts, answer: StreamedAnswer, call: AdmittedInvocation): Served {
-  const stream = new EventStream(answer, call);
+  const stream = new ClientStream(answer, eventEncoding(call));
   const cancel = watchClient(stream, longestRunMs(call.facts), clock);
   const result = answer.ended.then((end) => {
     cancel();
@@ -72,52 +69,18 @@ function resultOf({ ErrorCode }: Completion): string {
   return ErrorCode === undefined ? "ok" : "function_error";
 }
 
-/** The client's side of a stream: takes from the agent only what the client takes, and lets the function run on without a client. */
-class EventStream extends Readable {
-  /** Times that the client has taken something. */
-  taken = 0;
-  readonly #answer: StreamedAnswer;
-
-  constructor(answer: StreamedAnswer, call: AdmittedInvocation) {
-    super();
-    this.#answer = answer;
-    let isEmpty = true;
-    answer.body.on("data", (payload: Buffer) => {
+/** An event for every chunk, one at least, and one for the end. */
+function eventEncoding(call: AdmittedInvocation): StreamEncoding {
+  let isEmpty = true;
+  return {
+    chunk(payload) {
       isEmpty = false;
-      for (const event of encodeChunk(payload)) if (!this.push(event)) answer.body.pause();
-    });
-    answer.body.once("end", () => void answer.ended.then((end) => this.#complete(end, call, isEmpty)));
-    answer.body.pause();
-  }
-
-  override _read(): void {
-    this.taken += 1;
-    this.#answer.body.resume();
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#answer.discard();
-    callback(error);
-  }
-
-  #complete(end: StreamEnd, call: AdmittedInvocation, isEmpty: boolean): void {
-    if (this.destroyed) return;
-    const completion = completionOfStream(end, call);
-    if (isEmpty && completion.ErrorCode === undefined)
-      for (const event of encodeChunk(Buffer.alloc(0))) this.push(event);
-    this.push(encodeCompletion(completion));
-    this.push(null);
-  }
-}
-
-/** Cuts off a client that takes nothing any more: it would keep the environment from all others. Returns what ends the watch. */
-function watchClient(stream: EventStream, afterMs: number, clock: Clock): () => void {
-  let seen = -1;
-  const look = (): void => {
-    if (stream.taken === seen) stream.destroy(new Error(`The client has taken nothing for ${longestStallMs} ms`));
-    seen = stream.taken;
-    cancel = clock.schedule(longestStallMs, look);
+      return encodeChunk(payload);
+    },
+    end(end) {
+      const completion = completionOfStream(end, call);
+      const chunks = isEmpty && completion.ErrorCode === undefined ? encodeChunk(Buffer.alloc(0)) : [];
+      return [...chunks, encodeCompletion(completion)];
+    },
   };
-  let cancel = clock.schedule(afterMs, look);
-  return () => cancel();
 }

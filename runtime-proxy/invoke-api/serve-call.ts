@@ -16,9 +16,8 @@ import { announcedBytes, ClientGoneError, discardRest, EVENT_LIMIT_BYTES, readEv
 import type { AdmittedInvocation } from "./run-invocation.ts";
 import type { BeginTrace } from "./trace-header.ts";
 
-/** What every operation that runs a function needs. */
-export interface ServeCallParts {
-  readonly findFunction: (encodedName: string, request: HttpRequest) => FoundFunction;
+/** What every call needs, whatever it came by. */
+export interface CallParts {
   readonly calls: Pick<Calls, "ticket">;
   readonly bodyMemory: BodyMemory;
   readonly beginTrace: BeginTrace;
@@ -30,6 +29,11 @@ export interface ServeCallParts {
   readonly bodyTimeoutMs: number;
   /** Longest wait for an environment, all tries together. */
   readonly waitMs: number;
+}
+
+/** What every operation of the Invoke API needs. */
+export interface ServeCallParts extends CallParts {
+  readonly findFunction: (encodedName: string, request: HttpRequest) => FoundFunction;
 }
 
 /** What one operation does with an admitted call. */
@@ -85,7 +89,7 @@ export function createServeCall(
 }
 
 /** Finds the function, takes in the event, admits and runs the call, and answers what goes wrong. */
-export async function serveCall(parts: ServeCallParts, request: HttpRequest, steps: CallSteps): Promise<HttpResponse> {
+export async function serveCall(parts: CallParts, request: HttpRequest, steps: CallSteps): Promise<HttpResponse> {
   const { metrics, clock } = parts;
   const requestId = randomUUID();
   const times = new CallTimes(clock);
@@ -106,7 +110,7 @@ export async function serveCall(parts: ServeCallParts, request: HttpRequest, ste
   }
 }
 
-async function serve(parts: ServeCallParts, call: Call): Promise<HttpResponse> {
+async function serve(parts: CallParts, call: Call): Promise<HttpResponse> {
   const { steps } = call;
   const room = await takeRoom(parts, steps.announcedBytes());
   try {
@@ -123,7 +127,7 @@ async function serve(parts: ServeCallParts, call: Call): Promise<HttpResponse> {
   }
 }
 
-async function takeRoom({ bodyMemory }: ServeCallParts, bytes = EVENT_LIMIT_BYTES): Promise<BodyRoom> {
+async function takeRoom({ bodyMemory }: CallParts, bytes = EVENT_LIMIT_BYTES): Promise<BodyRoom> {
   if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
   const room = bodyMemory.take(bytes);
   const taken = room instanceof Promise ? await room : room;
@@ -133,7 +137,7 @@ async function takeRoom({ bodyMemory }: ServeCallParts, bytes = EVENT_LIMIT_BYTE
 }
 
 async function admitAndRun(
-  { calls, clock, waitMs }: ServeCallParts,
+  { calls, clock, waitMs }: CallParts,
   call: Call & { readonly event: Buffer },
 ): Promise<HttpResponse> {
   const { facts, invokedArn } = call.found;
@@ -167,10 +171,7 @@ interface Refused {
   readonly finish: (result: string, throttleReason?: string) => void;
 }
 
-async function refuse(
-  parts: ServeCallParts,
-  { requestId, request, error, steps, finish }: Refused,
-): Promise<HttpResponse> {
+async function refuse(parts: CallParts, { requestId, request, error, steps, finish }: Refused): Promise<HttpResponse> {
   if (error instanceof ClientGoneError) {
     finish("client_gone");
     throw error;
@@ -192,7 +193,7 @@ interface Counted {
 }
 
 /** A refusal of another kind counts for no function: nothing was run. */
-function countCall({ functionMetrics }: ServeCallParts, { found, result, throttleReason, functionMs }: Counted): void {
+function countCall({ functionMetrics }: CallParts, { found, result, throttleReason, functionMs }: Counted): void {
   const { facts, invokedArn } = found;
   if (throttleReason !== undefined) {
     functionMetrics.count({ facts, invokedArn, end: { type: "throttled", reason: throttleReason } });

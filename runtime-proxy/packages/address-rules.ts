@@ -73,6 +73,15 @@ function expand(address: string): number[] {
   return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
 }
 
+/** Throws TypeError for a range that is none. */
+export function addressesIn(ranges: readonly string[]): (address: string) => boolean {
+  const list = toBlockList(ranges);
+  return (address) => {
+    const version = isIP(address);
+    return version !== 0 && list.check(address, version === 6 ? "ipv6" : "ipv4");
+  };
+}
+
 function toBlockList(ranges: readonly string[]): BlockList {
   const list = new BlockList();
   for (const range of ranges) {

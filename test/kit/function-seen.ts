@@ -32,6 +32,7 @@ export const functionSettings = {
   stopsBetweenInvocations: false,
   streamBytesPerSecond: 0,
   hasPodResources: true,
+  urlOf: (owner: object) => `https://${Object.values(owner).join("-")}/`,
 } as const;
 
 export const environmentSettings: EnvironmentSettings = {

@@ -82,7 +82,6 @@ function percent(weight: number): string {
 export function ignored({ spec }: Pick<AliasObject, "spec">): ConditionDraft {
   return ignoredCondition([
     ...(spec.provisionedConcurrencyConfig === undefined ? [] : ["provisionedConcurrencyConfig" as const]),
-    ...(spec.functionURLConfig === undefined ? [] : ["functionURLConfig" as const]),
     ...(spec.functionEventInvokeConfig === undefined ? [] : ["functionEventInvokeConfig" as const]),
     ...((spec.permissions ?? []).length === 0 ? [] : ["permissions" as const]),
   ]);

@@ -13,6 +13,7 @@ function aliasSeen(changes: Partial<AliasSeen> = {}): AliasSeen {
     functionName: "hello",
     versions,
     region: "eu-west-1",
+    urlOf: (owner) => `https://${Object.values(owner).join("-")}/`,
     now: "2026-02-03T04:05:06.789Z",
     ...changes,
   };
@@ -96,6 +97,17 @@ describe("decideAlias", () => {
     );
     assert.deepEqual(one?.routingConfig, { additionalVersionWeights: { "2": 0.125 } });
     assert.equal(none !== undefined && "routingConfig" in none, false);
+  });
+
+  it("has a URL once it wants one and its function is there", () => {
+    const object = aliasObject("live", { functionURLConfig: { authType: "AWS_IAM", invokeMode: "BUFFERED" } });
+    const urlOf = (changes: Partial<AliasSeen>): string | undefined =>
+      decideAlias(aliasSeen({ object, ...changes })).status?.functionURL;
+    assert.match(urlOf({}) ?? "", /^https:\/\/[^/]+-hello-live\/$/);
+    assert.equal(urlOf({ object: aliasObject("live") }), undefined);
+    assert.equal(urlOf({ functionName: undefined, versions: [] }), undefined);
+    assert.equal(urlOf({ nameHolder: "older" }), undefined);
+    assert.equal(urlOf({ isForeign: true }), undefined);
   });
 
   it("tells where calls go, once", () => {

@@ -1,5 +1,6 @@
 /** From what is seen of an Alias to its status: what it stands for, and what to tell. */
 import { effectiveRoute, resolveAlias, type AliasRoute } from "../../../crds/alias-route.ts";
+import type { FunctionUrlOwner } from "../../../crds/function-url.ts";
 import { accountIdOf, functionArn } from "../../../crds/names.ts";
 import type { AliasObject, AliasStatus } from "../../../crds/v1alpha1/alias.ts";
 import type { VersionObject } from "../../../crds/v1alpha1/version.ts";
@@ -21,6 +22,7 @@ export interface AliasSeen {
   /** Versions of the function, published or not. */
   readonly versions: readonly Stored<VersionObject>[];
   readonly region: string;
+  readonly urlOf: (owner: FunctionUrlOwner) => string;
   /** ISO 8601. */
   readonly now: string;
 }
@@ -78,7 +80,22 @@ function decideStatus(seen: AliasSeen, progress: Progress, route: AliasRoute | u
     ...(route !== undefined && { functionVersion: route.functionVersion }),
     ...(Object.keys(weights).length > 0 && { routingConfig: { additionalVersionWeights: { ...weights } } }),
     ...(functionName !== undefined && { functionName, aliasARN: arnOf(seen, functionName, name) }),
+    ...functionUrl(seen),
     conditions: decideConditions({ object, progress, now }),
     observedGeneration: object.metadata.generation ?? 0,
   };
+}
+
+/** Of the one that has the name, whether it leads anywhere or not. */
+function functionUrl({
+  object,
+  functionName,
+  isForeign,
+  nameHolder,
+  urlOf,
+}: AliasSeen): Pick<AliasStatus, "functionURL"> {
+  const isWanted = object.spec.functionURLConfig !== undefined && !isForeign && nameHolder === undefined;
+  if (!isWanted || functionName === undefined) return {};
+  const owner = { namespace: object.metadata.namespace ?? "", functionName, aliasName: aliasName(object) };
+  return { functionURL: urlOf(owner) };
 }

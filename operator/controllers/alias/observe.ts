@@ -10,11 +10,12 @@ import type { AliasSeen } from "./decide.ts";
 export interface AliasObserverParts {
   readonly caches: Pick<OperatorCaches, "functions" | "versions" | "aliases">;
   readonly region: string;
+  readonly urlOf: AliasSeen["urlOf"];
   readonly clock: Clock;
 }
 
 /** Undefined when there is no such Alias (any more). */
-export function observeAlias({ caches, region, clock }: AliasObserverParts, key: string): AliasSeen | undefined {
+export function observeAlias({ caches, region, urlOf, clock }: AliasObserverParts, key: string): AliasSeen | undefined {
   const object = caches.aliases.get(key);
   if (object === undefined) return undefined;
   const { namespace = "" } = object.metadata;
@@ -35,6 +36,7 @@ export function observeAlias({ caches, region, clock }: AliasObserverParts, key:
     functionName: names?.name,
     versions: names === undefined ? [] : partsOf(caches.versions, namespace, region, names),
     region,
+    urlOf,
     now: new Date(clock.nowMs()).toISOString(),
   };
 }

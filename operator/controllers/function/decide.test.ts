@@ -394,6 +394,17 @@ describe("decideFunction", () => {
       /^spec\.memorySize: the limit of runtime and of each extension by itself/,
     );
   });
+  it("has a URL once it wants one, ready or not, and keeps it from no other of its name", () => {
+    const object = functionObject({ functionURLConfig: { authType: "NONE" } });
+    const recipes = [keptRecipe(recipeFor(object, []))];
+    assert.equal(decideFunction(functionSeen({ object, recipes })).status?.functionURL, "https://team-hello/");
+    const code = { type: "refused", reason: "PackageNotFound", message: "gone" } as const;
+    assert.equal(decideFunction(functionSeen({ object, code })).status?.functionURL, "https://team-hello/");
+    assert.equal(decideFunction(functionSeen({ object, nameHolder: "older" })).status?.functionURL, undefined);
+    const without = functionObject();
+    const kept = [keptRecipe(recipeFor(without, []))];
+    assert.equal(decideFunction(functionSeen({ object: without, recipes: kept })).status?.functionURL, undefined);
+  });
   it("has the same revision id with another description, tag or idle timeout", () => {
     const object = functionObject({
       description: "x",

@@ -1,4 +1,5 @@
 /** From what is seen of a Function to what shall be: its recipe, its status, what to tell. */
+import type { FunctionUrlOwner } from "../../../crds/function-url.ts";
 import { LATEST, labels } from "../../../crds/names.ts";
 import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
 import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
@@ -41,6 +42,7 @@ export interface FunctionSeen {
 
 export interface FunctionSettings {
   readonly region: string;
+  readonly urlOf: (owner: FunctionUrlOwner) => string;
   readonly runtimes: RuntimeTable;
   /** For what a spec does not say of its bucket. */
   readonly s3: S3Defaults;
@@ -185,11 +187,19 @@ function decideStatus(seen: FunctionSeen, progress: Progress, recipe: Recipe | u
     }),
     version: LATEST,
     functionARN: arnOf(object, settings.region),
+    ...functionUrl(seen),
     readyEnvironments: environments.ready,
     environments: environments.total,
     conditions: decideConditions({ ...seen, health: seen.health, progress, recipe }),
     observedGeneration: object.metadata.generation ?? 0,
   };
+}
+
+/** Of the one that has the name, whether it can run or not. */
+function functionUrl({ object, nameHolder, settings }: FunctionSeen): Pick<FunctionStatus, "functionURL"> {
+  if (object.spec.functionURLConfig === undefined || nameHolder !== undefined) return {};
+  const owner = { namespace: object.metadata.namespace ?? "", functionName: lambdaName(object) };
+  return { functionURL: settings.urlOf(owner) };
 }
 
 function layersStatus({ object, settings }: FunctionSeen, { layers = [] }: Recipe): FunctionStatus["layers"] {

@@ -41,8 +41,7 @@ const meanings = {
   snapStart: "environments start without snapshots",
   functionEventInvokeConfig: "this release has no asynchronous invocations",
   deadLetterConfig: "this release has no asynchronous invocations",
-  functionURLConfig: "this release serves no function URLs; invoke through the Invoke API",
-  tracingConfig: "this release sends no traces",
+  tracingConfig: "this release sends no traces; Active decides which calls are sampled, for the function's own",
 } as const satisfies Partial<Record<keyof FunctionSpec, string>>;
 
 /** What was accepted for AWS's sake, or for a later release's, with what it means here. */

@@ -1,0 +1,116 @@
+/** From what a function answers to the HTTP response of its URL. Source: Lambda developer guide, urls-invocation; LocalStack's recordings of AWS. */
+import { endToEnd } from "./url-event.ts";
+
+export interface UrlResponse {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /** Absent: there is none. */
+  readonly body?: Uint8Array | string;
+}
+
+/** Undefined: the function's answer is none that can be sent on. */
+export type UrlAnswer = UrlResponse | undefined;
+
+/** What handlers may say of a response; every member may be of any type. */
+interface Described {
+  readonly statusCode?: unknown;
+  readonly headers?: unknown;
+  readonly cookies?: unknown;
+  readonly body?: unknown;
+  readonly isBase64Encoded?: unknown;
+}
+
+export const JSON_TYPE = "application/json";
+
+/** Maps a whole answer; one that is no JSON is passed on as it is. */
+export function urlAnswer(payload: Uint8Array): UrlAnswer {
+  const value = parseJson(payload);
+  if (typeof value === "string") return { status: 200, headers: { "content-type": JSON_TYPE }, body: value };
+  if (!isObject(value) || !("statusCode" in value)) {
+    return {
+      status: 200,
+      headers: { "content-type": JSON_TYPE },
+      body: value === undefined ? payload : JSON.stringify(value),
+    };
+  }
+  const head = responseHead(value);
+  const body = responseBody(value);
+  return head === undefined || body === undefined ? undefined : { ...head, body };
+}
+
+/** Status, headers and cookies, as an answer or the prelude of a stream describes them. */
+export function responseHead(described: Described): Omit<UrlResponse, "body"> | undefined {
+  const status = toStatus(described.statusCode);
+  const headers = toHeaders(described.headers);
+  const cookies = toCookies(described.cookies);
+  if (status === undefined || headers === undefined || cookies === undefined) return undefined;
+  const all: Record<string, string | readonly string[]> = { "content-type": JSON_TYPE, ...headers };
+  if (cookies.length > 0)
+    all["set-cookie"] = [...(headers["set-cookie"] === undefined ? [] : [headers["set-cookie"]]), ...cookies];
+  return { status, headers: all };
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Undefined: it is no JSON. */
+export function parseJson(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(payload)) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A number or its text. 1xx would leave the client waiting for the response itself. */
+function toStatus(statusCode: unknown): number | undefined {
+  const isNumber = typeof statusCode === "number" || (typeof statusCode === "string" && /^\d{3}$/.test(statusCode));
+  const status = isNumber ? Number(statusCode) : Number.NaN;
+  return Number.isInteger(status) && status >= 200 && status <= 599 ? status : undefined;
+}
+
+const namePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const valuePattern = /^[\t\x20-\x7e\u0080-\uffff]*$/;
+
+function toHeaders(headers: unknown): Readonly<Record<string, string>> | undefined {
+  if (headers === undefined || headers === null) return {};
+  if (!isObject(headers)) return undefined;
+  const all = new Map<string, string>();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === null || value === undefined) continue;
+    const text = Array.isArray(value) ? value.map(String).join(",") : String(value);
+    if (!namePattern.test(name) || isObject(value) || !valuePattern.test(text)) return undefined;
+    all.set(name.toLowerCase(), toBytes(text));
+  }
+  const kept = endToEnd(all);
+  // Ours to say: what is sent may be encoded otherwise than what was described.
+  kept.delete("content-length");
+  return Object.fromEntries(kept);
+}
+
+function toCookies(cookies: unknown): readonly string[] | undefined {
+  if (cookies === undefined || cookies === null) return [];
+  if (!Array.isArray(cookies)) return undefined;
+  const texts: readonly string[] = cookies.map(String);
+  return texts.every((text) => valuePattern.test(text)) ? texts.map(toBytes) : undefined;
+}
+
+/** HTTP takes header values byte by byte: what is beyond Latin-1 goes as UTF-8. */
+function toBytes(text: string): string {
+  if (!/[^\x00-\xff]/.test(text)) return text;
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
+const base64Pattern = /^[A-Za-z0-9+/_-]*={0,2}$/;
+
+function responseBody({ body, isBase64Encoded }: Described): Uint8Array | string | undefined {
+  if (body === undefined || body === null) return "";
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  if (isBase64Encoded !== true) return text;
+  const base64 = text.replace(/[\r\n]/g, "");
+  return base64Pattern.test(base64) ? Buffer.from(base64, "base64") : undefined;
+}

@@ -1,0 +1,87 @@
+import type { BadRequest } from "../lib/http/bad-request.ts";
+import type { Clock } from "../lib/clock.ts";
+import { jsonResponse, type HttpHandler, type HttpRequest, type HttpResponse } from "../lib/http/handler.ts";
+import { findFunctionUrl } from "../crds/function-url.ts";
+import type { ServeFunctionUrl } from "./function-urls/server.ts";
+import { discardRest } from "./invoke-api/read-event.ts";
+
+export interface FrontDoorParts {
+  readonly invokeApi: HttpHandler;
+  readonly functionUrl: ServeFunctionUrl;
+  /** Hosts `<url-id>.<suffix>` are function URLs; empty: none is. */
+  readonly urlHostSuffix: string;
+  readonly clock: Clock;
+}
+
+/** Where every request comes in: what two servers could read in two ways is refused; function URLs and the Invoke API part here. */
+export function createFrontDoor({ invokeApi, functionUrl, urlHostSuffix, clock }: FrontDoorParts): HttpHandler {
+  return async (request) => {
+    const refusal = refuse(request);
+    if (refusal !== undefined) {
+      await discardRest(request.body, clock);
+      return refusal;
+    }
+    const plain = inOriginForm(request);
+    const target = findFunctionUrl({ host: plain.headers["host"], path: plain.path }, urlHostSuffix);
+    return await (target === undefined ? invokeApi(plain) : functionUrl(target, plain));
+  };
+}
+
+/** Undefined: it is a request of HTTP/1.1 that can be read in one way only. */
+function refuse({ method, path, headers, sent }: HttpRequest): HttpResponse | undefined {
+  const version = sent?.httpVersion ?? "1.1";
+  if (version !== "1.1") return refusal(505, `Cannot serve HTTP/${version}: this server speaks HTTP/1.1`);
+  const hosts = sent?.headers.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host").length ?? 1;
+  if (hosts > 1) return refusal(400, `Cannot serve the request: it has ${hosts} Host headers, one is right`);
+  const coding = headers["transfer-encoding"]?.trim().toLowerCase() ?? "chunked";
+  if (coding !== "chunked") return refusal(501, "Cannot read the body: its Transfer-Encoding is not chunked alone");
+  if (isUpgrade(headers)) return refusal(501, "Cannot upgrade the connection: this server speaks HTTP/1.1 alone");
+  if (!path.startsWith("/") && !absoluteForm.test(path))
+    return refusal(400, `Cannot serve ${method}: the request's target is no path`);
+  return undefined;
+}
+
+/** A client that offers HTTP/2 takes HTTP/1.1 too, as RFC 7540 had it; one that wants another protocol does not. */
+function isUpgrade(headers: HttpRequest["headers"]): boolean {
+  const upgrade = headers["upgrade"]?.trim().toLowerCase();
+  return upgrade !== undefined && upgrade !== "h2c" && /(^|,)\s*upgrade\s*(,|$)/i.test(headers["connection"] ?? "");
+}
+
+const absoluteForm = /^https?:\/\/([^/?#@]+)/i;
+
+/** What a client sends to a proxy; its authority takes the place of Host. Source: RFC 9112, 3.2.2. */
+function inOriginForm(request: HttpRequest): HttpRequest {
+  const [start, host] = absoluteForm.exec(request.path) ?? [];
+  if (start === undefined) return request;
+  return { ...request, path: request.path.slice(start.length) || "/", headers: { ...request.headers, host } };
+}
+
+function refusal(status: number, message: string): HttpResponse {
+  return jsonResponse(
+    status,
+    { Type: "User", message },
+    { "x-amzn-errortype": "InvalidRequestContentException", connection: "close" },
+  );
+}
+
+/** What is told to a client whose bytes are no request. */
+export function badRequestAnswer(problem: BadRequest): HttpResponse {
+  switch (problem) {
+    case "malformed":
+      return refusal(400, "Cannot read the request: it is no HTTP/1.1");
+    case "tooSlow":
+      return jsonResponse(
+        408,
+        { Type: "User", message: "Cannot read the request: it did not arrive in time" },
+        { "x-amzn-errortype": "RequestTimeoutException" },
+      );
+    case "otherProtocol":
+      return refusal(505, "Cannot serve HTTP/2: this server speaks HTTP/1.1");
+    case "headersTooLarge":
+      return jsonResponse(
+        413,
+        { Type: "User", message: "Cannot read the request: its line and headers have more than 1 MB" },
+        { "x-amzn-errortype": "SerializedRequestEntityTooLargeException" },
+      );
+  }
+}

@@ -1,0 +1,142 @@
+import type { FunctionUrlTarget } from "../../crds/function-url.ts";
+import type { HttpRequest, HttpResponse, SentRequest } from "../../lib/http/handler.ts";
+import { whoForwarded } from "../domain/forwarded.ts";
+import type { FunctionDirectory } from "../domain/function-facts.ts";
+import type { FunctionUrl, FunctionUrlDirectory } from "../domain/function-url.ts";
+import { isPreflight, preflightHeaders, withCors } from "../domain/url-cors.ts";
+import { joinHeaders, urlEvent } from "../domain/url-event.ts";
+import { InvokeError } from "../invoke-api/errors.ts";
+import { findQualified, type FoundFunction } from "../invoke-api/find-function.ts";
+import { announcedBytes, EVENT_LIMIT_BYTES, readWhole, tooLarge } from "../invoke-api/read-event.ts";
+import { serveCall, type CallSteps, type CallParts } from "../invoke-api/serve-call.ts";
+import type { AuthorizeUrl, UrlCaller } from "./authorize-url.ts";
+import { runBuffered, runStreamed, type RunUrlParts } from "./run-url.ts";
+import { notAllowed, urlRefusal } from "./url-refusal.ts";
+
+export interface FunctionUrlParts extends RunUrlParts, CallParts {
+  readonly urls: FunctionUrlDirectory;
+  readonly functions: FunctionDirectory;
+  readonly authorize: AuthorizeUrl;
+  /** A number in [0, 1), for each call by itself. */
+  readonly draw: () => number;
+  /** Whether the address is a proxy's whose word on its client is taken. */
+  readonly isTrustedProxy: (address: string) => boolean;
+}
+
+/** Serves requests for function URLs. */
+export type ServeFunctionUrl = (target: FunctionUrlTarget, request: HttpRequest) => Promise<HttpResponse>;
+
+/** The headers and base64 of an event take room besides the body. */
+const eventMarginBytes = 64 * 1024;
+
+export function createFunctionUrls(parts: FunctionUrlParts): ServeFunctionUrl {
+  return async (target, request) => {
+    const url = target.id === undefined ? undefined : parts.urls.findUrl(target.id);
+    const cors = url?.config.cors;
+    if (cors === undefined) return await serveUrl(parts, target, request);
+    if (isPreflight(request.method, request.headers))
+      return { status: 200, headers: preflightHeaders(cors, request.headers) };
+    const response = await serveUrl(parts, target, request);
+    return { ...response, headers: withCors(cors, request.headers["origin"], response.headers ?? {}) };
+  };
+}
+
+async function serveUrl(
+  parts: FunctionUrlParts,
+  target: FunctionUrlTarget,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  let url: FunctionUrl | undefined;
+  let caller: UrlCaller | undefined;
+  const steps: CallSteps = {
+    find() {
+      url = target.id === undefined ? undefined : parts.urls.findUrl(target.id);
+      return findBehind(parts, url);
+    },
+    async authorize() {
+      if (url !== undefined) caller = await parts.authorize(url, request);
+      if (caller === undefined) throw notAllowed();
+    },
+    readHeaders: () => ({ invocationType: "RequestResponse", wantsLogTail: false }),
+    announcedBytes: () => eventBytes(announcedBytes(request)),
+    async readEvent(call) {
+      const body = await readWhole(request.body, { timeoutMs: parts.bodyTimeoutMs, clock: parts.clock });
+      return encodeEvent(parts, { target, request, body, caller, ...call });
+    },
+    run: (call) => (url?.config.invokeMode === "RESPONSE_STREAM" ? runStreamed(parts, call) : runBuffered(parts, call)),
+    refuse: urlRefusal,
+  };
+  return await serveCall(parts, request, steps);
+}
+
+/** Throws what is told of a URL that is none, or leads nowhere. */
+function findBehind(parts: FunctionUrlParts, url: FunctionUrl | undefined): FoundFunction {
+  const facts = url === undefined ? undefined : findQualified(parts, url.latest, url.aliasName);
+  if (url !== undefined && facts !== undefined) {
+    const { arn } = url.latest;
+    return { facts, invokedArn: url.aliasName === undefined ? arn : `${arn}:${url.aliasName}` };
+  }
+  if (!parts.functions.isCurrent())
+    throw new InvokeError(
+      "ResourceNotReadyException",
+      "Cannot find a function URL: the list of functions is being renewed",
+    );
+  throw new InvokeError("ResourceNotFoundException", "Cannot find a function URL: there is none of this id");
+}
+
+/** An event is longer than the body that it holds. */
+function eventBytes(bodyBytes: number | undefined): number | undefined {
+  if (bodyBytes === undefined || bodyBytes > EVENT_LIMIT_BYTES) return bodyBytes;
+  return Math.min(EVENT_LIMIT_BYTES, 2 * bodyBytes + eventMarginBytes);
+}
+
+interface EventInput {
+  readonly target: FunctionUrlTarget;
+  readonly request: HttpRequest;
+  readonly body: Buffer;
+  readonly caller: UrlCaller | undefined;
+  readonly requestId: string;
+  readonly traceId: string;
+}
+
+function encodeEvent({ clock, isTrustedProxy }: FunctionUrlParts, input: EventInput): Buffer {
+  const { target, request, body, caller, requestId, traceId } = input;
+  const sent = request.sent ?? withoutSocket(request);
+  const forwarded = whoForwarded(sent, joinHeaders(sent.headers), isTrustedProxy);
+  const nowMs = clock.nowMs();
+  const event = urlEvent(
+    { ...request, path: target.path, query: sent.query, rawHeaders: sent.headers, httpVersion: sent.httpVersion, body },
+    {
+      urlId: target.id ?? "",
+      accountId: caller?.accountId ?? "anonymous",
+      ...(caller?.iam !== undefined && { iam: caller.iam }),
+      requestId,
+      sourceIp: forwarded.sourceIp,
+      ownHeaders: {
+        "x-forwarded-for": forwarded.sourceIp,
+        "x-forwarded-port": forwarded.port,
+        "x-forwarded-proto": forwarded.protocol,
+        "x-amzn-trace-id": traceId,
+        ...(body.length > 0 && { "content-length": String(body.length) }),
+        ...(target.prefix !== "" && { "x-forwarded-prefix": target.prefix }),
+      },
+      nowMs,
+      now: new Date(nowMs).toISOString(),
+    },
+  );
+  const bytes = Buffer.from(JSON.stringify(event));
+  if (bytes.length > EVENT_LIMIT_BYTES) throw tooLarge();
+  return bytes;
+}
+
+function withoutSocket({ query, headers }: HttpRequest): SentRequest {
+  const flat = Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
+  return {
+    query: query.toString(),
+    headers: flat,
+    httpVersion: "1.1",
+    remoteAddress: "",
+    localPort: 0,
+    isEncrypted: false,
+  };
+}
