@@ -24,7 +24,10 @@ export class ClientStream extends Readable {
     answer.body.on("data", (payload: Buffer) => {
       for (const piece of encoding.chunk(payload)) if (!this.push(piece)) answer.body.pause();
     });
-    answer.body.once("end", () => void answer.ended.then((end) => this.#complete(encoding.end(end))));
+    const onEnd = (): void => void answer.ended.then((end) => this.#complete(encoding.end(end)));
+    // Who read the beginning may have read all.
+    if (answer.body.readableEnded) onEnd();
+    else answer.body.once("end", onEnd);
     answer.body.pause();
   }
 
