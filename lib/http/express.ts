@@ -42,6 +42,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       maxHeaderSize: options.maxHeaderBytes ?? 16 * 1024,
       requestTimeout,
       headersTimeout: Math.min(30_000, requestTimeout),
+      connectionsCheckingInterval: Math.min(5_000, requestTimeout),
       keepAliveTimeout: 75_000,
       // A call may be silent for 15 minutes: probes keep what lies between from forgetting its connection.
       keepAlive: true,

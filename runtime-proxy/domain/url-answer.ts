@@ -82,14 +82,20 @@ function toHeaders(headers: unknown): Readonly<Record<string, string>> | undefin
   const all = new Map<string, string>();
   for (const [name, value] of Object.entries(headers)) {
     if (value === null || value === undefined) continue;
-    const text = Array.isArray(value) ? value.map(String).join(",") : String(value);
-    if (!namePattern.test(name) || isObject(value) || !valuePattern.test(text)) return undefined;
+    const text = headerText(value);
+    if (!namePattern.test(name) || text === undefined || !valuePattern.test(text)) return undefined;
     all.set(name.toLowerCase(), toBytes(text));
   }
   const kept = endToEnd(all);
   // Ours to say: what is sent may be encoded otherwise than what was described.
   kept.delete("content-length");
   return Object.fromEntries(kept);
+}
+
+function headerText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return value.map(String).join(",");
+  return isObject(value) ? undefined : JSON.stringify(value);
 }
 
 function toCookies(cookies: unknown): readonly string[] | undefined {
