@@ -29,7 +29,7 @@ missing_packages() {
 missing_programs() {
   local program
   for program in containerd runc etcd etcdctl docker-registry iptables ipset conntrack ip socat openssl flock setpriv mmdebstrap \
-    buildah skopeo g++ make cmake autoconf automake libtoolize xz python3 javac mvn unzip zip curl; do
+    buildah skopeo g++ make cmake autoconf automake libtoolize xz python3 javac mvn jar unzip zip bsdtar 7z curl; do
     command -v "$program" > /dev/null || echo "$program"
   done
   [ -x /usr/lib/cni/bridge ] || echo "/usr/lib/cni/bridge (CNI plugins)"

@@ -7,7 +7,7 @@ export type EntryKind = "file" | "directory" | "link";
 export interface EntryHeader {
   /** As the archive spells it. */
   readonly name: string;
-  /** Upper byte of "version made by": 3 is Unix, 19 macOS, 0 Windows. Source: APPNOTE 4.4.2. */
+  /** Upper byte of "version made by": 3 is Unix, 19 macOS, 0 (FAT), 10 (NTFS) and 14 (VFAT) Windows. Source: APPNOTE 4.4.2. */
   readonly host: number;
   /** Unix mode in the upper half. Source: APPNOTE 4.4.15 and Info-ZIP. */
   readonly externalAttributes: number;
@@ -33,24 +33,32 @@ const nameByRefusedType: Readonly<Record<number, string>> = {
 
 /** Where and as what an entry is unpacked; throws PackageError when its name or type is unsafe. */
 export function placeEntry(header: EntryHeader): EntryPlace {
-  const path = safePath(header.name);
+  const spelled = spell(header);
+  const path = safePath(spelled, header.name);
   const unixMode = header.externalAttributes >>> 16;
-  const kind = kindOf(header, unixMode);
+  const kind = kindOf(header, spelled, unixMode);
   if (path === "" && kind !== "directory") throw refuse(header.name, "it has no name");
   if (kind === "directory" && header.uncompressedBytes > 0) throw refuse(header.name, "it is a directory with content");
   const hasUnixMode = (header.host === 3 || header.host === 19) && unixMode !== 0;
   return { path, kind, mode: hasUnixMode ? unixMode & 0o777 : defaultMode(path, kind) };
 }
 
-/** Parts joined by "/"; throws PackageError. */
-export function safePath(name: string): string {
+/** Old tools on Windows separate directories by "\\", which the format forbids; elsewhere it is a character of a name. Source: APPNOTE 4.4.17.1. */
+function spell({ name, host }: EntryHeader): string {
+  return windowsHosts.has(host) ? name.replaceAll("\\", "/") : name;
+}
+
+const windowsHosts: ReadonlySet<number> = new Set([0, 10, 14]);
+
+/** Parts joined by "/"; `name` is what messages say. Throws PackageError. */
+export function safePath(spelled: string, name = spelled): string {
   if (name.includes("\0")) throw refuse(name, "its name has a NUL character");
-  if (name.includes("\\")) throw refuse(name, "its name has a backslash; directories are separated by /");
-  if (name.startsWith("/")) throw refuse(name, "its name is absolute");
+  if (spelled.includes("\\")) throw refuse(name, "its name has a backslash; directories are separated by /");
+  if (spelled.startsWith("/")) throw refuse(name, "its name is absolute");
   if (Buffer.byteLength(name) > nameLimitBytes) {
     throw refuse(name, `its name is longer than ${nameLimitBytes} bytes`);
   }
-  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  const parts = spelled.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw refuse(name, 'its name has a ".." part');
   if (parts.some((part) => Buffer.byteLength(part) > namePartLimitBytes)) {
     throw refuse(name, `a part of its name is longer than ${namePartLimitBytes} bytes`);
@@ -58,12 +66,12 @@ export function safePath(name: string): string {
   return parts.join("/");
 }
 
-function kindOf({ name, uncompressedBytes }: EntryHeader, unixMode: number): EntryKind {
+function kindOf({ name, uncompressedBytes }: EntryHeader, spelled: string, unixMode: number): EntryKind {
   const type = unixMode & typeMask;
   const refused = nameByRefusedType[type];
   if (refused !== undefined)
     throw refuse(name, `it is ${refused}; only files, directories and symbolic links are unpacked`);
-  const isNamedAsDirectory = name.endsWith("/");
+  const isNamedAsDirectory = spelled.endsWith("/");
   if (type === 0) return isNamedAsDirectory ? "directory" : "file";
   const kind = kindByType[type];
   if (kind === undefined) throw refuse(name, `its file type ${type.toString(8)} is unknown`);

@@ -46,7 +46,13 @@ const refusals: Record<string, Refusal> = {
   'packages 4: an entry "../x"': unsafe("../x", /"\.\.\/x".*"\.\."/, text("../x")),
   "a name that goes up in its middle": unsafe("a/../../x", /"\.\."/, text("a/../../x")),
   "an absolute name": unsafe("/etc/passwd", /"\/etc\/passwd".*absolute/, text("/etc/passwd")),
-  "a backslash": unsafe("a\\..\\x", /backslash/, text("a\\..\\x")),
+  "backslashes of Windows that go up": unsafe("a\\..\\..\\x", /"\.\."/, { ...text("a\\..\\..\\x"), host: 0 }),
+  "a backslash of Windows first": unsafe("\\x", /absolute/, { ...text("\\x"), host: 10 }),
+  "a name that occurs twice once separators are read": unsafe("a\\b", /twice/, text("a/b"), {
+    ...text("a\\b"),
+    host: 0,
+  }),
+  "a backslash in a name of Unix": unsafe("a\\..\\x", /backslash/, text("a\\..\\x")),
   "a NUL": unsafe("a\0b", /NUL/, text("a\0b")),
   "a name past 4000 bytes": unsafe("d/".repeat(2100) + "x", /longer than 4000 bytes/, text("d/".repeat(2100) + "x")),
   "a part past 255 bytes": unsafe("x".repeat(256), /longer than 255 bytes/, text("x".repeat(256))),
@@ -231,6 +237,14 @@ describe("archives", () => {
     "644 for what lies deeper than an extension": {
       draft: { name: "extensions/d/e", host: 0, mode: 0 },
       want: { path: "extensions/d/e", kind: "file", mode: 0o644 },
+    },
+    "backslashes of Windows as separators": {
+      draft: { name: "a\\b\\c", host: 0, mode: 0 },
+      want: { path: "a/b/c", kind: "file", mode: 0o644 },
+    },
+    "a backslash of Windows at the end as a directory": {
+      draft: { name: "a\\", host: 14, mode: 0 },
+      want: { path: "a", kind: "directory", mode: 0o755 },
     },
     "a name in UTF-8 that does not say so": {
       draft: { name: "ä/ö" },
