@@ -15,7 +15,10 @@ import { agentMemory } from "./scenarios/agent-memory.ts";
 import { agentRent } from "./scenarios/agent-rent.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
 import { firstChunk } from "./scenarios/first-chunk.ts";
+import { packageMemory } from "./scenarios/package-memory.ts";
+import { secondEnvironment } from "./scenarios/second-environment.ts";
 import { telemetryCall } from "./scenarios/telemetry-call.ts";
+import { unpack } from "./scenarios/unpack.ts";
 import { warmCall } from "./scenarios/warm-call.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -27,6 +30,9 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "agent-memory": agentMemory,
   "telemetry-call": telemetryCall,
   "first-chunk": firstChunk,
+  unpack,
+  "package-memory": packageMemory,
+  "second-environment": secondEnvironment,
 };
 /** Without names: cold-call needs a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
 const usual =
@@ -121,6 +127,6 @@ function within(name: string, text: string, min: number, max: number): number {
 }
 
 function usage(): string {
-  const lines = Object.entries(scenarios).map(([name, { summary }]) => `  ${name.padEnd(16)}${summary}`);
+  const lines = Object.entries(scenarios).map(([name, { summary }]) => `  ${name.padEnd(20)}${summary}`);
   return `usage: node bench/main.ts [scenario…] [--rounds 10] [--seconds 2] [--warm-up 15] [--connections 1,10,50] [--seed 1]\n${lines.join("\n")}\n`;
 }
