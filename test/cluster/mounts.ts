@@ -1,14 +1,17 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, unlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./run.ts";
 
 /** Unmounts everything below the folder, deepest first. */
 export async function unmountBelow(folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  // A checkout may have its cache behind a link, and mounts are known by their true path.
+  const root = realpathSync(folder);
   // Source: proc(5), /proc/<pid>/mountinfo, field 5; blanks are written as \040.
   const points = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => (line.split(" ")[4] ?? "").replaceAll("\\040", " "))
-    .filter((point) => point.startsWith(`${folder}/`))
+    .filter((point) => point.startsWith(`${root}/`))
     .sort((a, b) => b.length - a.length);
   for (const point of points) await run("umount", ["--lazy", point], { timeoutMs: 10_000 });
 }

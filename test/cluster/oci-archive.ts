@@ -16,6 +16,8 @@ import { run } from "./run.ts";
 export interface ImageSpec {
   /** With registry and tag: "kubelambda.test/pause:1". */
   readonly name: string;
+  /** Nodes shall know it by its digest as well; buildah reads no archive of two names. */
+  readonly isPinned?: boolean;
   /** Uncompressed tar files, lowest first, on the archive's file system. */
   readonly layers: readonly string[];
   readonly config: {
@@ -62,8 +64,8 @@ export async function writeOciArchive(file: string, image: ImageSpec): Promise<v
     const mediaType = "application/vnd.oci.image.manifest.v1+json";
     const manifest = writeBlob(blobs, mediaType, { schemaVersion: 2, mediaType, config, layers });
     const [name, tag] = splitTag(image.name);
-    // Under its digest as well: by that the nodes know the runtimes' images.
-    const named = [`${name}:${tag}`, `${name}@${manifest.digest}`].map((full) => ({
+    const digestName = image.isPinned === true ? [`${name}@${manifest.digest}`] : [];
+    const named = [`${name}:${tag}`, ...digestName].map((full) => ({
       ...manifest,
       annotations: { "io.containerd.image.name": full, "org.opencontainers.image.ref.name": tag },
     }));

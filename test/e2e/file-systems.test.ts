@@ -84,15 +84,18 @@ async function makeVolume(space: Space): Promise<string | undefined> {
   mkdirSync(folder);
   chownSync(folder, 0, group);
   chmodSync(folder, 0o2770);
-  const volume = {
-    ...{ apiVersion: "v1", kind: "PersistentVolume", metadata: { name: space.name } },
-    spec: {
-      capacity: { storage: "16Mi" },
-      accessModes: ["ReadWriteOnce"],
-      storageClassName: "none",
-      hostPath: { path: folder },
-    },
-  };
-  await space.apply(volume, claim({ storageClassName: "none", volumeName: space.name }));
+  const spec = { capacity: { storage: "16Mi" }, accessModes: ["ReadWriteOnce"], storageClassName: space.name };
+  const metadata = { name: space.name };
+  const phase = async (what: string, is: string): Promise<string> =>
+    await space.kubectl("wait", `--for=jsonpath={.status.phase}=${is}`, what, "--timeout=40s");
+  await space.apply({
+    apiVersion: "v1",
+    kind: "PersistentVolume",
+    metadata,
+    spec: { ...spec, hostPath: { path: folder } },
+  });
+  await phase(`pv/${space.name}`, "Available");
+  await space.apply(claim({ storageClassName: space.name }));
+  await phase("pvc/data", "Bound");
   return parent;
 }

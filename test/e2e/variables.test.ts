@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
+import { waitUntil } from "../cluster/wait-until.ts";
 import { nodeFunction, Space } from "./space.ts";
 
 const own = { GREETING: "Grüße, 世界", DOLLAR: "$HOME/x $(PATH) $$", TZ: "Europe/Paris" };
@@ -148,8 +149,11 @@ describe("a variable of a Secret that is not there", () => {
     await space.apply({ apiVersion: "v1", kind: "Secret", metadata: { name: "late" }, stringData: { other: "x" } });
     await space.waitCondition("late", "EnvironmentsHealthy", ({ message }) => /couldn't find key word/.test(message));
     await space.apply({ apiVersion: "v1", kind: "Secret", metadata: { name: "late" }, stringData: { word: "here" } });
+    const word = await waitUntil({ what: "the function to run", timeoutMs: 60_000, everyMs: 250 }, async () =>
+      space.call("late", {}),
+    );
+    assert.equal(word, "here");
     await space.waitCondition("late", "EnvironmentsHealthy", ({ status: healthyNow }) => healthyNow === "True");
-    assert.equal(await space.call("late", {}), "here");
   });
 });
 
