@@ -105,7 +105,7 @@ describe("import", function () {
         );
         const isWhole =
           /^(Get|List)(Function|FunctionConfiguration|Functions|VersionsByFunction|Alias|Aliases|LayerVersion)$/;
-        assert.equal(written > 0, isWhole.test(operation) || written > 0, "nothing is written of anything");
+        assert.ok(written > 0 || !isWhole.test(operation), "nothing is written of anything");
       });
     }
   });
