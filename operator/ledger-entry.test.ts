@@ -53,6 +53,38 @@ describe("giveNumber", () => {
     });
   }
 
+  describe("counting", () => {
+    const counted = { [entry]: "4", [`${entry}.holder`]: "uid" };
+    const wishes: Record<string, { holder: string | undefined; floor: number; want: object }> = {
+      "gives the holder its number again while that is not used": {
+        ...{ holder: "uid", floor: 3 },
+        want: { number: 4, changes: {} },
+      },
+      "gives the holder another when that is used": {
+        ...{ holder: "uid", floor: 4 },
+        want: { number: 5, changes: { [entry]: "5", [`${entry}.holder`]: "uid" } },
+      },
+      "gives others another": {
+        ...{ holder: "other", floor: 3 },
+        want: { number: 5, changes: { [entry]: "5", [`${entry}.holder`]: "other" } },
+      },
+      "forgets the holder with a number that nobody holds": {
+        ...{ holder: undefined, floor: 3 },
+        want: { number: 5, changes: { [entry]: "5", [`${entry}.holder`]: null } },
+      },
+    };
+    for (const [title, { want, ...wanted }] of Object.entries(wishes)) {
+      it(title, () => {
+        assert.deepEqual(giveNumber(counted, { entry, ...wanted }), want);
+      });
+    }
+
+    it("gives nobody what was claimed since", () => {
+      const claimed = applied(counted, giveNumber(counted, { entry, floor: 4, claim: claim(7) })?.changes ?? {});
+      assert.equal(giveNumber(claimed, { entry, floor: 4, holder: "uid" })?.number, 8);
+    });
+  });
+
   it("says what is wrong with gaps that are none", () => {
     const data = { [entry]: "6", [`${entry}.gaps`]: "x" };
     const text = /^Error: entry "function\.f\.gaps" of ConfigMap "kubelambda-ledger" is "x"; right is/;

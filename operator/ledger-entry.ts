@@ -19,6 +19,8 @@ export interface NumberWanted {
   readonly floor: number;
   /** Absent: the next. */
   readonly claim?: NumberClaim | undefined;
+  /** Who counts on the next number: is the last one this holder's and not used yet (`floor` is below it), it is given again. */
+  readonly holder?: string | undefined;
 }
 
 export type LedgerData = Readonly<Record<string, string>>;
@@ -30,17 +32,39 @@ export interface NumberGiven {
   readonly changes: Readonly<Record<string, string | null>>;
 }
 
-/** `entry` has the last number, `entry.gaps` those below it that nobody was given, `entry.<number>` who claimed that and for what. Throws Error on what is none of it. */
-export function giveNumber(data: LedgerData, { entry, floor, claim }: NumberWanted): NumberGiven | undefined {
+/**
+ * `entry` has the last number, `entry.holder` who counted to it, `entry.gaps` those below it that nobody was given, `entry.<number>`
+ * who claimed that and for what. Throws Error on what is none of it.
+ */
+export function giveNumber(data: LedgerData, wanted: NumberWanted): NumberGiven | undefined {
+  const { claim } = wanted;
+  return claim === undefined ? giveNext(data, wanted) : giveClaimed(data, wanted, claim);
+}
+
+function giveNext(data: LedgerData, { entry, floor, holder }: NumberWanted): NumberGiven {
+  const counted = lastOf(data, entry);
+  if (holder !== undefined && counted > floor && data[`${entry}.holder`] === holder)
+    return { number: counted, changes: {} };
+  const number = Math.max(counted, floor) + 1;
+  if (number > Number.MAX_SAFE_INTEGER) throw new Error(`entry "${entry}": no number is left`);
+  return { number, changes: { [entry]: String(number), ...holderChange(data, entry, holder) } };
+}
+
+function holderChange(data: LedgerData, entry: string, holder: string | undefined): Record<string, string | null> {
+  const member = `${entry}.holder`;
+  if (holder !== undefined) return { [member]: holder };
+  return data[member] === undefined ? {} : { [member]: null };
+}
+
+function giveClaimed(data: LedgerData, { entry, floor }: NumberWanted, claim: NumberClaim): NumberGiven | undefined {
   const last = Math.max(lastOf(data, entry), floor);
-  if (claim === undefined && last >= Number.MAX_SAFE_INTEGER) throw new Error(`entry "${entry}": no number is left`);
-  if (claim === undefined) return { number: last + 1, changes: { [entry]: String(last + 1) } };
   const { number } = claim;
   const changes = { [`${entry}.${number}`]: `${claim.holder}/${claim.identity}` };
   const gaps = gapsOf(data, entry);
   if (number > last) {
     const skipped: readonly NumberRange[] = number === last + 1 ? [] : [[last + 1, number - 1]];
-    return { number, changes: { ...changes, [entry]: String(number), ...gapChange(entry, [...gaps, ...skipped]) } };
+    const raised = { [entry]: String(number), ...holderChange(data, entry, undefined) };
+    return { number, changes: { ...changes, ...raised, ...gapChange(entry, [...gaps, ...skipped]) } };
   }
   if (hasNumber(gaps, number))
     return { number, changes: { ...changes, ...gapChange(entry, withoutNumber(gaps, number)) } };

@@ -67,6 +67,7 @@ async function write(
   ledger: Stored<LedgerObject> | undefined,
   { changes }: NumberGiven,
 ): Promise<void> {
+  if (Object.keys(changes).length === 0) return;
   const options = { ...(signal !== undefined && { signal }) };
   if (ledger === undefined) {
     const data = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== null));

@@ -22,6 +22,8 @@ export interface WantedNumber {
   readonly floor: number;
   /** A certain number; absent: the next. */
   readonly claim?: NumberClaim | undefined;
+  /** Who counts on the next: what was given to it and lost is given to it again. */
+  readonly holder?: string | undefined;
   /** What it is for: another purpose gets another number. */
   readonly purpose: string;
 }

@@ -1,6 +1,5 @@
 /** Aliases, and functions that publish by themselves, on the whole operator against a real API server. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { after, before, beforeEach, describe, it } from "mocha";
 import { accountIdOf, functionArn } from "../../crds/names.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
@@ -199,41 +198,5 @@ describe("aliases on a real API server", function () {
       assert.equal((await space.aliases()).length, 1);
       assert.equal((await space.alias("mine")).status?.functionVersion, "1");
     });
-  });
-
-  it("ends the same in whatever order functions, versions and aliases are applied, at once or one by one", async () => {
-    const { status } = await space.function("two");
-    const codeSHA256 = status?.codeSHA256 ?? "";
-    const steps: readonly ((other: VersionSpace) => Promise<unknown>)[] = [
-      (other) => world.createFunction(other.namespace, "f", { ...code("one") }),
-      (other) => other.createVersion("one", { version: 1 }),
-      (other) => other.createVersion("three", { version: 3 }),
-      (other) => other.createVersion("waits", { version: 4, codeSHA256 }),
-      (other) => other.createAlias("live", { functionVersion: "one" }),
-      (other) =>
-        other.createAlias("next", { functionVersion: "3", routingConfig: { additionalVersionWeights: { "4": 0.5 } } }),
-    ];
-    const orders = fc.record({
-      order: fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 6, maxLength: 6 }),
-      isAtOnce: fc.boolean(),
-    });
-    const ends = new Set<string>();
-    await fc.assert(
-      fc.asyncProperty(orders, async ({ order, isAtOnce }) => {
-        const other = await VersionSpace.open(world);
-        if (isAtOnce) await Promise.all(order.map(async (step) => await steps[step]?.(other)));
-        else for (const step of order) await steps[step]?.(other);
-        for (const name of ["one", "three"]) await other.untilVersion(name);
-        await other.change(code("two"));
-        await other.untilVersion("waits");
-        const versions = await Promise.all(["one", "three", "waits"].map((name) => other.untilVersion(name)));
-        const aliases = await Promise.all(["live", "next"].map((name) => other.untilAlias(name)));
-        const seen = versions.map(({ status: each }) => [each?.version, each?.codeSHA256]);
-        const routes = aliases.map(({ status: each }) => [each?.functionVersion, each?.routingConfig]);
-        ends.add(JSON.stringify([seen, routes]));
-      }),
-      { numRuns: 8 },
-    );
-    assert.equal(ends.size, 1, [...ends].join("\n"));
   });
 });

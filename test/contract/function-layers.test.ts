@@ -1,7 +1,6 @@
 /** Functions with layers on the whole operator, against a real API server and a real package store. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "mocha";
-import fc from "fast-check";
 import { accountIdOf, annotations, layerArn } from "../../crds/names.ts";
 import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
 import { environmentDocumentSchema } from "../../crds/wire/environment.ts";
@@ -110,31 +109,6 @@ describe("functions with layers on a real API server", function () {
     assert.match(messageOf(second, "Ready"), /Layer version ARN does not exist\. The newest versions are 1; waiting/);
     await layers.patch("other", { content: { files: { "a.txt": "two" } } });
     await untilLayerVersions("early", [1, 2]);
-  });
-
-  it("ends the same in whatever order layers, their changes and functions are applied", async () => {
-    const steps: readonly ((space: LayerSpace) => Promise<unknown>)[] = [
-      (space) => space.create("one", files("1")),
-      (space) => space.create("two", files("2")),
-      (space) => world.createFunction(space.namespace, "hello", { layers: ["two:1", "one"] }),
-      (space) => world.createFunction(space.namespace, "again", { layers: ["one:1"] }),
-    ];
-    const orders = fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4, maxLength: 4 });
-    const ends = new Set<string>();
-    await fc.assert(
-      fc.asyncProperty(orders, async (order) => {
-        const space = await LayerSpace.open(world);
-        for (const step of order) await steps[step]?.(space);
-        const uses = [];
-        for (const name of ["hello", "again"]) {
-          const want = { type: "Ready", status: "True" };
-          uses.push((await world.untilCondition({ namespace: space.namespace, name }, want)).status?.layers);
-        }
-        ends.add(JSON.stringify(uses));
-      }),
-      { numRuns: 8 },
-    );
-    assert.equal(ends.size, 1, [...ends].join("\n"));
   });
 
   it("waits for a layer whose content cannot be read, until it can", async () => {

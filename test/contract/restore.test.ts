@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { after, before, describe, it } from "mocha";
 import { seededRandom, shuffled } from "../../bench/seeded-random.ts";
 import { routes } from "../../crds/wire/routes.ts";
-import type { KubernetesObject } from "../../lib/kubernetes/object.ts";
-import { listAll, renewNamespace, restore, takeBackup } from "../kit/backup.ts";
+import { renewNamespace, restore, takeBackup } from "../kit/backup.ts";
+import { endStateOf } from "../kit/end-state.ts";
 import { files, LayerSpace } from "../kit/layer-space.ts";
 import { OperatorWorld } from "../kit/operator-world.ts";
 import { code, VersionSpace } from "../kit/version-space.ts";
@@ -58,19 +58,12 @@ describe("a namespace that is restored from a backup", function () {
     });
   }
 
-  /** All that does not come from a uid or the clock. */
-  async function stateOf({ namespace }: VersionSpace): Promise<unknown> {
-    const objects = await listAll(world.client, namespace);
-    const shown = objects.filter(({ kind }) => kind !== "ConfigMap").map((object) => normal(object));
-    return shown.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
-  }
-
-  async function untilSame(space: VersionSpace, wanted: unknown): Promise<void> {
-    let last: unknown;
+  async function untilSame({ namespace }: VersionSpace, wanted: readonly string[]): Promise<void> {
+    let last: readonly string[] = [];
     try {
       await world.until("all is as it was", async () => {
-        last = await stateOf(space);
-        return JSON.stringify(last) === JSON.stringify(wanted) ? true : undefined;
+        last = await endStateOf(world.client, [namespace]);
+        return last.join() === wanted.join() ? true : undefined;
       });
     } catch {
       assert.deepEqual(last, wanted);
@@ -82,7 +75,7 @@ describe("a namespace that is restored from a backup", function () {
     await fc.assert(
       fc.asyncProperty(plans, async ({ seed, hasLedger, isLate }) => {
         const space = await filled();
-        const wanted = await stateOf(space);
+        const wanted = await endStateOf(world.client, [space.namespace]);
         const backup = await takeBackup(world.client, space.namespace);
         await renewNamespace(world, space.namespace);
         const chosen = backup.filter(({ kind }) => hasLedger || kind !== "ConfigMap");
@@ -114,19 +107,3 @@ describe("a namespace that is restored from a backup", function () {
     }
   }
 });
-
-const changing: ReadonlySet<string> = new Set(["uid", "revisionID", "functionUid", "lastTransitionTime", "generation"]);
-
-/** Names of recipes tell the revision, which is another one for another uid. */
-function normal({ kind, metadata, spec, status, data }: KubernetesObject & { readonly data?: unknown }): unknown {
-  const isRecipe = metadata.labels?.["kubelambda.dev/function-uid"] !== undefined;
-  const owners = metadata.ownerReferences?.map((owner) => `${owner.kind} ${owner.name}`);
-  const name = isRecipe ? metadata.name.replace(/[0-9a-f-]{36}$/, "") : metadata.name;
-  const { annotations, finalizers } = metadata;
-  const whole = { kind, name, owners, annotations, finalizers, spec, status, data };
-  return JSON.parse(
-    JSON.stringify(whole, (member, value: unknown) =>
-      changing.has(member) || member === "observedGeneration" ? undefined : value,
-    ),
-  );
-}

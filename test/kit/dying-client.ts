@@ -44,3 +44,23 @@ function isEvent(argument: unknown): boolean {
   const { kind } = argument as { readonly kind?: string | { readonly kind: string } };
   return (typeof kind === "string" ? kind : kind?.kind) === "Event";
 }
+
+/** The client of a process that is killed when `kill` is called: what is under way may have reached the server, nothing more does. */
+export function mortalClient(client: KubernetesClient): { readonly client: KubernetesClient; kill(): void } {
+  const life = new AbortController();
+  const proxy = new Proxy(client, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      const call = (...args: readonly unknown[]): unknown => Reflect.apply(value, target, args);
+      if (!writes.has(name)) return call;
+      return async (...args: readonly unknown[]) => {
+        life.signal.throwIfAborted();
+        const answer = await call(...args);
+        life.signal.throwIfAborted();
+        return answer;
+      };
+    },
+  });
+  return { client: proxy, kill: () => life.abort(new Error("The process was killed")) };
+}

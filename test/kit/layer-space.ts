@@ -85,9 +85,11 @@ export class LayerSpace {
     await this.#world.client.delete(ref);
   }
 
+  /** Without who counts on the last number. */
   async ledger(): Promise<Readonly<Record<string, string>>> {
     const ref = { kind: kinds.configMap, namespace: this.namespace, name: LEDGER_NAME };
-    return (await this.#world.client.get<KubernetesObject & { data: Readonly<Record<string, string>> }>(ref)).data;
+    const { data } = await this.#world.client.get<KubernetesObject & { data: Readonly<Record<string, string>> }>(ref);
+    return Object.fromEntries(Object.entries(data).filter(([name]) => !name.endsWith(".holder")));
   }
 
   ref(name: string) {

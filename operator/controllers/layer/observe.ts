@@ -83,6 +83,7 @@ function seeNumber({ numbers }: LayerObserverParts, seen: UnpublishedSeen): Laye
     entry: `layer.${layerName(object)}`,
     floor: Math.max(publishedNumber(object), ...versions.map(({ data }) => data.version)),
     purpose: `${uid}/${identityOf(wanted)}`,
+    holder: `${uid}/${sha256(identityOf(wanted)).slice(0, 16)}`,
   });
 }
 

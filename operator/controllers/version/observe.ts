@@ -142,6 +142,7 @@ function seeNumber(
     entry: `function.${wanted.recipe.document.functionName}`,
     floor: Math.max(published, ...snapshots.map(({ version }) => version)),
     purpose: number === undefined ? uid : `${uid}/${identity}`,
+    holder: uid,
     ...(number !== undefined && {
       claim: { number, holder: uid, identity, isUnused: object.status?.version === undefined },
     }),
