@@ -8,6 +8,8 @@ export interface ProcessOptions {
   /** Everything the process gets; default: PATH alone, so that all start alike. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Longest wait for the first line, ms; default 20,000. */
+  readonly readyLimitMs?: number;
 }
 
 export interface BenchProcess {
@@ -18,7 +20,6 @@ export interface BenchProcess {
   readonly end: () => Promise<void>;
 }
 
-const readyLimitMs = 20_000;
 const endLimitMs = 5000;
 const keptErrorBytes = 4096;
 
@@ -27,7 +28,7 @@ export class ProcessGroup {
   readonly #running = new Set<ChildProcess>();
 
   /** What `reads` is false for writes to /dev/null: its lines are work of its own, which the reader's should not add to. */
-  async start({ argv, env, cwd }: ProcessOptions, reads = false): Promise<BenchProcess> {
+  async start({ argv, env, cwd, readyLimitMs = 20_000 }: ProcessOptions, reads = false): Promise<BenchProcess> {
     const [command = "", ...args] = argv;
     const child = spawn(command, args, {
       cwd,
@@ -35,7 +36,7 @@ export class ProcessGroup {
       stdio: ["ignore", reads ? "pipe" : "ignore", "pipe"],
     });
     const errorText = keepEnd(child);
-    const firstLine = reads ? readFirstLine(child, () => `${argv.join(" ")}: ${errorText()}`) : undefined;
+    const firstLine = reads ? readFirstLine(child, readyLimitMs, () => `${argv.join(" ")}: ${errorText()}`) : undefined;
     await once(child, "spawn");
     this.#running.add(child);
     child.once("exit", () => this.#running.delete(child));
@@ -58,7 +59,7 @@ function keepEnd(child: ChildProcess): () => string {
   return () => text;
 }
 
-function readFirstLine(child: ChildProcess, describe: () => string): Promise<string> {
+function readFirstLine(child: ChildProcess, readyLimitMs: number, describe: () => string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const timer = setTimeout(() => reject(new Error(`Cannot wait longer for ${describe()}`)), readyLimitMs);
   if (child.stdout !== null) createInterface({ input: child.stdout }).on("line", resolve);

@@ -35,6 +35,9 @@ export const agentNodeOptions = [
   "--single-threaded-gc",
 ] as const;
 
+/** Of `assemble`: what a large package leaves behind is collected as it passes (`bench/main.ts package-memory`). */
+export const assembleNodeOptions = ["--max-semi-space-size=1", "--expose-gc"] as const;
+
 /** User ids of an environment: two, so that the "other" permission bits of a package mean what they mean in Lambda. */
 export const agentUserId = 10_001;
 export const functionUserId = 10_002;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { runtimeStates } from "./controllers/function/runtime-table.ts";
-import { agentNodeOptions } from "./environment-settings.ts";
+import { agentNodeOptions, assembleNodeOptions } from "./environment-settings.ts";
 import { ports } from "../crds/wire/routes.ts";
 import { booleanVariable, integerVariable, listVariable } from "../lib/config.ts";
 import { logLevels } from "../lib/logger.ts";
@@ -23,7 +23,7 @@ export const operatorConfigSchema = z.object({
   /** Our own image, for `assemble` and `agent`. */
   KUBELAMBDA_IMAGE: z.string().min(1),
   /** Words separated by spaces. */
-  KUBELAMBDA_ASSEMBLE_COMMAND: commandVariable("node /kubelambda/assemble.cjs"),
+  KUBELAMBDA_ASSEMBLE_COMMAND: commandVariable(`node ${assembleNodeOptions.join(" ")} /kubelambda/assemble.cjs`),
   KUBELAMBDA_AGENT_COMMAND: commandVariable(`node ${agentNodeOptions.join(" ")} /kubelambda/agent.cjs`),
   /** JSON: runtime identifier → image and state. */
   KUBELAMBDA_RUNTIMES_FILE: z.string().default("/etc/kubelambda/runtimes.json"),

@@ -11,6 +11,7 @@ import { readBody } from "../lib/http/read-body.ts";
 import { createLogger } from "../lib/logger.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { openBucketStore } from "./packages/bucket-store.ts";
+import { giveBackStart } from "./packages/buffer-garbage.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
 import { createOciFetcher } from "./packages/fetch-oci.ts";
 import { createS3Fetcher } from "./packages/fetch-s3.ts";
@@ -218,6 +219,7 @@ export async function packagesMain(env: NodeJS.ProcessEnv): Promise<void> {
     { verifyToken, nowMs: Date.now, log },
   );
   const end = (): void => void running.stop(20_000).then(() => process.exit(0));
+  giveBackStart();
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
 }

@@ -17,6 +17,8 @@ import type { StoreThere } from "./store-process.ts";
 import type { UnpackDone, UnpackOrder } from "./unpack-process.ts";
 
 const sampleMs = 5;
+/** As the chart and the operator start them. */
+const nodeOptions = ["--max-semi-space-size=1", "--expose-gc"];
 
 export class PackageWorld {
   readonly store: BenchProcess;
@@ -36,7 +38,7 @@ export class PackageWorld {
   static async start(context: BenchContext): Promise<PackageWorld> {
     const program = await bundleProgram("store-process", context.folder);
     const unpacker = await bundleProgram("unpack-process", context.folder);
-    const store = await context.processes.start({ argv: [process.execPath, program] }, true);
+    const store = await context.processes.start({ argv: [process.execPath, ...nodeOptions, program] }, true);
     const there = await store.ready<StoreThere>();
     const server = createServer((request, response) => {
       const path = decodeURIComponent((request.url ?? "").slice(1));
@@ -75,7 +77,7 @@ export class PackageWorld {
   /** Runs the unpacker in a process of its own; `peakBytes` is the most unshared memory that it was seen with. */
   async unpack(order: UnpackOrder): Promise<UnpackDone & { readonly peakBytes: number }> {
     const running = await this.#context.processes.start(
-      { argv: [process.execPath, this.#unpacker, JSON.stringify(order)] },
+      { argv: [process.execPath, ...nodeOptions, this.#unpacker, JSON.stringify(order)], readyLimitMs: 120_000 },
       true,
     );
     return await withPeak(running.pid, () => running.ready<UnpackDone>());

@@ -1,7 +1,6 @@
 /** Reads zip archives that nobody has vouched for: every rule of packages is checked here, whoever asks. */
 import { open, type FileHandle } from "node:fs/promises";
-import { promisify } from "node:util";
-import { constants, crc32, createInflateRaw, inflateRaw, inflateRawSync } from "node:zlib";
+import { constants, crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { localHeaderBytes, readEntries, type ArchiveEntry } from "./archive-directory.ts";
 import { invalidEntry, refuse, safeLinkTarget } from "./archive-entry.ts";
 import { archiveLimits, type ArchiveLimits } from "./archive-limits.ts";
@@ -11,14 +10,17 @@ import { PackageError } from "./package-error.ts";
 import { readFully, readRange } from "./read-file-range.ts";
 
 const localHeaderSignature = 0x04034b50;
-/** Content up to these sizes is read and inflated in one step: most files of a package, and several times faster than a stream. */
-const wholeCompressedBytes = 512 * 1024;
-const wholeInflatedBytes = 4 * 1024 * 1024;
-const tinyBytes = 64 * 1024;
+/**
+ * Content up to these sizes is read and inflated in one step: most files of a package, and several times faster than a stream.
+ * What is larger goes to zlib's threads in pieces: in one step it would leave so much garbage that memory follows the package's size.
+ */
+const wholeCompressedBytes = 64 * 1024;
+const wholeInflatedBytes = 256 * 1024;
 const linkTargetLimitBytes = 4096;
 /** Local and central extra fields differ in length; so much more is read at once to find the data in one read. */
 const extraAllowanceBytes = 64;
-const inflateWhole = promisify(inflateRaw);
+/** Of a buffer that serves for reading one small entry after another. */
+export const scratchBytes = wholeCompressedBytes + 8192;
 
 /** An open archive whose central directory has passed every check. Close it. */
 export class Archive {
@@ -33,9 +35,8 @@ export class Archive {
   }
 
   /** The content, inflated and counted; throws PackageError when it is not what the header says. */
-  async *read(entry: ArchiveEntry, budget: InflateBudget): AsyncGenerator<Buffer, void, undefined> {
-    const isSmall = entry.compressedBytes <= wholeCompressedBytes && entry.uncompressedBytes <= wholeInflatedBytes;
-    if (isSmall) yield await this.readWhole(entry, budget);
+  async *read(entry: ArchiveEntry, budget: InflateBudget, scratch?: Buffer): AsyncGenerator<Buffer, void, undefined> {
+    if (this.isSmall(entry)) yield await this.readWhole(entry, budget, scratch);
     else yield* this.#readStreamed(entry, budget);
   }
 
@@ -44,9 +45,10 @@ export class Archive {
     return entry.compressedBytes <= wholeCompressedBytes && entry.uncompressedBytes <= wholeInflatedBytes;
   }
 
-  async readWhole(entry: ArchiveEntry, budget: InflateBudget): Promise<Buffer> {
-    const compressed = await this.#readCompressed(entry);
-    const content = entry.compression === "stored" ? compressed : await inflateSmall(entry, compressed);
+  /** With `scratch` the content may lie in it: until the next entry is read into it. */
+  async readWhole(entry: ArchiveEntry, budget: InflateBudget, scratch?: Buffer): Promise<Buffer> {
+    const compressed = await this.#readCompressed(entry, scratch);
+    const content = entry.compression === "stored" ? compressed : inflateSmall(entry, compressed);
     budget.take(content.length);
     if (content.length !== entry.uncompressedBytes) throw damaged(entry, "its size differs from its header");
     if (crc32(content) !== entry.crc32) throw damaged(entry, "its checksum (CRC-32) differs");
@@ -66,9 +68,11 @@ export class Archive {
     await this.#handle.close();
   }
 
-  async #readCompressed(entry: ArchiveEntry): Promise<Buffer> {
+  async #readCompressed(entry: ArchiveEntry, scratch?: Buffer): Promise<Buffer> {
     const guess = localHeaderBytes + Buffer.byteLength(entry.name) + extraAllowanceBytes + entry.compressedBytes;
-    const buffer = Buffer.allocUnsafe(Math.min(guess, Math.max(0, entry.endOffset - entry.headerOffset)));
+    const wanted = Math.min(guess, Math.max(0, entry.endOffset - entry.headerOffset));
+    const isRoomy = scratch !== undefined && scratch.length >= wanted;
+    const buffer = isRoomy ? scratch.subarray(0, wanted) : Buffer.allocUnsafe(wanted);
     const bytes = await readFully(this.#handle, buffer, entry.headerOffset);
     const dataOffset = this.#dataOffset(entry, buffer.subarray(0, bytes));
     const start = dataOffset - entry.headerOffset;
@@ -152,11 +156,12 @@ export async function checkArchive(path: string, limits: ArchiveLimits): Promise
   try {
     const budget = new InflateBudget(limits.unzippedBytes);
     const targetByLink = new Map<string, string>();
+    const scratch = Buffer.allocUnsafe(scratchBytes);
     let unzippedBytes = 0;
     for (const entry of archive.entries) {
       if (entry.kind === "link") targetByLink.set(entry.path, await archive.readLink(entry, budget));
       else if (entry.kind === "file")
-        for await (const chunk of archive.read(entry, budget)) unzippedBytes += chunk.length;
+        for await (const chunk of archive.read(entry, budget, scratch)) unzippedBytes += chunk.length;
     }
     return { unzippedBytes, extensions: findExtensionFiles(archive.entries, targetByLink) };
   } finally {
@@ -176,12 +181,11 @@ export async function listExtensionFiles(path: string): Promise<readonly string[
   }
 }
 
-/** The header's size is the bound for zlib, so a lie costs no memory. A thread's turn costs more than inflating a few KB. */
-async function inflateSmall(entry: ArchiveEntry, compressed: Buffer): Promise<Buffer> {
-  const options = { maxOutputLength: Math.max(1, entry.uncompressedBytes) };
+/** The header's size is the bound for zlib, so a lie costs no memory. A thread's turn costs more than inflating some KB. */
+function inflateSmall(entry: ArchiveEntry, compressed: Buffer): Buffer {
+  const bytes = Math.max(1, entry.uncompressedBytes);
   try {
-    const isTiny = entry.uncompressedBytes <= tinyBytes;
-    return isTiny ? inflateRawSync(compressed, options) : await inflateWhole(compressed, options);
+    return inflateRawSync(compressed, { maxOutputLength: bytes, chunkSize: Math.max(64, bytes) });
   } catch (cause) {
     throw invalidEntry(entry.name, "its content cannot be inflated to the size that its header says", cause);
   }

@@ -4,6 +4,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { open, type FileHandle } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { routes } from "../../crds/wire/routes.ts";
+import { countPassing } from "./buffer-garbage.ts";
 import { PackageError } from "./package-error.ts";
 
 const http = process.getBuiltinModule("node:http");
@@ -153,6 +154,7 @@ async function add(progress: Progress, chunk: Buffer): Promise<void> {
   }
   progress.hash.update(chunk);
   progress.bytes += chunk.length;
+  countPassing(chunk.length);
 }
 
 async function restart(progress: Progress): Promise<void> {

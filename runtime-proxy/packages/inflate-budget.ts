@@ -1,4 +1,5 @@
 import { unzippedTooLargeText } from "./archive-limits.ts";
+import { countPassing } from "./buffer-garbage.ts";
 import { PackageError } from "./package-error.ts";
 
 /** Counts inflated bytes over one archive or several; `take` throws PackageError (CodeTooLarge) when there were too many. */
@@ -9,6 +10,7 @@ export class InflateBudget {
   }
   take(bytes: number): void {
     this.#leftBytes -= bytes;
+    countPassing(bytes);
     if (this.#leftBytes < 0) throw new PackageError("CodeTooLarge", unzippedTooLargeText);
   }
 }

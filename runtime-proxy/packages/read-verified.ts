@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
+import { countPassing } from "./buffer-garbage.ts";
 import { PackageError } from "./package-error.ts";
 import type { ByteRange } from "./store.ts";
 
@@ -39,6 +40,7 @@ async function* readVerified(
     if (bytesRead === 0) break;
     const chunk = buffer.subarray(0, bytesRead);
     hash.update(chunk);
+    countPassing(bytesRead);
     const wanted = chunk.subarray(Math.max(0, range.start - position), Math.max(0, range.end + 1 - position));
     position += bytesRead;
     if (wanted.length === 0) continue;

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { open, rm, type FileHandle } from "node:fs/promises";
+import { countPassing } from "./buffer-garbage.ts";
 import type { StagedContent } from "./store.ts";
 
 /** Content on its way in: one file of a staging directory, hashed as it is written. */
@@ -30,6 +31,7 @@ export class StagedFile implements StagedContent {
       written += bytesWritten;
     }
     this.#bytes += chunk.length;
+    countPassing(chunk.length);
   }
 
   async reset(): Promise<void> {

@@ -1,6 +1,6 @@
 import { archiveLimits } from "./archive-limits.ts";
 import type { ArchiveEntry } from "./archive-directory.ts";
-import { openArchive, type Archive } from "./archive.ts";
+import { openArchive, scratchBytes, type Archive } from "./archive.ts";
 import type { InflateBudget } from "./inflate-budget.ts";
 import type { MergeTarget } from "./merge-target.ts";
 
@@ -29,9 +29,10 @@ async function unpackEntries(archive: Archive, target: MergeTarget, budget: Infl
   let unzippedBytes = 0;
   let isFailed = false;
   const work = async (): Promise<void> => {
+    const scratch = Buffer.allocUnsafe(scratchBytes);
     for (const entry of queue) {
       if (isFailed) return;
-      await unpackEntry({ archive, entry, target, budget });
+      await unpackEntry({ archive, entry, target, budget, scratch });
       unzippedBytes += entry.uncompressedBytes;
     }
   };
@@ -52,11 +53,12 @@ interface Step {
   readonly entry: ArchiveEntry;
   readonly target: MergeTarget;
   readonly budget: InflateBudget;
+  readonly scratch: Buffer;
 }
 
-async function unpackEntry({ archive, entry, target, budget }: Step): Promise<void> {
+async function unpackEntry({ archive, entry, target, budget, scratch }: Step): Promise<void> {
   const { path, mode } = entry;
   if (entry.kind === "link") target.addLink(path, await archive.readLink(entry, budget));
-  else if (archive.isSmall(entry)) target.addFile(path, mode, await archive.readWhole(entry, budget));
+  else if (archive.isSmall(entry)) target.addFile(path, mode, await archive.readWhole(entry, budget, scratch));
   else await target.addLargeFile(path, mode, archive.read(entry, budget));
 }
