@@ -1,4 +1,5 @@
 /** Shows each function once it is ready, with the time that took, or why it is not. */
+import { aliasKind, type AliasObject } from "../crds/v1alpha1/alias.ts";
 import { functionKind, type FunctionObject } from "../crds/v1alpha1/function.ts";
 import { keyOf, type Stored } from "../lib/kubernetes/object.ts";
 import { fileSystemProblem, type FileSystemPlace, type WantedFileSystem } from "./file-systems.ts";
@@ -33,9 +34,21 @@ export class FunctionTable {
   }
 
   start(signal: AbortSignal): void {
-    this.#watch(signal).catch((error: unknown) => {
-      if (!signal.aborted) this.#options.terminal.note(`The table of functions stops here: ${String(error)}`);
-    });
+    for (const watching of [this.#watch(signal), this.#watchAliases(signal)]) {
+      watching.catch((error: unknown) => {
+        if (!signal.aborted) this.#options.terminal.note(`The table of functions stops here: ${String(error)}`);
+      });
+    }
+  }
+
+  async #watchAliases(signal: AbortSignal): Promise<void> {
+    const selection = { resourceVersion: "1", signal };
+    for await (const event of this.#options.store.watch<AliasObject & { readonly metadata: Stored["metadata"] }>(
+      aliasKind,
+      selection,
+    )) {
+      if (event.type === "ADDED" || event.type === "MODIFIED") this.#showAlias(event.object);
+    }
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -73,7 +86,8 @@ export class FunctionTable {
     const problem = (runtime.ok ? undefined : runtime.message) ?? fileSystemProblem(wantedFileSystems(object), place);
     const outcome = ready.status !== "True" ? ready.message : (problem ?? took);
     const isReady = ready.status === "True" && problem === undefined;
-    const shown = isReady ? "ready" : outcome;
+    const functionUrls = urlsOf(object);
+    const shown = isReady ? ["ready", ...functionUrls].join(" ") : outcome;
     if (entry.shown === shown) return;
     entry.shown = shown;
     const url = `${baseUrl}/2015-03-31/functions/${nameOf(object)}/invocations`;
@@ -81,7 +95,7 @@ export class FunctionTable {
       name: nameOf(object),
       runtime: object.spec.packageType === "Image" ? "image" : (object.spec.runtime ?? ""),
       ready: isReady ? took : "no",
-      url: isReady ? url : outcome,
+      urls: isReady ? [url, ...functionUrls] : [outcome],
     });
   }
 
@@ -94,6 +108,18 @@ export class FunctionTable {
       this.#options.terminal.problem(nameOf(object), trouble);
     if (trouble === undefined) this.#troubles.delete(key);
     else this.#troubles.set(key, trouble);
+  }
+
+  /** An alias that has a URL of its own. */
+  #showAlias(object: AliasObject): void {
+    const { name = "", functionName = "", functionURL = "" } = object.status ?? {};
+    const key = `alias ${keyOf(object)}`;
+    const isShown = this.#seen.get(key)?.shown === functionURL;
+    this.#seen.set(key, { generation: 0, sinceMs: 0, shown: functionURL });
+    if (functionURL === "" || isShown) return;
+    const target = `${functionName}:${name}`;
+    const url = `${this.#options.baseUrl}/2015-03-31/functions/${target}/invocations`;
+    this.#add({ name: target, runtime: "alias", ready: "", urls: [url, functionURL] });
   }
 
   /** Functions get ready one by one: those of one moment are shown as one table. */
@@ -112,6 +138,10 @@ function wantedFileSystems({ spec }: FunctionObject): readonly WantedFileSystem[
     claimName: persistentVolumeClaim?.name ?? "",
     mountPath: localMountPath,
   }));
+}
+
+function urlsOf({ status }: FunctionObject): readonly string[] {
+  return status?.functionURL === undefined ? [] : [status.functionURL];
 }
 
 function nameOf({ spec, metadata }: FunctionObject): string {

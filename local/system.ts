@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { FUNCTION_URL_ID, FUNCTION_URL_PATH } from "../crds/function-url.ts";
 import { kindDefinitions } from "../crds/kinds.ts";
 import { aliasKind, parseAlias, type AliasObject } from "../crds/v1alpha1/alias.ts";
 import { functionKind, parseFunction, type FunctionObject } from "../crds/v1alpha1/function.ts";
@@ -71,6 +72,8 @@ const accounts = {
 const loopback = "127.0.0.1";
 const region = "us-east-1";
 const stopWithinMs = 3000;
+/** No secret: the next start gives every function the same URL, and only this machine reaches it. */
+const functionUrlKey = Buffer.from("local mode's key of function URLs");
 
 /** Starts everything and serves the folder; rejects when a port or folder cannot be had. */
 export async function startLocalSystem(options: LocalSystemOptions): Promise<LocalSystem> {
@@ -118,6 +121,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       KUBELAMBDA_HEALTH_PORT: "0",
       KUBELAMBDA_OPERATOR_URL: `http://${loopback}:${operatorPort}`,
       KUBELAMBDA_REGION: region,
+      KUBELAMBDA_FUNCTION_URL_HOST: "lambda-url.localhost",
       KUBELAMBDA_POD_UID: "local-router",
       KUBELAMBDA_NAMESPACE: installNamespace,
     }),
@@ -156,7 +160,10 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
 
   const operator = await startOperator(
     operatorConfigSchema.parse(
-      operatorEnvironment({ operatorPort, packagesPort: packages.port, routerPort: router.internalPort }),
+      operatorEnvironment({
+        ...{ operatorPort, packagesPort: packages.port, routerPort: router.internalPort },
+        functionUrl: `http://${host}:${router.invokePort}${FUNCTION_URL_PATH}${FUNCTION_URL_ID}/`,
+      }),
     ),
     {
       client: store,
@@ -170,6 +177,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       }),
       runtimes: localRuntimes,
       routerKeys: [formatPublicKey(publicKey)],
+      functionUrlKey,
       isReplicaGone: undefined,
       hasPodResources: true,
       hasContainers: false,
@@ -226,6 +234,7 @@ function operatorEnvironment(at: {
   readonly operatorPort: number;
   readonly packagesPort: number;
   readonly routerPort: number;
+  readonly functionUrl: string;
 }): Record<string, string> {
   return {
     KUBELAMBDA_NAMESPACE: installNamespace,
@@ -236,6 +245,7 @@ function operatorEnvironment(at: {
     KUBELAMBDA_ROUTER_URL: `http://${loopback}:${at.routerPort}`,
     KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: `${installNamespace}/${accounts.router}`,
     KUBELAMBDA_REGION: region,
+    KUBELAMBDA_FUNCTION_URL: at.functionUrl,
     KUBELAMBDA_LEADER_ELECTION: "false",
     KUBELAMBDA_LISTEN_HOST: loopback,
     KUBELAMBDA_INTERNAL_PORT: String(at.operatorPort),

@@ -5,7 +5,8 @@ export interface TableRow {
   readonly runtime: string;
   /** "0.4 s", or why it is not ready. */
   readonly ready: string;
-  readonly url: string;
+  /** The Invoke API's, then its function URL; or why it has none. */
+  readonly urls: readonly string[];
 }
 
 export interface TerminalOptions {
@@ -13,7 +14,7 @@ export interface TerminalOptions {
   readonly color: boolean;
 }
 
-const headings: TableRow = { name: "FUNCTION", runtime: "RUNTIME", ready: "READY", url: "URL" };
+const headings: TableRow = { name: "FUNCTION", runtime: "RUNTIME", ready: "READY", urls: ["URL"] };
 
 export class Terminal {
   readonly #options: TerminalOptions;
@@ -46,9 +47,10 @@ export class Terminal {
     }
     for (const row of shown) {
       const { name, runtime, ready } = this.#widths;
-      this.#line(
-        `${row.name.padEnd(name)}   ${row.runtime.padEnd(runtime)}   ${row.ready.padEnd(ready)}   ${row.url}`.trimEnd(),
-      );
+      const start = `${row.name.padEnd(name)}   ${row.runtime.padEnd(runtime)}   ${row.ready.padEnd(ready)}   `;
+      const [first = "", ...others] = row.urls;
+      for (const line of [`${start}${first}`, ...others.map((url) => `${" ".repeat(start.length)}${url}`)])
+        this.#line(line.trimEnd());
     }
   }
 

@@ -41,6 +41,6 @@ function problemOf({ code = "", rawPacket }: ParserError): BadRequest | undefine
 function toText({ status, headers = {}, body }: HttpResponse): string {
   const text = typeof body === "string" ? body : "";
   const all = { ...headers, "content-length": String(Buffer.byteLength(text)), connection: "close" };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value.toString()}`);
+  const lines = Object.entries(all).map((line) => line.join(": "));
   return [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, ...lines, "", text].join("\r\n");
 }

@@ -33,8 +33,8 @@ describe("service errors of Invoke", () => {
       ...{ state, stateReasonCode, stateReason },
       revisionID: undefined as never,
     });
-    const add = async (name: string, spec: Partial<FunctionObject["spec"]>, status: object = {}): Promise<void> =>
-      void (await world.addFunction({ name, spec, status }));
+    const add = async (name: string, spec: Partial<FunctionObject["spec"]>, status: object = {}): Promise<unknown> =>
+      await world.addFunction({ name, spec, status });
     const hello = await world.addFunction({ name: "hello" });
     await world.addEnvironment(hello);
     const cut = await world.addEnvironment(await world.addFunction({ name: "cut" }));

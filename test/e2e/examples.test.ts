@@ -37,6 +37,14 @@ const examples: Record<string, Example> = {
       assert.deepEqual(result, { characters: 15, shout: { SAY: "HELLO" } });
     },
   },
+  web: {
+    payload: { rawPath: "/there", requestContext: { http: { method: "GET", sourceIp: "10.1.2.3" } } },
+    check: (result) => {
+      const { statusCode, body } = result as { statusCode: number; body: string };
+      assert.equal(statusCode, 200);
+      assert.match(body, /Hello, world.*GET \/there from 10\.1\.2\.3/s);
+    },
+  },
   thumbnail: { payload: { width: 16, image: encodePng(picture).toString("base64") }, check: checkThumbnail },
 };
 

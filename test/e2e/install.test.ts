@@ -32,6 +32,10 @@ describe("the chart on a real cluster", () => {
       { namespace: installNamespace, settings: [] },
       { namespace: "default", settings: ["--set", "watchNamespace=default"] },
       { namespace: "default", settings: ["--set", "packages.storage.ephemeral=true"] },
+      {
+        namespace: "default",
+        settings: ["--set", "ingress.enabled=true,ingress.host=lambda.example.org,functionUrls.domain=example.org"],
+      },
     ];
     for (const { namespace, settings } of renderings) {
       const input = await helm(["template", "other", chart, "--namespace", namespace, ...settings]);

@@ -107,3 +107,28 @@ livenessProbe: { httpGet: { path: /healthz, port: health }, periodSeconds: 10, t
 readinessProbe: { httpGet: { path: /readyz, port: health }, periodSeconds: 2, timeoutSeconds: 2 }
 startupProbe: { httpGet: { path: /healthz, port: health }, periodSeconds: 1, failureThreshold: 60 }
 {{- end }}
+
+{{/* What hosts of function URLs end in; empty: they are told apart by path. */}}
+{{- define "kubelambda.functionUrlHost" -}}
+{{- with .Values.functionUrls.domain }}lambda-url.{{ $.Values.region }}.{{ . }}{{ end -}}
+{{- end }}
+
+{{/* The pattern of function URLs. */}}
+{{- define "kubelambda.functionUrl" -}}
+{{- $port := int .Values.router.service.port -}}
+{{- $service := printf "http://%s-router.%s%s" (include "kubelambda.name" .) .Release.Namespace (ternary "" (printf ":%d" $port) (eq $port 80)) -}}
+{{- with include "kubelambda.functionUrlHost" . -}}
+{{ $.Values.functionUrls.scheme }}://{id}.{{ . }}/
+{{- else -}}
+{{ .Values.functionUrls.baseURL | default $service }}/lambda-url/{id}/
+{{- end -}}
+{{- end }}
+
+{{/* Hosts of a route, as a JSON object with a list. Arguments: root, host, what. */}}
+{{- define "kubelambda.routeHosts" -}}
+{{- $hosts := list -}}
+{{- with .host }}{{ $hosts = append $hosts . }}{{ end -}}
+{{- with include "kubelambda.functionUrlHost" .root }}{{ $hosts = append $hosts (printf "*.%s" .) }}{{ end -}}
+{{- if not $hosts }}{{ fail (printf "%s has no host: set %s.host, functionUrls.domain or both" .what .what) }}{{ end -}}
+{{- dict "hosts" $hosts | toJson -}}
+{{- end }}
