@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { withFileLock } from "../cluster/file-lock.ts";
 import { cacheDir, repositoryRoot } from "../cluster/paths.ts";
@@ -44,7 +44,7 @@ export async function buildProductImage(progress: (line: string) => void): Promi
     if (existsSync(archive)) return;
     progress("building the image of this checkout");
     const started = performance.now();
-    for (const file of readdirSync(folder)) if (/^kubelambda-.*\.tar$/.test(file)) rmSync(join(folder, file));
+    removeOlder();
     const PATH = `${join(repositoryRoot, "node_modules", ".bin")}:${process.env["PATH"] ?? ""}`;
     const node = async (script: string, env: Readonly<Record<string, string>>): Promise<unknown> =>
       await run(process.execPath, [script], { cwd: repositoryRoot, env: { ...env, PATH }, timeoutMs: buildMs });
@@ -65,6 +65,15 @@ export interface RuntimeImage {
   readonly archive: string;
   /** `name@sha256:…` */
   readonly pinned: string;
+}
+
+/** Not those of the last hour: another checkout that shares the cache may be at work with them. */
+function removeOlder(): void {
+  const anHourAgoMs = Date.now() - 3_600_000;
+  for (const file of readdirSync(folder)) {
+    const isArchive = /^kubelambda-.*\.tar$/.test(file);
+    if (isArchive && statSync(join(folder, file)).mtimeMs < anHourAgoMs) rmSync(join(folder, file));
+  }
 }
 
 /** The runtimes' images by their names. */
