@@ -59,7 +59,6 @@ describe(`environments that idle for ${minutes} min`, function () {
   for (const name of clientNames) {
     it(`lifecycle 26: ${clients[name].title} serves the next call, by the same process on the connection of its next`, async () => {
       const { environment, pid, connections } = idle.get(name) as Idle;
-      const printed = environment.output.length;
       assert.equal(await pidOf(environment), pid);
       // A client may leave one that it did not use for minutes, as libcurl does; that of its next it cannot.
       if (expectations[name].keepsConnections) {
@@ -69,7 +68,7 @@ describe(`environments that idle for ${minutes} min`, function () {
           `${String(connections)}, then ${String(now)}`,
         );
       }
-      assert.match(environment.output.slice(printed), /^START RequestId: /);
+      await environment.printed("REPORT RequestId: ", 2);
     });
   }
 });
