@@ -91,7 +91,7 @@ describe("package store process", () => {
       "a digest that nobody pushed": {
         source: { type: "digest", digest },
         code: "PackageNotFound",
-        message: /namespace "team-a" has no such package; push it first/,
+        message: /namespace "team-a" has no such package; push it there/,
       },
       "a sha256 that is none": {
         source: { type: "url", url: "http://127.0.0.1:1/", sha256: "abc" },

@@ -2,7 +2,6 @@
 import { createWriteStream } from "node:fs";
 import { readdir, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ZipFile } from "yazl";
 
@@ -19,7 +18,7 @@ export async function zipFolder(folder: string, target: string): Promise<void> {
   const count = await addAll(zip, folder, "");
   if (count === 0) throw new FolderError(`Cannot push "${folder}": the folder is empty`);
   zip.end();
-  await Promise.race([pipeline(zip.outputStream as Readable, createWriteStream(target, { mode: 0o600 })), failed]);
+  await Promise.race([pipeline(zip.outputStream, createWriteStream(target, { mode: 0o600 })), failed]);
 }
 
 /** How many members the directory has. */

@@ -1,7 +1,6 @@
 /** A tree as a zip that is the same, byte for byte, whenever the tree is: sorted, one time stamp, not compressed, since compressors change. */
 import { createReadStream } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
-import type { Readable } from "node:stream";
 import { ZipFile } from "yazl";
 import { refuse } from "./archive-entry.ts";
 import { unzippedLimitBytes, unzippedTooLargeText } from "./archive-limits.ts";
@@ -24,14 +23,14 @@ export async function writeCanonicalZip(
     const failed = new Promise<never>((_, reject) => zip.on("error", reject));
     for (const [path, node] of entries) addNode(zip, { path, node, handle });
     zip.end();
-    await Promise.race([drain(zip.outputStream as Readable, into), failed]);
+    await Promise.race([drain(zip.outputStream as AsyncIterable<Buffer>, into), failed]);
   } finally {
     await handle.close();
   }
 }
 
-async function drain(stream: Readable, into: StagedContent): Promise<void> {
-  for await (const chunk of stream as AsyncIterable<Buffer>) await into.write(chunk);
+async function drain(chunks: AsyncIterable<Buffer>, into: StagedContent): Promise<void> {
+  for await (const chunk of chunks) await into.write(chunk);
 }
 
 const options = { mtime: archiveTime, compress: false, forceDosTimestamp: true } as const;
@@ -42,11 +41,14 @@ function addNode(
 ): void {
   switch (node.kind) {
     case "directory":
-      return zip.addEmptyDirectory(path, { mtime: archiveTime, mode: 0o040000 | node.mode, forceDosTimestamp: true });
+      zip.addEmptyDirectory(path, { mtime: archiveTime, mode: 0o040000 | node.mode, forceDosTimestamp: true });
+      return;
     case "link":
-      return zip.addBuffer(Buffer.from(node.target), path, { ...options, mode: 0o120777 });
+      zip.addBuffer(Buffer.from(node.target), path, { ...options, mode: 0o120777 });
+      return;
     case "file":
-      return addFile(zip, path, { ...node, handle });
+      addFile(zip, path, { ...node, handle });
+      return;
     case "other":
       throw refuse(path, `it is ${node.what}; only files, directories and symbolic links are unpacked`);
   }
@@ -58,7 +60,10 @@ function addFile(
   { mode: bits, content, handle }: { readonly mode: number; readonly content: Content; readonly handle: FileHandle },
 ): void {
   const mode = 0o100000 | bits;
-  if (content.bytes === 0) return zip.addBuffer(Buffer.alloc(0), path, { ...options, mode });
+  if (content.bytes === 0) {
+    zip.addBuffer(Buffer.alloc(0), path, { ...options, mode });
+    return;
+  }
   const range = { fd: handle.fd, autoClose: false, start: content.offset, end: content.offset + content.bytes - 1 };
   zip.addReadStreamLazy(path, { ...options, mode, size: content.bytes }, (take) => {
     take(null, createReadStream("", range));

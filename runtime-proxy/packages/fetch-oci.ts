@@ -91,7 +91,10 @@ async function bringLayers(
   const [only] = layers;
   if (layers.length === 1 && only !== undefined) {
     await fetchLayer(only, into, means);
-    if ((await layerForm(into.path)) === "zip") return requireNoPath(source, title);
+    if ((await layerForm(into.path)) === "zip") {
+      requireNoPath(source, title);
+      return;
+    }
   }
   const tree = new LayerTree();
   const spool = await stage();

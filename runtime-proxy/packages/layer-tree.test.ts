@@ -105,7 +105,7 @@ describe("layers that are merged", () => {
     const paths = fc.uniqueArray(fc.stringMatching(/^[a-c]{1,2}(\/[a-c]{1,2}){0,2}\/f$/), { maxLength: 12 });
     fc.assert(
       fc.property(paths, fc.infiniteStream(fc.nat()), (list, draw) => {
-        const shuffled = [...list].map((path) => ({ path, at: draw.next().value ?? 0 })).sort((a, b) => a.at - b.at);
+        const shuffled = [...list].map((path) => ({ path, at: Number(draw.next().value) })).sort((a, b) => a.at - b.at);
         assert.deepEqual(
           names([layer(shuffled.map(({ path }) => file(path)))]),
           names([layer(list.map((path) => file(path)))]),

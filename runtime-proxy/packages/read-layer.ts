@@ -71,13 +71,18 @@ export async function readLayer(wanted: LayerToRead): Promise<Layer> {
 }
 
 type Source = Extract extends AsyncIterable<infer Item> ? Item : never;
+/** As the library fills it in: without what is not there or not known. */
+type SeenHeader = Omit<Header, "linkname" | "type"> & {
+  readonly linkname: string | null;
+  readonly type: Header["type"] | null;
+};
 
 async function takeEntry(
   { budget, spool }: LayerToRead,
   entry: Source,
   layer: { readonly entries: LayerEntry[]; readonly hidden: string[]; readonly opaque: string[] },
 ): Promise<void> {
-  const { header } = entry;
+  const header: SeenHeader = entry.header;
   const path = pathOf(header);
   budget.nameBytes -= Buffer.byteLength(path) + Buffer.byteLength(header.linkname ?? "");
   if (--budget.entries < 0) throw new PackageError("CodeTooLarge", tooManyText);
@@ -89,7 +94,7 @@ async function takeEntry(
   else layer.entries.push(await toEntry(header, path, () => spoolContent(entry, spool)));
 }
 
-function pathOf({ name }: Header): string {
+function pathOf({ name }: SeenHeader): string {
   if (name.includes("\uFFFD")) throw refuse(name, "its name is not UTF-8");
   return safePath(name);
 }
@@ -109,10 +114,8 @@ function readWhiteout(path: string, name: string): Whiteout {
   return { type: "hidden", path: directory === "" ? hidden : `${directory}/${hidden}` };
 }
 
-async function toEntry(header: Header, path: string, spooled: () => Promise<Content>): Promise<LayerEntry> {
-  const { mode, linkname, pax, name } = header;
-  // A link's name is absent where there is none, and the type where it is not known.
-  const type = header.type as Header["type"] | null;
+async function toEntry(header: SeenHeader, path: string, spooled: () => Promise<Content>): Promise<LayerEntry> {
+  const { type, mode, linkname, pax, name } = header;
   if (Object.keys(pax ?? {}).some((key) => key.startsWith("GNU.sparse")))
     throw refuse(name, "it is a sparse file; make the archive without --sparse");
   switch (type) {

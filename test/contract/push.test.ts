@@ -140,8 +140,8 @@ describe("kubelambda push", function () {
     const slow = await startNarrows(new URL(store.pushUrl).port);
     try {
       const killed = new PushProcess([path, "-n", namespace, "--url", slow.url], kubeconfig());
-      await waitUntil({ what: "half of it is there", timeoutMs: 30_000 }, async () =>
-        slow.bytes() > 2_000_000 ? true : undefined,
+      await waitUntil({ what: "half of it is there", timeoutMs: 30_000 }, () =>
+        Promise.resolve(slow.bytes() > 2_000_000 ? true : undefined),
       );
       killed.child.kill("SIGKILL");
       await killed.ended;

@@ -45,7 +45,10 @@ export async function startScriptedRegistry(): Promise<ScriptedRegistry> {
     const path = (request.url ?? "").slice(prefix.length);
     const steps = lies.get(path);
     const step = steps !== undefined && steps.length > 1 ? steps.shift() : steps?.[0];
-    if (step !== undefined) return step(request, response);
+    if (step !== undefined) {
+      step(request, response);
+      return;
+    }
     const found = contentByPath.get(path);
     if (found === undefined) return void response.writeHead(404).end('{"errors":[{"code":"MANIFEST_UNKNOWN"}]}');
     const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
