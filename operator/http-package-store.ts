@@ -1,7 +1,7 @@
 import { request } from "undici";
 import { z } from "zod";
 import { imageAnswerSchema } from "../crds/wire/images.ts";
-import type { ResolveAnswer } from "../crds/wire/packages.ts";
+import { storeHeader, type ResolveAnswer } from "../crds/wire/packages.ts";
 import { routes } from "../crds/wire/routes.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import type { PackageStoreClient } from "./package-store.ts";
@@ -54,13 +54,23 @@ const answerSchema = z.discriminatedUnion("ok", [
   }),
 ]);
 
+/** A store of an earlier release says nothing of what is missing. */
+const collectAnswerSchema = z.object({ missing: z.record(z.string(), z.array(z.string())).default({}) });
+
 /** The package store over HTTP. */
 export function createHttpPackageStore({ url, readToken }: HttpPackageStoreOptions): PackageStoreClient {
-  async function send(method: "POST" | "PUT", path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
+  let storeId: string | undefined;
+  let storeChanges = 0;
+  async function send(
+    method: "GET" | "POST" | "PUT",
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     const response = await request(`${url}${path}`, {
       method,
       headers: { authorization: `Bearer ${(await readToken()).trim()}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
+      ...(body !== undefined && { body: JSON.stringify(body) }),
       signal,
       headersTimeout: answerTimeoutMs,
       bodyTimeout: 30_000,
@@ -71,7 +81,15 @@ export function createHttpPackageStore({ url, readToken }: HttpPackageStoreOptio
         `Cannot ${method} "${path}": the package store answers ${response.statusCode}: ${text.slice(0, 500)}`,
       );
     }
+    noteStore(response.headers[storeHeader]);
     return text === "" ? undefined : (JSON.parse(text) as unknown);
+  }
+
+  /** A store of an earlier release does not say. */
+  function noteStore(id: string | readonly string[] | undefined): void {
+    if (typeof id !== "string" || id === storeId) return;
+    if (storeId !== undefined) storeChanges++;
+    storeId = id;
   }
 
   return {
@@ -79,8 +97,13 @@ export function createHttpPackageStore({ url, readToken }: HttpPackageStoreOptio
       answerSchema.parse(await send("POST", routes.resolve, wanted, signal)) as ResolveAnswer,
     resolveImage: async (wanted, signal) =>
       imageAnswerSchema.parse(await send("POST", routes.resolveImage, wanted, signal)),
-    putReferences: async (references, signal) => {
-      await send("PUT", routes.references, { references }, signal);
+    putReferences: async (references, signal) =>
+      collectAnswerSchema.parse(await send("PUT", routes.references, { references }, signal)).missing,
+    identify: async (signal) => {
+      await send("GET", routes.store, undefined, signal);
+    },
+    get storeChanges() {
+      return storeChanges;
     },
   };
 }

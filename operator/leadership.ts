@@ -185,7 +185,10 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     await Promise.all([configMaps.stop(), events.stop(deadline)]);
   };
   const everyMs = config.KUBELAMBDA_REFERENCES_SECONDS * 1000;
-  const endReferences = startReferences({ store: packageStore, caches, clock, mayAct, log, everyMs });
+  const endReferences = startReferences({
+    ...{ store: packageStore, caches, clock, mayAct, log, everyMs },
+    onMissing: (missing) => resolvers.renewMissing(missing),
+  });
   try {
     autoscaler.start();
     roster?.start();

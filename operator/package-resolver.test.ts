@@ -20,7 +20,9 @@ function world(...answers: readonly ResolveAnswer[]) {
     store: {
       resolve: (request) => Promise.resolve(answers[requests.push(request) - 1] ?? absent),
       resolveImage: () => Promise.reject(new Error("no image")),
-      putReferences: () => Promise.resolve(),
+      putReferences: () => Promise.resolve({}),
+      identify: () => Promise.resolve(),
+      storeChanges: 0,
     },
     ...{ clock, draw: () => 0, use: "code", onChange: () => undefined },
     onError: (error) => assert.fail(String(error)),
@@ -151,7 +153,7 @@ describe("what a source that may change is resolved to", () => {
     resolver.look("a", { ...wanted, secret });
     await settle();
     const seen = resolver.look("a", { ...wanted, secret });
-    assert.equal(seen.type === "refused" && seen.reason, "SourceRefused");
+    assert.equal(seen.type === "retrying" && seen.reason, "SourceRefused");
     assert.equal(requests.length, 0);
   });
 });

@@ -1,11 +1,12 @@
 /** What the leader asks the package store for: code of functions, content of layers, and layers of other namespaces. */
 import { accountIdOf } from "../crds/names.ts";
 import type { Clock } from "../lib/clock.ts";
-import { keyOf } from "../lib/kubernetes/object.ts";
+import { keyOf, type Stored } from "../lib/kubernetes/object.ts";
 import { forgetGrants, functionKeyOf } from "./controllers/function/observe-layers.ts";
-import type { OperatorCaches } from "./operator-caches.ts";
+import type { ControllerRevision } from "./controllers/function/recipe.ts";
+import { layerVersionsOf, type OperatorCaches } from "./operator-caches.ts";
 import { PackageResolver } from "./package-resolver.ts";
-import type { PackageStoreClient } from "./package-store.ts";
+import type { PackagesByNamespace, PackageStoreClient } from "./package-store.ts";
 import type { SecretFetch } from "./secret-fetch.ts";
 
 export interface PackageResolversOptions {
@@ -26,6 +27,8 @@ export interface PackageResolvers {
   readonly grants: PackageResolver;
   /** The store may have lost what this function runs with. */
   renew(functionKey: string): void;
+  /** The store lacks these. */
+  renewMissing(missing: PackagesByNamespace): void;
   stop(): void;
 }
 
@@ -34,12 +37,19 @@ export function createPackageResolvers(options: PackageResolversOptions): Packag
   const code = new PackageResolver({ ...options, use: "code", onChange: wakeFunction });
   const content = new PackageResolver({ ...options, use: "layer", onChange: wakeLayer });
   const grants = new PackageResolver({ ...options, use: "layer", onChange: (key) => wakeFunction(functionKeyOf(key)) });
+  const renew = (functionKey: string): void => {
+    for (const key of layersOf(caches, functionKey)) content.renew(key);
+    forgetGrants(grants, functionKey);
+    code.renew(functionKey);
+  };
   return {
-    ...{ code, content, grants },
-    renew(functionKey) {
-      for (const key of layersOf(caches, functionKey)) content.renew(key);
-      forgetGrants(grants, functionKey);
-      code.renew(functionKey);
+    ...{ code, content, grants, renew },
+    renewMissing(missing) {
+      for (const [namespace, digests] of Object.entries(missing)) {
+        const lacking = new Set(digests);
+        for (const key of functionsWith(caches, namespace, lacking)) renew(key);
+        for (const key of layersWith(caches, namespace, lacking)) content.renew(key);
+      }
     },
     stop() {
       for (const resolver of [code, content, grants]) resolver.stop();
@@ -55,4 +65,24 @@ function layersOf(caches: OperatorCaches, functionKey: string): readonly string[
   return (serving?.layers ?? []).flatMap(({ namespace, name }) =>
     caches.layers.byIndex("account", `${accountIdOf(namespace)}/${name}`).map(keyOf),
   );
+}
+
+/** Keys of the namespace's Functions whose revisions run with one of these. */
+function functionsWith(caches: OperatorCaches, namespace: string, digests: ReadonlySet<string>): readonly string[] {
+  const isLacking = ({ data: { code, layers = [] } }: Stored<ControllerRevision>): boolean =>
+    [code, ...layers].some(({ digest }) => digests.has(digest));
+  return caches.functions
+    .list()
+    .filter(({ metadata }) => metadata.namespace === namespace)
+    .filter(({ metadata }) => caches.recipes.byIndex("function", metadata.uid).some(isLacking))
+    .map(keyOf);
+}
+
+/** Keys of the namespace's Layers of which one of these is a version. */
+function layersWith(caches: OperatorCaches, namespace: string, digests: ReadonlySet<string>): readonly string[] {
+  return caches.layers
+    .list()
+    .filter((layer) => layer.metadata.namespace === namespace)
+    .filter((layer) => layerVersionsOf(caches, layer).some(({ data }) => digests.has(data.digest)))
+    .map(keyOf);
 }

@@ -34,7 +34,7 @@ export interface Recheck {
 
 /** What was kept by an earlier release lacks the last two. */
 export type PackageFacts = Pick<ResolvedPackage, "digest" | "codeSHA256" | "zippedBytes"> &
-  Partial<Pick<ResolvedPackage, "unzippedBytes" | "extensions">>;
+  Partial<Pick<ResolvedPackage, "unzippedBytes" | "extensions" | "revision">>;
 
 /** The Secret that it takes to read a source. */
 export type SourceSecret =
@@ -206,13 +206,16 @@ function toBase64(text: string): string {
   return btoa(binary);
 }
 
-/** A closed map from the store's codes to a condition's reasons; the retried ones may mend themselves. */
+/**
+ * A closed map from the store's codes to a condition's reasons. One rule, for images (image-code.ts) too: what lies outside of the spec is
+ * tried again, at most every two minutes, also what an admin has closed; what the bytes themselves are is final.
+ */
 export const packageErrors = {
   CodeTooLarge: { reason: "CodeTooLarge", isRetried: false },
   UnsafeArchiveEntry: { reason: "UnsafeArchiveEntry", isRetried: false },
   DigestMismatch: { reason: "DigestMismatch", isRetried: false },
   InvalidArchive: { reason: "InvalidArchive", isRetried: false },
-  SourceRefused: { reason: "SourceRefused", isRetried: false },
+  SourceRefused: { reason: "SourceRefused", isRetried: true },
   PackageNotFound: { reason: "PackageNotFound", isRetried: true },
   SourceUnreachable: { reason: "SourceUnreachable", isRetried: true },
   SourceCorrupt: { reason: "SourceCorrupt", isRetried: true },

@@ -1,4 +1,5 @@
 /** Process `packages`: the package store. Parses its environment, builds everything, serves until it is told to end. */
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import type { JSONWebKeySet } from "jose";
@@ -195,7 +196,9 @@ async function openStore(config: PackagesConfig, onDamaged: (digest: string) => 
     prefix: config.KUBELAMBDA_PACKAGES_BUCKET_PREFIX,
   });
   const cacheBytes = config.KUBELAMBDA_PACKAGES_CACHE_BYTES;
-  return await openBucketStore({ bucket, directory, cacheBytes, elapsedMs: () => performance.now(), onDamaged });
+  const place = [config.KUBELAMBDA_PACKAGES_BUCKET_ENDPOINT, config.KUBELAMBDA_PACKAGES_BUCKET];
+  const id = createHash("sha256").update([...place, config.KUBELAMBDA_PACKAGES_BUCKET_PREFIX].join("\n")).digest("hex");
+  return await openBucketStore({ bucket, id, directory, cacheBytes, elapsedMs: () => performance.now(), onDamaged });
 }
 
 /** Runs the process in a cluster until SIGTERM or SIGINT. */

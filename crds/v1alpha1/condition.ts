@@ -55,7 +55,8 @@ export const reasons = {
   InvalidArchive: "The package is not a zip that can be read",
   SourceUnreachable: "The source does not answer; it is tried again",
   SourceCorrupt: "The source's server sent other bytes than it had promised; it is tried again",
-  SourceRefused: "The source must not be used: its address is closed to functions or it is no http(s) URL",
+  SourceRefused:
+    "The source must not be used, its address is closed to functions, or cannot be as it is asked for; it is tried again",
   SourceForbidden:
     "The source does not let the credentials that are given, or nobody without any, read it; it is tried again",
   SourceNotFound: "The source has no such object; it is tried again",

@@ -11,6 +11,7 @@ import { aliasNameSchema, lambdaNameSchema, objectNameRule } from "./lambda-name
 import type { CustomObject } from "./object-meta.ts";
 import { podTemplateSchema } from "./pod-template.ts";
 import { ackReferenceSchema, nameReferenceSchema } from "./reference.ts";
+import { sourceReadSchema } from "./source-read.ts";
 import { isLonger, text } from "./text.ts";
 import { mapOf } from "./collections.ts";
 
@@ -229,6 +230,7 @@ export const functionStatusSchema = z.object({
   lastUpdateStatusReasonCode: text(128).optional(),
   codeSHA256: text(64).optional().describe("Base64, as AWS shows it"),
   codeDigest: text(80).optional().describe("sha256:<hex> of the package that environments run"),
+  source: sourceReadSchema.optional(),
   resolvedImageURI: text(1200).optional().describe("Image by digest that environments run"),
   codeSize: z.int().min(0).optional().describe("Zipped, bytes"),
   revisionID: text(64).optional().describe("Changes exactly when environments must be replaced"),

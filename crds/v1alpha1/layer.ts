@@ -8,6 +8,7 @@ import { conditionsSchema, observedGenerationSchema } from "./condition.ts";
 import { objectNameRule } from "./lambda-name.ts";
 import type { CustomObject } from "./object-meta.ts";
 import { setOf } from "./collections.ts";
+import { sourceReadSchema } from "./source-read.ts";
 import { dateTime, text } from "./text.ts";
 
 export const layerSpecSchema = withRules(
@@ -41,6 +42,7 @@ export const layerRules = [
 ];
 
 export const layerStatusSchema = z.object({
+  source: sourceReadSchema.optional(),
   versions: z
     .array(
       z.object({

@@ -112,3 +112,6 @@ export type ResolveAnswer =
 /** Namespace → digests that are still needed there. What is in no list and older than the grace period is collected. */
 export const referencesSchema = z.object({ references: z.record(z.string(), z.array(z.string())) });
 export type References = z.infer<typeof referencesSchema>;
+
+/** On every answer of the store to the operator: another value means other content (a new volume, another bucket). */
+export const storeHeader = "x-kubelambda-store";

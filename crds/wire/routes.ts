@@ -45,6 +45,8 @@ export const routes = {
   push: (digest: string): string => `/v1/push/${digest.replace(":", "/")}`,
   /** GET (Range allowed) or HEAD from the package store: the zip's bytes. */
   object: (digest: string): string => `/v1/objects/${digest.replace(":", "/")}`,
+  /** GET from the package store, by the operator: nothing but the header that says which store it is. */
+  store: "/v1/store",
   /** PUT to the package store, body `References`: everything that is still needed. */
   references: "/v1/references",
 } as const;

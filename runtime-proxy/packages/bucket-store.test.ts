@@ -25,6 +25,7 @@ async function open(bucket: Bucket, cacheBytes = 1_000_000): Promise<PackageStor
     directory: join(directory, String(++opened)),
     cacheBytes,
     elapsedMs: () => 0,
+    id: "bucket",
   });
 }
 
@@ -51,6 +52,7 @@ describe("bucket store", () => {
       openBucketStore({
         ...{ bucket: memory.open(), directory: join(root, String(++replicas)), cacheBytes: 10_000_000 },
         elapsedMs: () => performance.now(),
+        id: "bucket",
       });
     return {
       store: await reopen(),
@@ -168,7 +170,7 @@ describe("bucket store", () => {
   it("keeps no more on disk than it may, the latest first, and fetches again what it dropped", async () => {
     const memory = new MemoryBucket();
     const at = join(directory, "bounded");
-    const bounded = { bucket: memory.open(), directory: at, cacheBytes: 250, elapsedMs: () => 0 };
+    const bounded = { bucket: memory.open(), directory: at, id: "bucket", cacheBytes: 250, elapsedMs: () => 0 };
     const store = await openBucketStore(bounded);
     const digests: string[] = [];
     for (const letter of ["a", "b", "c", "d"]) digests.push(await put(store, Buffer.alloc(100, letter)));

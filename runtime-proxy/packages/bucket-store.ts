@@ -22,6 +22,8 @@ interface Metadata {
 
 export interface BucketStoreOptions {
   readonly bucket: Bucket;
+  /** Of the bucket and the place in it: the same for all its processes. */
+  readonly id: string;
   /** Of this process alone. */
   readonly directory: string;
   /** Of content that is kept in `directory`. */
@@ -56,6 +58,10 @@ class BucketStore implements PackageStore {
     this.#cache = cache;
     this.#metadata = new Recent(rememberMs, options.elapsedMs);
     this.#readers = new Recent(rememberMs, options.elapsedMs);
+  }
+
+  get id(): string {
+    return this.#options.id;
   }
 
   async stage(): Promise<StagedContent> {

@@ -5,6 +5,8 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import type { Bucket, BucketObject } from "./bucket.ts";
+import { hexOfDigest } from "./digest.ts";
+import { findMissing } from "./missing.ts";
 import type { CollectReport } from "./store.ts";
 
 const digits = 15;
@@ -53,7 +55,13 @@ export async function collectBucket(options: CollectOptions): Promise<CollectRep
     else if (own.some(({ key }) => key === keys.metadata(hex))) report.removed++;
     report.removedBytes += bytes ?? 0;
   }
-  return report;
+  const whole = new Set(objects.map(({ key }) => key));
+  const isReadable = (digest: string, namespace: string): boolean => {
+    const hex = hexOfDigest(digest) ?? "";
+    const isThere = whole.has(keys.content(hex)) && whole.has(keys.metadata(hex));
+    return isThere && grantsByHex.get(hex)?.some((grant) => grant.namespace === namespace) === true;
+  };
+  return { ...report, missing: findMissing(options.references, isReadable) };
 }
 
 /** Bytes removed; undefined when it stays. */

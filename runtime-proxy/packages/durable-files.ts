@@ -1,6 +1,7 @@
 /** File system steps of the volume store in which a missing file is an answer and not a failure. */
 import { createHash } from "node:crypto";
-import { open, stat, type FileHandle } from "node:fs/promises";
+import { open, rename, stat, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
 
 /** Makes renames and removals within a directory durable. */
 export async function syncDirectory(path: string): Promise<void> {
@@ -10,6 +11,19 @@ export async function syncDirectory(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** Replaces a file by one with this text, whole or not at all, by way of a file that is not there yet. */
+export async function writeDurably(temporary: string, path: string, text: string): Promise<void> {
+  const handle = await open(temporary, "wx", 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, path);
+  await syncDirectory(dirname(path));
 }
 
 /** Size in bytes; undefined when there is no file. */

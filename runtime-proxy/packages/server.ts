@@ -2,6 +2,7 @@
 import {
   referencesSchema,
   resolveRequestSchema,
+  storeHeader,
   type PackageErrorCode,
   type References,
 } from "../../crds/wire/packages.ts";
@@ -61,6 +62,10 @@ export function createPackagesHandler(options: PackagesServerOptions): HttpHandl
       if (method !== "POST") return refuseMethod(method, path, "POST");
       return await asOperator(options, request, () => resolveImage(options, request));
     }
+    if (path === routes.store) {
+      if (method !== "GET") return refuseMethod(method, path, "GET");
+      return await asOperator(options, request, () => Promise.resolve({ status: 204 }));
+    }
     if (path === routes.references) {
       if (method !== "PUT") return refuseMethod(method, path, "PUT");
       return await asOperator(options, request, () => inTurn(largeBodies, request, () => collect(options, request)));
@@ -81,14 +86,17 @@ export function answerUnexpected(log: PackagesLog, error: unknown, { method, pat
 }
 
 async function asOperator(
-  { verifyToken, operator }: PackagesServerOptions,
+  { verifyToken, operator, store }: PackagesServerOptions,
   request: HttpRequest,
   step: () => Promise<HttpResponse>,
 ): Promise<HttpResponse> {
   const check = await verifyToken(request.headers["authorization"]);
   if (!check.ok) return refuseToken(check.reason);
   const { namespace, serviceAccount } = check.identity;
-  if (namespace === operator.namespace && serviceAccount === operator.serviceAccount) return await step();
+  if (namespace === operator.namespace && serviceAccount === operator.serviceAccount) {
+    const response = await step();
+    return { ...response, headers: { ...response.headers, [storeHeader]: store.id } };
+  }
   const who = `service account "${namespace}/${serviceAccount}"`;
   const right = `"${operator.namespace}/${operator.serviceAccount}"`;
   return refusal("Forbidden", `Cannot ${request.method} "${request.path}" as ${who}: only ${right} may`);

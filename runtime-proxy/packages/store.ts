@@ -35,6 +35,8 @@ export interface CollectReport {
   readonly removed: number;
   readonly removedBytes: number;
   readonly kept: number;
+  /** Of what is referred to: what is not there, or not its namespace's to read. Namespace → digests, at most some 10,000 in all. */
+  readonly missing: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What it takes to serve packages: a store's part, and all that a cache before it has. `test/contract/package-reader-suite.ts` holds both to it. */
@@ -49,6 +51,8 @@ export interface PackageReader {
 }
 
 export interface PackageStore extends PackageReader {
+  /** Another one means other content: of a new volume, or another bucket. */
+  readonly id: string;
   stage(): Promise<StagedContent>;
   /** Makes staged content visible under its digest, whole and durable, or not at all. Content that is there already stays. */
   commit(staged: StagedContent, checked: Pick<PackageFacts, "unzippedBytes" | "extensions">): Promise<PackageFacts>;

@@ -1,11 +1,20 @@
 /** A package store on a directory, which one process writes at a time. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { listExtensionFiles } from "./archive.ts";
 import { hexOfDigest } from "./digest.ts";
-import { hashOf, ignoreMissing, modifiedAtMs, openIfThere, sizeOf, syncDirectory } from "./durable-files.ts";
+import {
+  hashOf,
+  ignoreMissing,
+  modifiedAtMs,
+  openIfThere,
+  sizeOf,
+  syncDirectory,
+  writeDurably,
+} from "./durable-files.ts";
+import { findMissing } from "./missing.ts";
 import { streamVerified } from "./read-verified.ts";
 import { StagedFile } from "./staged-file.ts";
 import type { ByteRange, CollectReport, PackageFacts, PackageStore, StagedContent } from "./store.ts";
@@ -46,15 +55,21 @@ class VolumeStore implements PackageStore {
   readonly #metadataByHex = new Map<string, Metadata>();
   /** The last change of each object: changes of one object follow each other. */
   readonly #changes = new Map<string, Promise<unknown>>();
+  #id = "";
 
   constructor(directory: string, onDamaged: (digest: string) => void) {
     this.#directory = directory;
     this.#onDamaged = onDamaged;
   }
 
+  get id(): string {
+    return this.#id;
+  }
+
   async prepare(): Promise<void> {
     await rm(this.#path("staging"), { recursive: true, force: true });
     for (const name of ["staging", "objects", "damaged"]) await mkdir(this.#path(name), { recursive: true });
+    this.#id = await this.#readId();
     for (const shard of await readdir(this.#path("objects"))) {
       for (const file of await readdir(this.#path("objects", shard))) await this.#load(shard, file);
     }
@@ -116,8 +131,7 @@ class VolumeStore implements PackageStore {
   }
 
   mayRead(digest: string, namespace: string): Promise<boolean> {
-    const metadata = this.#metadataByHex.get(hexOfDigest(digest) ?? "");
-    return Promise.resolve(metadata !== undefined && Object.hasOwn(metadata.namespaces, namespace));
+    return Promise.resolve(this.#isReadable(digest, namespace));
   }
 
   async read(digest: string, range?: ByteRange): Promise<Readable | undefined> {
@@ -143,7 +157,7 @@ class VolumeStore implements PackageStore {
       else report.removed++;
       report.removedBytes += bytes ?? 0;
     }
-    return report;
+    return { ...report, missing: findMissing(references, (digest, namespace) => this.#isReadable(digest, namespace)) };
   }
 
   /** Bytes removed; undefined when the object stays. */
@@ -168,6 +182,21 @@ class VolumeStore implements PackageStore {
     await this.#forget(hex);
     await rm(content, { force: true });
     return metadata.zippedBytes;
+  }
+
+  #isReadable(digest: string, namespace: string): boolean {
+    const metadata = this.#metadataByHex.get(hexOfDigest(digest) ?? "");
+    return metadata !== undefined && Object.hasOwn(metadata.namespaces, namespace);
+  }
+
+  /** Made with the directory. */
+  async #readId(): Promise<string> {
+    const path = this.#path("id");
+    const known = await readFile(path, "utf8").catch(ignoreMissing);
+    if (known !== undefined && known !== "") return known;
+    const id = randomUUID();
+    await writeDurably(this.#path("staging", `${id}.id`), path, id);
+    return id;
   }
 
   async #load(shard: string, file: string): Promise<void> {
@@ -213,16 +242,7 @@ class VolumeStore implements PackageStore {
 
   async #writeMetadata(hex: string, metadata: Metadata): Promise<void> {
     const path = this.#pathsOf(hex).metadata;
-    const temporary = this.#path("staging", `${randomUUID()}.json`);
-    const handle = await open(temporary, "wx", 0o600);
-    try {
-      await handle.writeFile(JSON.stringify(metadata));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-    await syncDirectory(join(path, ".."));
+    await writeDurably(this.#path("staging", `${randomUUID()}.json`), path, JSON.stringify(metadata));
     this.#metadataByHex.set(hex, metadata);
   }
 

@@ -66,6 +66,7 @@ describe("package stores in a bucket of a real service", () => {
         directory: join(directory, `replica-${++opened}`),
         cacheBytes: 10_000_000,
         elapsedMs: () => performance.now(),
+        id: "bucket",
       });
     return {
       store: await open(),

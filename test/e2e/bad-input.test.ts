@@ -104,9 +104,9 @@ describe("bad input", () => {
     },
     "an address that functions may not reach": {
       spec: zip({ url: "http://127.0.0.1:9090/metrics", sha256: "0".repeat(64) }),
-      ...{ type: "Stalled", reason: "SourceRefused" },
+      ...{ type: "Reconciling", reason: "SourceRefused" },
       says: /^Cannot fetch from "127\.0\.0\.1": .*allowedCIDRs/,
-      invoke: failed,
+      invoke: pending,
     },
     "packages 9: a package that is too large unzipped": {
       spec: () => zip({ url: `${server}/too-large.zip`, sha256: sha256(tooLarge) })(),

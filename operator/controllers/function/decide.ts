@@ -6,6 +6,7 @@ import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
 import type { PackageSeen, S3Defaults } from "../../package-source.ts";
+import { sourceRead } from "../../source-read.ts";
 import { recipeObject, type ControllerRevision, type Recipe } from "./recipe.ts";
 import { arnOf, decideRecipe, lambdaName, nodeArchitectureOf, type RecipeInput } from "./revision.ts";
 import { findImageProblem, type ImageSeen } from "./image-code.ts";
@@ -185,6 +186,7 @@ function decideStatus(seen: FunctionSeen, progress: Progress, recipe: Recipe | u
       ...(recipe.runtimeImage !== undefined && { runtimeImage: recipe.image }),
       ...((recipe.layers ?? []).length > 0 && { layers: layersStatus(seen, recipe) }),
     }),
+    ...sourceRead(seen.code, object.status?.source),
     version: LATEST,
     functionARN: arnOf(object, settings.region),
     ...functionUrl(seen),

@@ -8,6 +8,7 @@ import { nameHolder } from "../../name-holder.ts";
 import { nameKey, recipesOf, type OperatorCaches } from "../../operator-caches.ts";
 import type { PackageResolver } from "../../package-resolver.ts";
 import { decideSource, type PackageSeen } from "../../package-source.ts";
+import { withRevision } from "../../source-read.ts";
 import { wantedOf } from "../../package-wanted.ts";
 import { isOrphan } from "../../restored.ts";
 import { environmentState } from "../../scaling/environment-state.ts";
@@ -104,7 +105,7 @@ async function seeCode(
   // With layers its size counts, of which recipes of an earlier release say nothing.
   const isEnough = kept?.unzippedBytes !== undefined || (object.spec.layers ?? []).length === 0;
   // After a restart the kept recipe says what a source was resolved to.
-  return resolver.look(keyOf(object), wanted, isEnough ? kept : undefined);
+  return resolver.look(keyOf(object), wanted, isEnough ? withRevision(kept, object.status?.source) : undefined);
 }
 
 function seeRuntimeImage(

@@ -165,7 +165,10 @@ function agentContainer(
       { name: "KUBELAMBDA_POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
       { name: "KUBELAMBDA_AGENT_PORT", value: String(ports.agent) },
       { name: "KUBELAMBDA_RUNTIME_API", value: `127.0.0.1:${ports.runtimeApi}` },
-      { name: "KUBELAMBDA_EPOCH", valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${annotations.epoch}']` } } },
+      {
+        name: "KUBELAMBDA_EPOCH",
+        valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${annotations.epoch}']` } },
+      },
       { name: "KUBELAMBDA_ROUTER_URL", value: settings.routerUrl },
       { name: "KUBELAMBDA_ROUTER_KEYS", value: settings.routerKeys.join(",") },
       { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/router` },

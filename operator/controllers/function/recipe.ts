@@ -49,7 +49,7 @@ export interface Recipe {
   readonly ephemeralStorage: number;
   /** Hash of the source that the code was resolved from. */
   readonly sourceHash: string;
-  readonly code: Omit<PackageFacts, "extensions">;
+  readonly code: Omit<PackageFacts, "extensions" | "revision">;
   /** In merge order; absent: none. */
   readonly layers?: readonly LayerUse[] | undefined;
 }

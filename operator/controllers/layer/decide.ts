@@ -16,6 +16,7 @@ import {
   type LayerVersion,
   type LayerVersionObject,
 } from "./layer-version.ts";
+import { sourceRead } from "../../source-read.ts";
 import { decideVersions } from "./versions-status.ts";
 
 export interface LayerSeen {
@@ -165,6 +166,7 @@ function decideStatus(seen: LayerSeen, progress: Progress): LayerStatus {
   return {
     versions: decideVersions(versions),
     ...(latestVersion !== undefined && { latestVersion }),
+    ...sourceRead(seen.content, object.status?.source),
     layerARN: layerArn({ region, accountId, name: layerName(object) }),
     conditions: decideConditions({ object, progress, latestVersion, content: seen.content, now }),
     observedGeneration: object.metadata.generation ?? 0,

@@ -9,6 +9,7 @@ import type { NumberTaker } from "../../number-taker.ts";
 import { layerKey, layerVersionsOf, type OperatorCaches } from "../../operator-caches.ts";
 import type { PackageResolver } from "../../package-resolver.ts";
 import { decideSource, type PackageSeen, type S3Defaults } from "../../package-source.ts";
+import { withRevision } from "../../source-read.ts";
 import { wantedOf } from "../../package-wanted.ts";
 import { publishedNumber } from "../../restored.ts";
 import { decideUnpublished, identityOf, type LayerSeen, type UnpublishedSeen } from "./decide.ts";
@@ -61,11 +62,8 @@ async function seeContent(
   const wanted = wantedOf(object, decided, sha256);
   const versions = newestFirst(layerVersionsOf(caches, object));
   // After a restart the kept version says what a source was resolved to: the newest, of one that changes.
-  return resolver.look(
-    keyOf(object),
-    wanted,
-    versions.find(({ sourceHash }) => sourceHash === wanted.sourceHash),
-  );
+  const kept = versions.find(({ sourceHash }) => sourceHash === wanted.sourceHash);
+  return resolver.look(keyOf(object), wanted, withRevision(kept, object.status?.source));
 }
 
 /** Takes a number as soon as there is something to publish, and forgets it when that is published. */
