@@ -64,10 +64,12 @@ export async function writeOciArchive(file: string, image: ImageSpec): Promise<v
     const mediaType = "application/vnd.oci.image.manifest.v1+json";
     const manifest = writeBlob(blobs, mediaType, { schemaVersion: 2, mediaType, config, layers });
     const [name, tag] = splitTag(image.name);
-    const digestName = image.isPinned === true ? [`${name}@${manifest.digest}`] : [];
-    const named = [`${name}:${tag}`, ...digestName].map((full) => ({
+    const named = [
+      [`${name}:${tag}`, tag],
+      ...(image.isPinned === true ? [[`${name}@${manifest.digest}`, pinnedReference]] : []),
+    ].map(([full, reference]) => ({
       ...manifest,
-      annotations: { "io.containerd.image.name": full, "org.opencontainers.image.ref.name": tag },
+      annotations: { "io.containerd.image.name": full, "org.opencontainers.image.ref.name": reference },
     }));
     writeFileSync(join(layout, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
     writeFileSync(join(layout, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: named }));
@@ -78,15 +80,30 @@ export async function writeOciArchive(file: string, image: ImageSpec): Promise<v
   }
 }
 
+const pinnedReference = "by-digest";
+
 /** The name by which a node that has taken the archive knows its image for ever: `name@sha256:…`. */
 export async function pinnedName(archive: string): Promise<string> {
+  const names = await namesOf(archive);
+  const pinned = names.find(({ reference }) => reference === pinnedReference);
+  if (pinned === undefined) throw new Error(`Cannot find an image by its digest in "${archive}"`);
+  return pinned.name;
+}
+
+/** As skopeo names the image in an archive that may have it under several names. */
+export async function archiveSource(archive: string): Promise<string> {
+  const [first] = await namesOf(archive);
+  return `oci-archive:${archive}:${first?.reference ?? ""}`;
+}
+
+async function namesOf(archive: string): Promise<readonly { readonly name: string; readonly reference: string }[]> {
   const index = JSON.parse(await run("tar", ["-xOf", archive, "./index.json"], { timeoutMs: 60_000 })) as {
     readonly manifests: readonly { readonly annotations: Readonly<Record<string, string>> }[];
   };
-  const names = index.manifests.map(({ annotations }) => annotations["io.containerd.image.name"] ?? "");
-  const pinned = names.find((name) => name.includes("@sha256:"));
-  if (pinned === undefined) throw new Error(`Cannot find the digest in "${archive}": it has the names ${names.join()}`);
-  return pinned;
+  return index.manifests.map(({ annotations }) => ({
+    name: annotations["io.containerd.image.name"] ?? "",
+    reference: annotations["org.opencontainers.image.ref.name"] ?? "",
+  }));
 }
 
 function splitTag(name: string): readonly [string, string] {

@@ -89,7 +89,7 @@ export async function buildImage(image: TestImage, progress: Progress): Promise<
   const folders = [...osSources, join(sources, folder)];
   const isPinned = image !== "kubelambda.test/base/node:24";
   // An archive of another form is another.
-  const words = [isPinned ? "named by digest" : "", JSON.stringify(config), node, basename(runtime)];
+  const words = [isPinned ? "named by its digest" : "", JSON.stringify(config), node, basename(runtime)];
   const archive = join(archives, `${folder}-${sourceHash(folders, words)}.tar`);
   if (existsSync(archive)) return archive;
   mkdirSync(archives, { recursive: true });

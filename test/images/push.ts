@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { packLayer } from "../cluster/oci-archive.ts";
+import { archiveSource, packLayer } from "../cluster/oci-archive.ts";
 import { run } from "../cluster/run.ts";
 
 export const mediaTypes = {
@@ -129,7 +129,7 @@ export class RegistryPusher {
         "--quiet",
         "--preserve-digests",
         "--dest-tls-verify=false",
-        `oci-archive:${archive}`,
+        await archiveSource(archive),
         target,
       ],
       { timeoutMs: 120_000 },
