@@ -148,7 +148,11 @@ function imageConditions({ object, image }: ConditionsInput): readonly Condition
 
 function availability({ spec }: FunctionObject, runtimes: RuntimeTable, now: string): Problem {
   const notice = runtimeNotice(spec, runtimes, now);
-  const message = "The function can be invoked";
+  const hasValues = Object.keys(spec.environment?.valueFrom ?? {}).length > 0;
+  const read = hasValues
+    ? "; values of environment.valueFrom are read when an environment starts, and stay for its life"
+    : "";
+  const message = `The function can be invoked${read}`;
   if (notice === undefined) return { reason: "Available", message };
   return { reason: notice.reason, message: `${message}; ${notice.message}` };
 }

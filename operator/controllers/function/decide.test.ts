@@ -44,6 +44,9 @@ const unreachable = { reason: "SourceUnreachable", message: "Cannot fetch" } as 
 const withLayers = functionObject({ layers: ["tools"] });
 const tools = layerUse("tools", { version: 3 });
 const layeredRecipe = recipeFor(withLayers, [tools]);
+const withValue = functionObject({
+  environment: { valueFrom: { WORD: { secretKeyRef: { name: "keys", key: "word" } } } },
+});
 const noLayer = { reason: "LayerNotFound", message: "Cannot use" } as const;
 const cases: Record<string, { seen: FunctionSeen; want: Want }> = {
   "waits for a layer, with its code resolved": {
@@ -196,6 +199,16 @@ const cases: Record<string, { seen: FunctionSeen; want: Want }> = {
       state: "Active",
       conditions: { Ready: "True DeprecatedRuntime" },
       message: 'The function can be invoked; its runtime "nodejs20.x" is deprecated: move to nodejs24.x',
+    },
+  },
+  "says what becomes of values that the kubelet reads": {
+    seen: functionSeen({ object: withValue, recipes: [keptRecipe(recipeFor(withValue))] }),
+    want: {
+      outcome: "done",
+      state: "Active",
+      conditions: { Ready: "True Available" },
+      message:
+        "The function can be invoked; values of environment.valueFrom are read when an environment starts, and stay for its life",
     },
   },
   "refuses a blocked runtime to a new function": {

@@ -47,17 +47,33 @@ const meanings = {
 /** What was accepted for AWS's sake, or for a later release's, with what it means here. */
 export function ignoredFields(spec: FunctionSpec): readonly string[] {
   const names = Object.keys(meanings) as (keyof typeof meanings)[];
-  return names.filter((name) => isSet(spec, name)).map((name) => `spec.${name}: ${meanings[name]}`);
+  const whole = names.filter((name) => isSet(spec, name)).map((name) => `spec.${name}: ${meanings[name]}`);
+  return [...whole, ...ignoredMembers(spec)];
+}
+
+/** The same of members of fields, and of fields that another one makes meaningless. */
+function ignoredMembers({ packageType, runtime, handler, loggingConfig, fileSystemConfigs = [] }: FunctionSpec) {
+  const isImage = packageType === "Image";
+  const hasBoth = fileSystemConfigs.some(
+    ({ arn, persistentVolumeClaim }) => (arn && persistentVolumeClaim) !== undefined,
+  );
+  return [
+    ...(isImage && runtime !== undefined ? ["spec.runtime: an image brings its own"] : []),
+    ...(isImage && handler !== undefined
+      ? ["spec.handler: an image has it as its command; set imageConfig.command"]
+      : []),
+    ...(loggingConfig?.logGroup !== undefined
+      ? ["spec.loggingConfig.logGroup: the function is told the name; its log is its container's"]
+      : []),
+    ...(hasBoth ? ["spec.fileSystemConfigs[].arn: persistentVolumeClaim is what is mounted"] : []),
+  ];
 }
 
 /** The condition that says so. `more`: what else has another meaning here. */
 export function fieldsIgnored(spec: FunctionSpec, more: readonly string[] = []): ConditionDraft {
   const fields = ignoredFields(spec);
   const template = ignoredOfTemplate(spec.podTemplate).map((path) => `spec.podTemplate.${path}: the operator's own`);
-  const arns = (spec.fileSystemConfigs ?? [])
-    .filter(({ arn, persistentVolumeClaim }) => arn !== undefined && persistentVolumeClaim !== undefined)
-    .map(() => "spec.fileSystemConfigs[].arn: persistentVolumeClaim is what is mounted");
-  const all = [...fields, ...arns, ...more, ...template];
+  const all = [...fields, ...more, ...template];
   if (all.length === 0)
     return { type: "FieldsIgnored", status: "False", reason: "AllFieldsUsed", message: "No field is ignored" };
   return { type: "FieldsIgnored", status: "True", reason: "FieldsIgnored", message: all.join("; ") };
