@@ -22,6 +22,8 @@ export const handler = async () => ({
   extension: JSON.parse(readFileSync("/tmp/extension.json", "utf8")),
 });`;
 
+const own = { TZ: "Europe/Paris", LANG: "C", GREETING: "$HOME/x $(PATH)" };
+
 interface Seen {
   readonly env: Readonly<Record<string, string>>;
   readonly token: string;
@@ -55,14 +57,21 @@ describe("a cloud identity that a webhook injects", () => {
     await space.close();
   });
 
-  it("reaches function and extension, token and all, and neither the agent nor a name of the platform", async () => {
+  it("packages 19: reaches function and extension, as their own variables do, and neither the agent nor a name of the platform", async () => {
     await space.serve(
       "identified",
-      nodeFunction(telling, { serviceAccountName: "worker", layers: ["reader"], timeout: 10, memorySize: 256 }),
+      nodeFunction(telling, {
+        serviceAccountName: "worker",
+        layers: ["reader"],
+        environment: { variables: own },
+        timeout: 10,
+        memorySize: 256,
+      }),
     );
     const seen = (await space.call("identified", {})) as Seen & { readonly extension: Seen };
     for (const { env, token } of [seen, seen.extension]) {
       assert.deepEqual(Object.fromEntries(Object.keys(injected).map((name) => [name, env[name]])), injected);
+      assert.deepEqual(Object.fromEntries(Object.keys(own).map((name) => [name, env[name]])), own);
       const { aud, sub } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as Record<
         string,
         unknown
