@@ -101,7 +101,8 @@ class Assembly {
 
   #layer({ use, origin, spec, content, notes }: LayerFound): void {
     const name = this.#layerNames.get(use.key) ?? use.name;
-    const code = codeOf(content, { member: "content", title: `Layer "${name}"`, name });
+    const { namespace } = this.#options;
+    const code = codeOf(content, { member: "content", title: `Layer "${name}"`, name, namespace });
     if (code.problem !== undefined) {
       this.#problems.push(code.problem);
       return;
@@ -117,7 +118,8 @@ class Assembly {
 
   #function(name: string, entries: readonly FunctionFound[]): void {
     const { base, versions, others } = versionsOf(entries);
-    const code = codeOf(base.code, { member: "code", title: `Function "${name}"`, name });
+    const { namespace } = this.#options;
+    const code = codeOf(base.code, { member: "code", title: `Function "${name}"`, name, namespace });
     if (code.problem !== undefined) {
       this.#problems.push(code.problem);
       return;
@@ -232,12 +234,14 @@ interface Wanted {
   readonly member: "code" | "content";
   readonly title: string;
   readonly name: string;
+  readonly namespace: string | undefined;
 }
 
 function codeOf(
   found: CodeFound,
-  { member, title, name }: Wanted,
+  { member, title, name, namespace }: Wanted,
 ): { readonly value?: Draft; readonly notes: readonly string[]; readonly problem?: string } {
+  const inNamespace = namespace === undefined ? "" : ` -n ${namespace}`;
   switch (found.type) {
     case "spec":
       return { value: found.code, notes: [] };
@@ -245,13 +249,13 @@ function codeOf(
       return {
         value: { digest: `sha256:${found.sha256}` },
         notes: [
-          `spec.${member}: fetch the zip and push it: curl -fo ${name}.zip "$(${found.command})" && kubelambda push ${name}.zip`,
+          `spec.${member}: fetch the zip and push it: curl -fo ${name}.zip "$(${found.command})" && kubelambda push ${name}.zip${inNamespace}`,
         ],
       };
     case "file":
       return {
         value: { digest: `sha256:${found.sha256}` },
-        notes: [`spec.${member}: push the zip: kubelambda push ${found.file}`],
+        notes: [`spec.${member}: push the zip: kubelambda push ${found.file}${inNamespace}`],
       };
     case "path":
       return { notes: [], problem: `Cannot write ${title}: "${found.path}" is not read` };

@@ -1,9 +1,11 @@
 /** Bytes of functions and layers: downloaded, or packed from a folder beside a template. Small ones go into the manifest. */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import type { CodeFound, Draft, Found } from "./found.ts";
-import { largestPackage, readFolder, zipOf, type FolderEntry } from "./pack-folder.ts";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { zipFolder } from "../zip-folder.ts";
+import type { CodeFound, Found } from "./found.ts";
+import { textFiles } from "./text-files.ts";
 
 export interface FetchOptions {
   readonly download: boolean;
@@ -12,11 +14,10 @@ export interface FetchOptions {
 }
 
 const downloadMs = 300_000;
+/** Lambda's own: 250 MB, unzipped. */
+const largestPackage = 250 * 1024 * 1024;
 /** What a manifest holds. Source: the schema of code. */
 const largestInline = 1024 * 1024;
-/** Texts up to here stay readable in a manifest. */
-const largestText = 100_000;
-const mostTexts = 64;
 
 /** What was found, with code and content as far as they are at hand. A problem takes the place of what cannot be read. */
 export async function fetchCode(found: readonly Found[], options: FetchOptions): Promise<readonly Found[]> {
@@ -61,31 +62,19 @@ async function download(location: string): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** A file is a package as it is (a zip, a jar); a folder becomes one. */
 async function fromPath(path: string, name: string, options: FetchOptions): Promise<CodeFound> {
-  if (path.endsWith(".zip")) return await placed(await readFile(path), name, options);
-  const entries = (await stat(path)).isFile() ? [await singleFile(path)] : await readFolder(path);
-  const texts = textsOf(entries);
+  if ((await stat(path)).isFile()) return await placed(await readFile(path), name, options);
+  const texts = await textFiles(path);
   if (texts !== undefined) return { type: "spec", code: { files: texts } };
-  return await placed(await zipOf(entries), name, options);
-}
-
-async function singleFile(path: string): Promise<FolderEntry> {
-  return { name: basename(path), content: await readFile(path), kind: "file" };
-}
-
-/** Undefined where it would not be the same as text in a manifest, or would not be readable there. */
-function textsOf(entries: readonly FolderEntry[]): Draft | undefined {
-  const length = entries.reduce((sum, { content }) => sum + content.length, 0);
-  if (length > largestText || entries.length > mostTexts || !entries.every(isText)) return undefined;
-  return Object.fromEntries(entries.map(({ name, content }) => [name, content.toString("utf8")]));
-}
-
-/** Of `files`, what begins with `#!` is executable and nothing else. */
-function isText({ content, kind }: FolderEntry): boolean {
-  const text = content.toString("utf8");
-  const isScript = text.startsWith("#!");
-  if (kind === "link" || (kind === "executable") !== isScript) return false;
-  return Buffer.from(text).equals(content) && !/[^\P{Cc}\t\n]/u.test(text);
+  const directory = await mkdtemp(join(tmpdir(), "kubelambda-import-"));
+  try {
+    const zip = join(directory, "package.zip");
+    await zipFolder(path, zip);
+    return await placed(await readFile(zip), name, options);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 async function placed(bytes: Buffer, name: string, { output }: FetchOptions): Promise<CodeFound> {
