@@ -1,4 +1,5 @@
 /** Members of AWS' outputs and of templates that our specs do not have: what to say of them. Pure. */
+import { own } from "./own.ts";
 
 /** Facts about a deployment in AWS that say nothing about what to deploy. */
 const facts = new Set([
@@ -68,5 +69,5 @@ const meanings: Readonly<Record<string, string>> = {
 export function notesOf(left: readonly string[]): readonly string[] {
   return left
     .filter((path) => !facts.has(path))
-    .map((path) => `${path} has no counterpart here: ${meanings[path] ?? "it is left out"}`);
+    .map((path) => `${path} has no counterpart here: ${own(meanings, path) ?? "it is left out"}`);
 }

@@ -18,7 +18,8 @@ export function manifestText({ manifest, origin, notes }: ImportedDocument): str
     },
   });
   document.commentBefore = [`from ${origin}`, ...notes.map((note) => `- ${note}`)].map(commentLine).join("\n");
-  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+  // Some readers take these for line breaks or refuse them; here they stand in double quotes only.
+  return document.toString({ lineWidth: 0 }).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, escaped);
 }
 
 function quote(node: Scalar): void {
@@ -26,11 +27,17 @@ function quote(node: Scalar): void {
   const isPlain = plainText.test(node.value) && !words.test(node.value);
   if (isPlain) return;
   const isBlock =
-    node.value.includes("\n") && /^[\t\n\x20-\x7e\u00a0-\ud7ff]*$/.test(node.value) && /^\S/.test(node.value);
+    node.value.includes("\n") &&
+    /^[\t\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff]*$/.test(node.value) &&
+    /^\S/.test(node.value);
   node.type = isBlock ? Scalar.BLOCK_LITERAL : Scalar.QUOTE_DOUBLE;
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** One line, whatever is in it. */
 function commentLine(text: string): string {
-  return ` ${text.replace(/[\p{Cc}\u2028\u2029]/gu, " ")}`;
+  return ` ${text.replace(/[\p{Cc}\u2028\u2029\ufeff\ufffe\uffff]/gu, " ")}`;
 }

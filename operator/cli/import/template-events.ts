@@ -3,7 +3,10 @@ import { eventSourceMappingSpecSchema } from "../../../crds/v1alpha1/event-sourc
 import { convert } from "./convert.ts";
 import type { Draft, Found } from "./found.ts";
 import { notesOf } from "./leftovers.ts";
+import { objectOf } from "./object-of.ts";
+import { own } from "./own.ts";
 import { knownPart } from "./template-values.ts";
+import { wordOf } from "./word-of.ts";
 
 /** SAM's name for the source's ARN. */
 const arnMember: Readonly<Record<string, string>> = {
@@ -24,12 +27,12 @@ const instead: Readonly<Record<string, string>> = {
 
 /** `functionName` with the alias that SAM would send them to. */
 export function readEvents(events: unknown, functionName: string, id: string): readonly Found[] {
-  if (typeof events !== "object" || events === null) return [];
-  return Object.entries(events as Readonly<Record<string, Draft>>).flatMap(([name, event]) => {
-    const type = String(event["Type"]);
-    const properties = (event["Properties"] ?? {}) as Draft;
-    if (arnMember[type] === undefined && type !== "SelfManagedKafka") {
-      const text = `${id}.Events.${name} (${type}) has no counterpart here: ${instead[type] ?? "invoke the function through the Invoke API"}`;
+  return Object.entries(objectOf(events)).flatMap(([name, given]) => {
+    const event = objectOf(given);
+    const type = wordOf(event["Type"]);
+    const properties = objectOf(event["Properties"]);
+    if (own(arnMember, type) === undefined && type !== "SelfManagedKafka") {
+      const text = `${id}.Events.${name} (${type}) has no counterpart here: ${own(instead, type) ?? "invoke the function through the Invoke API"}`;
       return [{ type: "note", text }] as const;
     }
     return [mappingOf({ type, properties, functionName, id: `${id}.Events.${name}` })];
@@ -47,7 +50,7 @@ function mappingOf({
   readonly functionName: string;
   readonly id: string;
 }): Found {
-  const member = arnMember[type] ?? "";
+  const member = own(arnMember, type) ?? "";
   const { KafkaBootstrapServers: servers, DatabaseName, CollectionName, FullDocument, ...others } = properties;
   const { [member]: arn, ...same } = others;
   const given = {

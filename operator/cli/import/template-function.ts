@@ -10,10 +10,12 @@ import { convert } from "./convert.ts";
 import type { Draft, Found, LayerUse, SettingFound } from "./found.ts";
 import { withoutDefaults } from "./function-output.ts";
 import { notesOf } from "./leftovers.ts";
+import { objectOf, objectsOf } from "./object-of.ts";
 import { codeOfResource } from "./template-code.ts";
 import { readEvents } from "./template-events.ts";
 import type { Resource, ResourceContext } from "./template-resource.ts";
 import { knownPart, Unresolved, unknownText } from "./template-values.ts";
+import { wordOf } from "./word-of.ts";
 
 /** Members that SAM has for what Lambda keeps apart; of an alias, if the function publishes one. */
 const apart = {
@@ -69,7 +71,7 @@ function inOurWords(members: Draft, hasOwnAlias: boolean): Draft {
   return {
     ...same,
     ...(Tracing !== undefined && { TracingConfig: { Mode: Tracing } }),
-    ...(DeadLetterQueue !== undefined && { DeadLetterConfig: { TargetArn: (DeadLetterQueue as Draft)["TargetArn"] } }),
+    ...(DeadLetterQueue !== undefined && { DeadLetterConfig: { TargetArn: objectOf(DeadLetterQueue)["TargetArn"] } }),
     ...(VersionDescription !== undefined && { Description: VersionDescription }),
     ...(Tags !== undefined && { Tags: tagsOf(Tags) }),
     ...(AutoPublishAlias !== undefined && (hasOwnAlias ? { Publish: true } : { AutoPublishAlias })),
@@ -79,7 +81,7 @@ function inOurWords(members: Draft, hasOwnAlias: boolean): Draft {
 /** CloudFormation has a list of keys and values. */
 function tagsOf(tags: unknown): unknown {
   if (!Array.isArray(tags)) return tags;
-  return Object.fromEntries((tags as readonly Draft[]).map(({ Key, Value }) => [Key, Value])) as unknown;
+  return Object.fromEntries(objectsOf(tags).map(({ Key, Value }) => [wordOf(Key), Value]));
 }
 
 function settingsOf(members: Draft, functionName: string, qualifier: string | undefined): readonly SettingFound[] {

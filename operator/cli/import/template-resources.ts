@@ -11,8 +11,11 @@ import { notesOf } from "./leftovers.ts";
 import { objectName } from "./object-names.ts";
 import { codeOfResource } from "./template-code.ts";
 import { readTemplateFunction } from "./template-function.ts";
+import { objectOf, objectsOf } from "./object-of.ts";
+import { own } from "./own.ts";
 import type { Resource, ResourceContext } from "./template-resource.ts";
 import { knownPart, Unresolved } from "./template-values.ts";
+import { wordOf } from "./word-of.ts";
 
 type Reader = (resource: Resource, context: ResourceContext) => readonly Found[];
 
@@ -33,7 +36,7 @@ const permissions = new Set(["AWS::Lambda::Permission", "AWS::Lambda::LayerVersi
 
 export function readResource(resource: Resource, context: ResourceContext): readonly Found[] {
   const { type, id } = resource;
-  const reader = readers[type];
+  const reader = own(readers, type);
   if (reader !== undefined) return reader(resource, context);
   if (permissions.has(type))
     return [{ type: "note", text: `${id} (${type}) has no counterpart: RBAC says who may invoke` }];
@@ -45,7 +48,7 @@ export function readResource(resource: Resource, context: ResourceContext): read
 export function resourceNames(resources: readonly Resource[]): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   for (const { id, type, properties } of resources) {
-    if (/::Function$/.test(type) && readers[type] !== undefined) {
+    if (/::Function$/.test(type) && own(readers, type) !== undefined) {
       const name = textOf(properties["FunctionName"]) ?? id;
       for (const key of [id, `${id}.Arn`, `${id}.FunctionArn`]) names.set(key, name);
     }
@@ -90,11 +93,9 @@ function readVersion({ id, type, properties }: Resource): readonly Found[] {
 function readAlias(resource: Resource): readonly Found[] {
   return ofFunction(resource, (functionName, { RoutingConfig, ...others }, unknown) => {
     const { id, type } = resource;
-    const { AdditionalVersionWeights: list = [] } = (RoutingConfig ?? {}) as {
-      AdditionalVersionWeights?: readonly Draft[];
-    };
+    const list = objectsOf(objectOf(RoutingConfig)["AdditionalVersionWeights"]);
     const weights = Object.fromEntries(
-      list.map((each) => [each["FunctionVersion"], each["FunctionWeight"]]),
+      list.map((each) => [wordOf(each["FunctionVersion"]), each["FunctionWeight"]]),
     ) as unknown;
     const { value, left } = convert(aliasSpecSchema, {
       ...others,

@@ -1,5 +1,8 @@
 /** CloudFormation's functions in a template → values, as far as they can be known without AWS. Pure. */
 import type { Draft } from "./found.ts";
+import { objectOf } from "./object-of.ts";
+import { own } from "./own.ts";
+import { wordOf } from "./word-of.ts";
 
 /** What cannot be known: as the template has it, and which `--parameter` would give it. */
 export class Unresolved {
@@ -64,9 +67,9 @@ class Resolver {
   #call(name: string, argument: unknown, depth: number): unknown {
     switch (name) {
       case "Ref":
-        return this.#ref(String(argument));
+        return this.#ref(wordOf(argument));
       case "Fn::GetAtt":
-        return this.#attribute((Array.isArray(argument) ? argument : String(argument).split(".")).join("."));
+        return this.#attribute((Array.isArray(argument) ? argument.map(wordOf) : [wordOf(argument)]).join("."));
       case "Fn::Sub":
         return this.#sub(argument, depth);
       case "Fn::Join":
@@ -90,9 +93,9 @@ class Resolver {
 
   #ref(name: string): unknown {
     if (name === "AWS::NoValue") return noValue;
-    const given = this.#scope.parameters.get(name) ?? this.#scope.defaults[name];
+    const given = this.#scope.parameters.get(name) ?? own(this.#scope.defaults, name);
     return (
-      given ?? this.#scope.references.get(name) ?? pseudoParameters[name] ?? new Unresolved(`!Ref ${name}`, [name])
+      given ?? this.#scope.references.get(name) ?? own(pseudoParameters, name) ?? new Unresolved(`!Ref ${name}`, [name])
     );
   }
 
@@ -102,20 +105,20 @@ class Resolver {
   }
 
   #sub(argument: unknown, depth: number): unknown {
-    const [template, own] = (Array.isArray(argument) ? argument : [argument, {}]) as [unknown, Draft];
+    const [template, given] = (Array.isArray(argument) ? argument : [argument]) as readonly unknown[];
     if (typeof template !== "string") return new Unresolved(textOf("Fn::Sub", argument), []);
     const missing: string[] = [];
     const text = template.replace(/\$\{([^}!][^}]*)\}/g, (whole, name: string) => {
-      const value = this.#variable(name.trim(), own, depth);
+      const value = this.#variable(name.trim(), objectOf(given), depth);
       if (value instanceof Unresolved) missing.push(...value.parameters);
-      return value instanceof Unresolved || value === noValue ? whole : String(value);
+      return value instanceof Unresolved || value === noValue ? whole : wordOf(value);
     });
     if (missing.length > 0) return new Unresolved(`!Sub ${template}`, [...new Set(missing)]);
     return text.replace(/\$\{!([^}]*)\}/g, "$${$1}");
   }
 
-  #variable(name: string, own: Draft, depth: number): unknown {
-    if (Object.hasOwn(own, name)) return this.value(own[name], depth);
+  #variable(name: string, given: Draft, depth: number): unknown {
+    if (Object.hasOwn(given, name)) return this.value(given[name], depth);
     return name.includes(".") ? this.#attribute(name) : this.#ref(name);
   }
 
@@ -123,13 +126,13 @@ class Resolver {
     const [separator, list] = (Array.isArray(argument) ? argument : []) as [unknown, unknown];
     const items = this.value(list, depth);
     if (!Array.isArray(items)) return firstUnresolved([items]) ?? new Unresolved(textOf("Fn::Join", argument), []);
-    return firstUnresolved(items) ?? items.map(String).join(String(separator));
+    return firstUnresolved(items) ?? items.map(wordOf).join(wordOf(separator));
   }
 
   #split(argument: unknown, depth: number): unknown {
     const [separator, text] = (Array.isArray(argument) ? argument : []) as [unknown, unknown];
     const value = this.value(text, depth);
-    return typeof value === "string" ? value.split(String(separator)) : value;
+    return typeof value === "string" ? value.split(wordOf(separator)) : value;
   }
 
   #select(argument: unknown, depth: number): unknown {
@@ -142,9 +145,7 @@ class Resolver {
   #findInMap(argument: unknown, depth: number): unknown {
     const path = this.value(argument, depth);
     if (!Array.isArray(path)) return path;
-    const found = path
-      .slice(0, 3)
-      .reduce<unknown>((at, key) => (at as Draft | undefined)?.[String(key)], this.#scope.mappings);
+    const found = path.slice(0, 3).reduce<unknown>((at, key) => own(objectOf(at), wordOf(key)), this.#scope.mappings);
     return firstUnresolved(path) ?? found ?? new Unresolved(textOf("Fn::FindInMap", argument), []);
   }
 
@@ -157,14 +158,14 @@ class Resolver {
 
   condition(condition: unknown, depth: number): boolean | Unresolved {
     if (depth > deepest) throw new RangeError("the template's conditions name each other");
-    const [name, argument] = Object.entries((condition ?? {}) as Draft)[0] ?? ["", undefined];
+    const [name, argument] = Object.entries(objectOf(condition))[0] ?? ["", undefined];
     const list = (Array.isArray(argument) ? argument : []) as readonly unknown[];
     switch (name) {
       case "Condition":
-        return this.condition(this.#scope.conditions[String(argument)], depth + 1);
+        return this.condition(own(this.#scope.conditions, wordOf(argument)), depth + 1);
       case "Fn::Equals": {
         const sides = list.map((side) => this.value(side, depth + 1));
-        return firstUnresolved(sides) ?? String(sides[0]) === String(sides[1]);
+        return firstUnresolved(sides) ?? wordOf(sides[0]) === wordOf(sides[1]);
       }
       case "Fn::Not": {
         const inner = this.condition(list[0], depth + 1);

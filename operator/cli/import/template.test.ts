@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { describe, it } from "mocha";
+import { corpusKinds } from "../../../test/kit/crd-corpus.ts";
 import { assemble, type Assembled } from "./assemble.ts";
 import { readDocuments } from "./read-documents.ts";
 import { isTemplate, readTemplate } from "./template.ts";
@@ -262,4 +264,114 @@ describe("import of a template", () => {
       assert.match(given.problems[0] ?? "", says);
     });
   }
+});
+
+describe("import of any template", () => {
+  const types = [
+    "Function",
+    "LayerVersion",
+    "Version",
+    "Alias",
+    "EventSourceMapping",
+    "Url",
+    "EventInvokeConfig",
+    "Permission",
+  ];
+  const names = [
+    ...["FunctionName", "CodeUri", "Code", "InlineCode", "ImageUri", "Handler", "Runtime", "Layers", "Events", "Tags"],
+    ...["Environment", "AutoPublishAlias", "FunctionUrlConfig", "DeadLetterQueue", "Tracing", "RoutingConfig", "Name"],
+    ...[
+      "ContentUri",
+      "LayerName",
+      "EventSourceArn",
+      "TargetFunctionArn",
+      "Qualifier",
+      "PackageType",
+      "constructor",
+      "__proto__",
+    ],
+  ];
+  const word = fc.constantFrom(
+    "A",
+    "B",
+    "x",
+    "A.Arn",
+    "AWS::NoValue",
+    "constructor",
+    "__proto__",
+    "SQS",
+    "Api",
+    "${A}-${B.Arn}",
+    "s3://b/k",
+  );
+  const value = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: "small" },
+      word,
+      fc.constantFrom(null, 1, true, ""),
+      fc.array(tie("value"), { maxLength: 3 }),
+      fc.dictionary(
+        fc.oneof(word, fc.constantFrom("Type", "Properties", "Key", "Value", "S3Bucket", "ZipFile", "Variables")),
+        tie("value"),
+        { maxKeys: 3 },
+      ),
+      fc
+        .tuple(
+          fc.constantFrom(
+            "Ref",
+            "Fn::Sub",
+            "Fn::GetAtt",
+            "Fn::Join",
+            "Fn::If",
+            "Fn::Select",
+            "Fn::Split",
+            "Fn::FindInMap",
+            "Fn::Equals",
+            "Fn::X",
+          ),
+          tie("value"),
+        )
+        .map(([name, argument]) => ({ [name]: argument })),
+    ),
+  })).value;
+  const anyOr = (given: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+    fc.oneof({ weight: 4, arbitrary: given }, value);
+  const resource = fc.record(
+    {
+      Type: fc
+        .tuple(fc.constantFrom("AWS::Serverless::", "AWS::Lambda::"), fc.constantFrom(...types))
+        .map((parts) => parts.join("")),
+      Properties: anyOr(fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 8 })),
+      Condition: fc.constantFrom("A", "constructor"),
+      Metadata: value,
+    },
+    { requiredKeys: ["Type", "Properties"] },
+  );
+  const template = fc.record(
+    {
+      Resources: fc.dictionary(fc.constantFrom("A", "B", "C"), anyOr(resource), { minKeys: 1 }),
+      Parameters: anyOr(fc.dictionary(word, value)),
+      Conditions: anyOr(fc.dictionary(word, value)),
+      Mappings: value,
+      Globals: anyOr(fc.dictionary(fc.constantFrom("Function", "LayerVersion"), value)),
+    },
+    { requiredKeys: ["Resources"] },
+  );
+
+  it("ends in manifests that pass their schema, or says what is wrong", () => {
+    fc.assert(
+      fc.property(template, (given) => {
+        const context = { directory: "/t", parameters: new Map([["B", "given"]]) };
+        const { documents, problems, notes: told } = assemble(readTemplate(given, context));
+        for (const { manifest } of documents) {
+          const parsed = corpusKinds
+            .find(({ kind }) => kind === manifest.kind)!
+            .parse(JSON.parse(JSON.stringify(manifest)));
+          assert.ok(parsed.ok, JSON.stringify(parsed));
+        }
+        assert.ok(documents.length + problems.length + told.length > 0, "it says nothing");
+      }),
+      { numRuns: 500 },
+    );
+  });
 });

@@ -1,8 +1,11 @@
 /** A SAM or CloudFormation template → what was found of Lambda's in it. Pure. */
 import type { Draft, Found } from "./found.ts";
+import { isObject, objectOf } from "./object-of.ts";
+import { own } from "./own.ts";
 import type { Resource } from "./template-resource.ts";
 import { readResource, resourceNames } from "./template-resources.ts";
 import { holds, resolve, type TemplateScope } from "./template-values.ts";
+import { wordOf } from "./word-of.ts";
 
 export interface TemplateContext {
   /** Of the template: relative paths start there. */
@@ -16,9 +19,9 @@ export function isTemplate(document: unknown): document is Draft {
 
 export function readTemplate(template: Draft, context: TemplateContext): readonly Found[] {
   const scope = scopeOf(template, context);
-  const given = Object.entries(template["Resources"] as Readonly<Record<string, Draft>>).filter(
-    ([, { Condition: condition }]) => typeof condition !== "string" || holds(condition, scope),
-  );
+  const given = Object.entries(objectOf(template["Resources"]))
+    .map(([id, resource]) => [id, objectOf(resource)] as const)
+    .filter(([, { Condition: condition }]) => typeof condition !== "string" || holds(condition, scope));
   const names = resourceNames(given.map(([id, resource]) => resourceOf(id, resource, template, scope)));
   const whole = { ...scope, references: names };
   const resources = given.map(([id, resource]) => resourceOf(id, resource, template, whole));
@@ -40,9 +43,9 @@ function scopeOf(template: Draft, { parameters }: TemplateContext): TemplateScop
 }
 
 function resourceOf(id: string, resource: Draft, template: Draft, scope: TemplateScope): Resource {
-  const type = String(resource["Type"]);
+  const type = wordOf(resource["Type"]);
   const short = /^AWS::Serverless::(.+)$/.exec(type)?.[1] ?? "";
-  const globals = objectOf(objectOf(template["Globals"])[short]);
+  const globals = objectOf(own(objectOf(template["Globals"]), short));
   const properties = resolve(overlay(globals, objectOf(resource["Properties"])), scope);
   return { id, type, properties: objectOf(properties), metadata: objectOf(resource["Metadata"]) };
 }
@@ -62,12 +65,4 @@ function overlay(globals: Draft, own: Draft): Draft {
 /** A function of CloudFormation's is a value, and no map. */
 function isPlainMap(value: unknown): value is Draft {
   return isObject(value) && !Object.keys(value).some((name) => name === "Ref" || name.startsWith("Fn::"));
-}
-
-function isObject(value: unknown): value is Draft {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function objectOf(value: unknown): Draft {
-  return isObject(value) ? value : {};
 }
