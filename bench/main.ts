@@ -19,6 +19,7 @@ import { packageMemory } from "./scenarios/package-memory.ts";
 import { secondEnvironment } from "./scenarios/second-environment.ts";
 import { telemetryCall } from "./scenarios/telemetry-call.ts";
 import { unpack } from "./scenarios/unpack.ts";
+import { versionsScale } from "./scenarios/versions-scale.ts";
 import { warmCall } from "./scenarios/warm-call.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -33,6 +34,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   unpack,
   "package-memory": packageMemory,
   "second-environment": secondEnvironment,
+  "versions-scale": versionsScale,
 };
 /** Without names: cold-call needs a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
 const usual =

@@ -1,0 +1,172 @@
+import { eachAtOnce } from "../at-once.ts";
+import type { Reading } from "../comparison.ts";
+import type { BenchContext, Scenario } from "../context.ts";
+import type { BenchProcess } from "../process-group.ts";
+import { privateBytes } from "../process-usage.ts";
+import { startAuditedApiServer, type AuditedApiServer } from "../systems/audited-api-server.ts";
+import type { OperatorOrder, OperatorThere } from "../systems/operator-process.ts";
+import { RouterView } from "../systems/router-view.ts";
+import { API_VERSION } from "../../crds/names.ts";
+import { functionKind } from "../../crds/v1alpha1/function.ts";
+import { waitUntil } from "../../test/cluster/wait-until.ts";
+import { operatorToken, startTestStore } from "../../test/kit/package-store-server.ts";
+import { fileURLToPath } from "node:url";
+
+const operatorFile = fileURLToPath(new URL("../systems/operator-process.ts", import.meta.url));
+const mebibyte = 1024 * 1024;
+const namespace = "team";
+const versions = 5;
+/** Variables of each function: what a usual one has. */
+const variableBytes = 1024;
+/** Writes of ours that are under way together. */
+const atOnce = 16;
+/** From the last change to the reading: what it left behind is given back or will stay. */
+const idleMs = 15_000;
+const publishLimitMs = 30_000;
+
+interface Sizes {
+  readonly functions: number;
+  /** So long requests are counted. */
+  readonly restMs: number;
+}
+
+/** What 1,000 functions with 5 versions each take of the operator; KUBELAMBDA_BENCH_FUNCTIONS and KUBELAMBDA_BENCH_REST_SECONDS make it smaller. */
+export const versionsScale: Scenario = {
+  summary: "operator with 1,000 functions of 5 versions: memory, requests at rest, publish to routable",
+  async run(context) {
+    const sizes: Sizes = {
+      functions: numberOf("KUBELAMBDA_BENCH_FUNCTIONS", 1000),
+      restMs: numberOf("KUBELAMBDA_BENCH_REST_SECONDS", 60) * 1000,
+    };
+    const server = await startAuditedApiServer(context.folder);
+    const store = await startTestStore();
+    const view = new RouterView(server.client);
+    let operator: BenchProcess | undefined;
+    try {
+      await server.client.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+      await view.start();
+      const order: OperatorOrder = {
+        kubeconfig: server.kubeconfig,
+        packagesUrl: store.url,
+        packagesToken: operatorToken,
+      };
+      const argv = [process.execPath, operatorFile, JSON.stringify(order)];
+      operator = await context.processes.start({ argv }, true);
+      await operator.ready<OperatorThere>();
+      return await measure(context, sizes, { server, view, operator });
+    } finally {
+      await operator?.end();
+      await view.stop();
+      await store.stop();
+      await server.stop();
+    }
+  },
+};
+
+function numberOf(variable: string, usual: number): number {
+  const value = Number(process.env[variable] ?? usual);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new Error(`Cannot use ${variable}="${process.env[variable] ?? ""}": want a whole number above 0`);
+}
+
+interface World {
+  readonly server: AuditedApiServer;
+  readonly view: RouterView;
+  readonly operator: BenchProcess;
+}
+
+async function measure(context: BenchContext, { functions, restMs }: Sizes, world: World) {
+  const { server, view, operator } = world;
+  const full = `${functions} functions, ${versions} versions each`;
+  const empty = "no function";
+  const before = await atRest(world, restMs);
+  const started = performance.now();
+  for (let version = 1; version <= versions; version++) {
+    context.progress(`Operator at scale: version ${version} of ${functions} functions …`);
+    await eachAtOnce(names(functions), atOnce, (name) => publish(server, name, version));
+    await waitUntil(
+      { what: `version ${version} of all functions`, timeoutMs: 60_000 + functions * 1000, everyMs: 200 },
+      () => (names(functions).every((name) => view.isRoutable(namespace, name, version)) ? true : undefined),
+    );
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const after = await atRest(world, restMs);
+  const publishing: Record<string, Reading>[] = [];
+  for (let i = 0; i < context.rounds; i++) {
+    const name = `f-${Math.floor(context.draw() * functions)}`;
+    publishing.push({ [full]: { "publish to routable ms": await publishMs(world, name) } });
+  }
+  const others = [...after.others].map(([what, count]) => `${what} × ${count}`).join(", ");
+  const notes = [
+    `process ${operator.pid}; every function has ${variableBytes} bytes of variables`,
+    `${functions * versions} versions were published in ${seconds.toFixed(0)} s`,
+  ];
+  return [
+    {
+      title: "operator at scale",
+      subject: full,
+      baselines: [empty],
+      metrics: ["unshared MiB"],
+      rounds: [{ [empty]: before.reading, [full]: after.reading }],
+      notes,
+    },
+    {
+      title: "operator at rest",
+      subject: full,
+      baselines: [],
+      metrics: ["requests a minute"],
+      rounds: [{ [full]: after.reading }],
+      notes: [`other than watches and the lease, in ${restMs / 1000} s: ${others === "" ? "none" : others}`],
+    },
+    {
+      title: "from the change of a function to its version in a router",
+      subject: full,
+      baselines: [],
+      metrics: ["publish to routable ms"],
+      rounds: publishing,
+      notes: ["wanted: under 1000"],
+    },
+  ];
+}
+
+function names(functions: number): readonly string[] {
+  return Array.from({ length: functions }, (_, i) => `f-${i}`);
+}
+
+/** A description counts as a change and has nothing to be fetched. */
+async function publish({ client }: AuditedApiServer, name: string, version: number): Promise<void> {
+  const description = `release ${version}`;
+  if (version > 1) {
+    await client.patch({ kind: functionKind, namespace, name }, { spec: { description } });
+    return;
+  }
+  const variables = { SETTINGS: `${name} ${"x".repeat(variableBytes)}`.slice(0, variableBytes) };
+  const spec = {
+    ...{ runtime: "nodejs24.x", handler: "index.handler", publish: true, description },
+    code: { files: { "index.mjs": `export const handler = () => ${JSON.stringify(name)};` } },
+    environment: { variables },
+  };
+  await client.create({ apiVersion: API_VERSION, kind: "Function", metadata: { namespace, name }, spec });
+}
+
+async function publishMs({ server, view }: World, name: string): Promise<number> {
+  const version = view.newestVersion(namespace, name) + 1;
+  const routable = view.routable(namespace, name, version, publishLimitMs);
+  const started = performance.now();
+  await publish(server, name, version);
+  return (await routable) - started;
+}
+
+async function atRest({ server, operator }: World, restMs: number) {
+  await new Promise((resolve) => setTimeout(resolve, idleMs));
+  const requests = await server.requestsDuring(restMs);
+  const others = new Map<string, number>();
+  for (const request of requests.filter((each) => !/^watch |^(get|update|patch) leases$/.test(each)))
+    others.set(request, (others.get(request) ?? 0) + 1);
+  const count = [...others.values()].reduce((sum, each) => sum + each, 0);
+  const reading: Reading = {
+    "unshared MiB": privateBytes(operator.pid) / mebibyte,
+    "requests a minute": (count * 60_000) / restMs,
+  };
+  return { reading, others };
+}

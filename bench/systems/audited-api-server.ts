@@ -1,0 +1,92 @@
+/** A real API server without nodes that writes down every request but its own, and what the control plane needs beside it. */
+import { statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { kindDefinitions } from "../../crds/kinds.ts";
+import { kubeconfigAccess } from "../../lib/kubernetes/api-server-access.ts";
+import { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
+import type { KubernetesObject } from "../../lib/kubernetes/object.ts";
+import { startControlPlane } from "../../test/cluster/control-plane.ts";
+import { waitUntil } from "../../test/cluster/wait-until.ts";
+
+export interface AuditedApiServer {
+  readonly kubeconfig: string;
+  readonly client: ApiServerClient;
+  /** Verb and resource of each request that came within so long, e.g. "watch functions". */
+  requestsDuring(ms: number): Promise<readonly string[]>;
+  stop(): Promise<void>;
+}
+
+interface AuditEvent {
+  readonly verb: string;
+  readonly objectRef?: { readonly resource?: string; readonly subresource?: string };
+  readonly requestURI: string;
+}
+
+const servedLimitMs = 20_000;
+
+/** With the kinds and the namespace "kubelambda"; `folder` takes the audit log. */
+export async function startAuditedApiServer(folder: string): Promise<AuditedApiServer> {
+  const [log, policy] = [join(folder, "audit.log"), join(folder, "audit-policy.json")];
+  const rules = [
+    { level: "None", users: ["system:apiserver", "system:anonymous"] },
+    // Who is asked how it is asks nothing.
+    { level: "None", nonResourceURLs: ["/readyz*", "/livez*", "/healthz*"] },
+    { level: "Metadata" },
+  ];
+  const omitStages = ["RequestReceived"];
+  writeFileSync(policy, JSON.stringify({ apiVersion: "audit.k8s.io/v1", kind: "Policy", omitStages, rules }));
+  const plane = await startControlPlane({
+    apiServerArgs: [`--audit-log-path=${log}`, `--audit-policy-file=${policy}`, "--audit-log-maxsize=2000"],
+  });
+  const client = new ApiServerClient({
+    access: await kubeconfigAccess(plane.kubeconfig),
+    kinds: kindDefinitions.map((kind) => ({ ...kind, namespaced: true })),
+  });
+  const stop = async (): Promise<void> => {
+    await client.close();
+    await plane.stop();
+  };
+  try {
+    await createKinds(client);
+    return { kubeconfig: plane.kubeconfig, client, stop, requestsDuring: (ms) => requestsDuring(log, ms) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function createKinds(client: ApiServerClient): Promise<void> {
+  await client.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kubelambda" } });
+  for (const { plural } of kindDefinitions) {
+    const text = readFileSync(new URL(`../../crds/${plural}.yaml`, import.meta.url), "utf8");
+    await client.create(parse(text) as KubernetesObject);
+  }
+  for (const kind of kindDefinitions) {
+    await waitUntil({ what: `${kind.kind} to be served`, timeoutMs: servedLimitMs }, async () =>
+      client.list({ ...kind, namespaced: true }).catch(() => undefined),
+    );
+  }
+}
+
+/** Of a watch the log tells its begin and its end. */
+async function requestsDuring(log: string, ms: number): Promise<readonly string[]> {
+  const from = statSync(log).size;
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  const file = await open(log);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(statSync(log).size - from), 0, null, from);
+    const lines = buffer.subarray(0, bytesRead).toString("utf8").split("\n").filter(Boolean);
+    return lines.map((line) => describe(JSON.parse(line) as AuditEvent));
+  } finally {
+    await file.close();
+  }
+}
+
+function describe({ verb, objectRef, requestURI }: AuditEvent): string {
+  const { resource, subresource } = objectRef ?? {};
+  const what = resource ?? new URL(requestURI, "http://localhost").pathname;
+  return `${verb} ${subresource === undefined ? what : `${what}/${subresource}`}`;
+}
