@@ -1,0 +1,140 @@
+/** All interleavings of a small account: whatever routers, agents, rosters and messages do, never more than the limit runs. */
+import assert from "node:assert/strict";
+import { explore } from "../../../test/kit/ownership-explorer.ts";
+import type { OwnershipOptions, OwnershipRules } from "../../../test/kit/ownership-world.ts";
+import { end, hear, newTenancy } from "./tenancy.ts";
+
+const base: OwnershipOptions = { agents: 2, calls: 2, limit: 1, rosters: 0, faults: {} };
+
+const worlds: Record<string, OwnershipOptions> = {
+  "one owner, and messages that come twice": { ...base, faults: { twice: 1 } },
+  "a carrier that is cut off": { ...base, faults: { cut: 1, said: 1 } },
+  "an owner that begins anew under the same roster": { ...base, faults: { restart: 1 } },
+  "an owner whose next life begins with the same numbers": {
+    ...base,
+    faults: { restart: 1 },
+    rules: { firstTurn: () => 100 },
+  },
+  "answers that do not arrive": { ...base, faults: { unanswered: 1 } },
+  "a new owner while the old one goes on": { ...base, rosters: 1 },
+  "an account that goes and comes back": { ...base, agents: 1, calls: 1, rosters: 2 },
+  "an environment that is born while the owner changes": {
+    ...base,
+    agents: 1,
+    calls: 1,
+    rosters: 1,
+    isOneBorn: true,
+  },
+};
+
+const handedOver = ["roster 2 is written", "b sees roster 2", "b lists", "b claims 0", '"t":"claim"', '"t":"word"'];
+
+/** Worlds in which a mistake shows, begun where it is about to. */
+const starts: Record<string, OwnershipOptions> = {
+  ...worlds,
+  "an old owner hears of one that is born after the new one has looked": {
+    ...base,
+    agents: 1,
+    rosters: 1,
+    isOneBorn: true,
+    prelude: handedOver,
+  },
+  "an account has come back, and its owner has not seen that it was away": {
+    ...base,
+    rosters: 2,
+    prelude: [
+      ...handedOver,
+      ...["roster 3 is written", "b claims 1", '"t":"claim"', '"t":"word"'],
+      ...["call 0 is asked of b", '"t":"ask"', '"t":"granted"', '"t":"invoke"'],
+    ],
+  },
+};
+
+/** Each with what it lets happen. */
+const mistakes: Record<string, { world: string; rules: Partial<OwnershipRules>; finds: RegExp }> = {
+  "an agent that obeys any epoch": {
+    world: "a new owner while the old one goes on",
+    rules: { grantRefusal: () => undefined },
+    finds: /2 calls run/,
+  },
+  "a new owner for whom the unheard are free": {
+    world: "a new owner while the old one goes on",
+    rules: { inheritedTenancy: (_epoch, turn) => newTenancy(turn) },
+    finds: /2 calls run/,
+  },
+  "an owner that takes a lost carrier's calls for ended": {
+    world: "a carrier that is cut off",
+    rules: {
+      end: (tenancy, how, epoch) => end(tenancy, how === "abandoned" ? "unused" : how, epoch),
+    },
+    finds: /2 calls run/,
+  },
+  "no fence before a grant that is still on its way": {
+    world: "a carrier that is cut off",
+    rules: {
+      end: (tenancy, how, epoch) => {
+        end(tenancy, how, epoch);
+        if (how === "abandoned") tenancy.fence = { epoch: 0, turn: 0 };
+      },
+    },
+    finds: /2 calls run/,
+  },
+  "an agent's word is believed whatever it has seen": {
+    world: "a new owner while the old one goes on",
+    rules: {
+      hear: (tenancy, { isRunning }) => {
+        if (!tenancy.isInUse) tenancy.mayRun = isRunning;
+      },
+      takeClaim: (seen) => seen,
+    },
+    finds: /2 calls run/,
+  },
+  "an owner whose next life counts from below, and does not hear that it does": {
+    world: "an owner that begins anew under the same roster",
+    rules: {
+      firstTurn: (life) => 101 - life,
+      hear: (tenancy, { isRunning }, epoch) => hear(tenancy, { isRunning }, epoch),
+    },
+    finds: /calls run|comes to rest/,
+  },
+  "an environment born under the old roster after the new one": {
+    world: "an old owner hears of one that is born after the new one has looked",
+    rules: { bornEpoch: (_roster, before) => before },
+    finds: /2 calls run/,
+  },
+  "a router that has missed a roster and goes on": {
+    world: "an account has come back, and its owner has not seen that it was away",
+    rules: {
+      decideTenure: ({ roster, replica }, { isOwned }) => {
+        const isMine = roster.replicas[0]?.podUid === replica;
+        if (!isMine) return isOwned ? "drop" : "none";
+        return isOwned ? "keep" : "take";
+      },
+    },
+    finds: /2 calls run/,
+  },
+  "an agent whose position a claim does not move": {
+    world: "a carrier that is cut off",
+    rules: { takeClaim: (seen) => seen },
+    finds: /comes to rest/,
+  },
+};
+
+describe("ownership, all interleavings", () => {
+  for (const [title, options] of Object.entries(worlds)) {
+    it(title, function () {
+      this.timeout(60_000);
+      const found = explore(options);
+      assert.ok(found > 200, `only ${found} worlds`);
+    });
+  }
+});
+
+describe("ownership, a planted mistake is found", () => {
+  for (const [title, { world, rules, finds }] of Object.entries(mistakes)) {
+    it(title, function () {
+      this.timeout(60_000);
+      assert.throws(() => explore({ ...(starts[world] ?? base), rules }), finds);
+    });
+  }
+});
