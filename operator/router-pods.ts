@@ -41,6 +41,10 @@ export class RouterPods {
     await this.#cache.synced();
   }
 
+  async stop(): Promise<void> {
+    await this.#cache.stop();
+  }
+
   /** Calls with every change until it is unsubscribed. */
   onChange(listener: () => void): () => void {
     return this.#cache.onChange(listener);

@@ -1,0 +1,140 @@
+/** One execution environment: a real agent in this process, a real supervisor, and a Node process that writes down when it runs what. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { EnvironmentDocument } from "../../../crds/wire/environment.ts";
+import { parseAgentConfig } from "../../../runtime-proxy/agent-config.ts";
+import { startAgent, systemAgentDeps, type RunningAgent } from "../../../runtime-proxy/agent.ts";
+import { buildSupervisor } from "../build-supervisor.ts";
+
+export interface FleetEnvironmentOptions {
+  readonly folder: string;
+  readonly podUid: string;
+  readonly epoch: number;
+  readonly functionName: string;
+  readonly functionUid: string;
+  readonly revisionID: string;
+  readonly version: string;
+  readonly timeoutSeconds: number;
+  /** Every run appends its line here. */
+  readonly record: string;
+  readonly routerUrls: readonly string[];
+  /** `formatPublicKey`. */
+  readonly routerKey: string;
+}
+
+export class FleetEnvironment {
+  readonly podUid: string;
+  readonly #agent: RunningAgent;
+  readonly #supervisor: ChildProcess;
+  readonly #folder: string;
+
+  private constructor(podUid: string, parts: { agent: RunningAgent; supervisor: ChildProcess; folder: string }) {
+    this.podUid = podUid;
+    this.#agent = parts.agent;
+    this.#supervisor = parts.supervisor;
+    this.#folder = parts.folder;
+  }
+
+  static async start(options: FleetEnvironmentOptions): Promise<FleetEnvironment> {
+    const { podUid } = options;
+    const folder = join(options.folder, podUid);
+    const place = (name: string): string => join(folder, name);
+    for (const name of ["task", "layers", "runtime"]) await mkdir(place(name), { recursive: true });
+    await writeFile(join(place("task"), "bootstrap"), runtimeProgram(options), { mode: 0o755 });
+    await writeFile(place("token"), podUid);
+    const config = parseAgentConfig({
+      KUBELAMBDA_ENVIRONMENT: JSON.stringify(documentOf(options)),
+      KUBELAMBDA_POD_UID: podUid,
+      KUBELAMBDA_POD_IP: "127.0.0.1",
+      KUBELAMBDA_AGENT_PORT: "0",
+      KUBELAMBDA_RUNTIME_API: "127.0.0.1:0",
+      KUBELAMBDA_EPOCH: String(options.epoch),
+      KUBELAMBDA_ROUTER_URL: options.routerUrls.join(","),
+      KUBELAMBDA_ROUTER_KEYS: options.routerKey,
+      KUBELAMBDA_TOKEN_FILE: place("token"),
+      KUBELAMBDA_RUNTIME_SOCKET: place("socket"),
+      KUBELAMBDA_TASK_ROOT: place("task"),
+      KUBELAMBDA_LAYERS_ROOT: place("layers"),
+      KUBELAMBDA_RUNTIME_ROOT: place("runtime"),
+    });
+    const agent = await startAgent(config, { ...systemAgentDeps, writeLog: () => undefined });
+    const env = { PATH: process.env["PATH"] ?? "", KUBELAMBDA_SOCKET: place("socket") };
+    const supervisor = spawn(await buildSupervisor(), [], { env, stdio: "ignore" });
+    await once(supervisor, "spawn");
+    return new FleetEnvironment(podUid, { agent, supervisor, folder });
+  }
+
+  async stop(): Promise<void> {
+    const ended = this.#agent.stop().catch(() => undefined);
+    for (const pid of childrenOf(this.#supervisor.pid ?? 0)) killIfAlive(pid);
+    this.#supervisor.kill("SIGKILL");
+    await ended;
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** `{"ms": n, "id": …}` runs so long; a timeout ends the process in the middle. */
+function runtimeProgram({ record, functionName, version }: FleetEnvironmentOptions): string {
+  return `#!${process.execPath}
+const { appendFileSync } = require("node:fs");
+const { setTimeout: sleep } = require("node:timers/promises");
+const base = "http://" + process.env.AWS_LAMBDA_RUNTIME_API + "/2018-06-01/runtime/invocation/";
+const write = (what, id) => appendFileSync(${JSON.stringify(record)}, JSON.stringify({
+  what, id, name: ${JSON.stringify(functionName)}, version: ${JSON.stringify(version)}, pid: process.pid,
+  atMs: Number(process.hrtime.bigint() / 1000n) / 1000,
+}) + "\\n");
+(async () => {
+  for (;;) {
+    const next = await fetch(base + "next");
+    const requestId = next.headers.get("lambda-runtime-aws-request-id");
+    const { ms = 0, id = requestId } = await next.json();
+    write("begin", id);
+    if (ms > 0) await sleep(ms);
+    write("end", id);
+    await fetch(base + requestId + "/response", { method: "POST", body: JSON.stringify({ id, pid: process.pid }) });
+  }
+})();
+`;
+}
+
+function documentOf(options: FleetEnvironmentOptions): EnvironmentDocument {
+  const { functionName, functionUid, revisionID, version, timeoutSeconds } = options;
+  return {
+    namespace: "team",
+    ...{ functionName, functionUid, revisionID, version, timeoutSeconds },
+    functionArn: `arn:aws:lambda:us-east-1:000000000001:function:${functionName}`,
+    region: "us-east-1",
+    packageType: "Zip",
+    runtime: "provided.al2023",
+    handler: "index.handler",
+    memorySize: 128,
+    initTimeoutMs: 10_000,
+    initializationType: "on-demand",
+    logGroup: `/aws/lambda/${functionName}`,
+    logFormat: "Text",
+    variables: {},
+    variablesFrom: {},
+    code: "sha256:0000",
+    layers: [],
+  };
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return text.split(/\s+/).filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}

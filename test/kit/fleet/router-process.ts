@@ -1,0 +1,61 @@
+/** A router in a process of its own against a real API server. Argument: FleetRouterOrder as JSON; prints its ports as its first line. */
+import { createPrivateKey } from "node:crypto";
+import { aliasKind } from "../../../crds/v1alpha1/alias.ts";
+import { functionKind } from "../../../crds/v1alpha1/function.ts";
+import { versionKind } from "../../../crds/v1alpha1/version.ts";
+import { systemClock } from "../../../lib/clock.ts";
+import { kubeconfigAccess } from "../../../lib/kubernetes/api-server-access.ts";
+import { ApiServerClient } from "../../../lib/kubernetes/api-server-client.ts";
+import { createLogger } from "../../../lib/logger.ts";
+import { routerConfigSchema, startRouter } from "../../../runtime-proxy/router.ts";
+
+export interface FleetRouterOrder {
+  readonly kubeconfig: string;
+  readonly podUid: string;
+  readonly operatorUrl: string;
+  /** PKCS8 PEM. */
+  readonly signingKey: string;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+export interface FleetRouterPorts {
+  readonly invokePort: number;
+  readonly internalPort: number;
+  readonly healthPort: number;
+}
+
+const order = JSON.parse(process.argv[2] ?? "") as FleetRouterOrder;
+const stopWithinMs = 15_000;
+const level = process.env["FLEET_LOG"] === undefined ? "error" : "debug";
+const router = await startRouter(
+  routerConfigSchema.parse({
+    KUBELAMBDA_LISTEN_HOST: "127.0.0.1",
+    KUBELAMBDA_INVOKE_PORT: "0",
+    KUBELAMBDA_INTERNAL_PORT: "0",
+    KUBELAMBDA_HEALTH_PORT: "0",
+    KUBELAMBDA_OPERATOR_URL: order.operatorUrl,
+    KUBELAMBDA_POD_UID: order.podUid,
+    KUBELAMBDA_NAMESPACE: "kubelambda",
+    ...order.variables,
+  }),
+  {
+    client: new ApiServerClient({
+      access: await kubeconfigAccess(order.kubeconfig),
+      kinds: [functionKind, versionKind, aliasKind],
+    }),
+    signingKey: createPrivateKey(order.signingKey),
+    // The token of a pod is its uid here: checking real ones has its own test.
+    verifyAgentToken: (authorization) => {
+      const podUid = /^Bearer (\S+)$/.exec(authorization ?? "")?.[1];
+      if (podUid === undefined) return Promise.resolve({ ok: false, reason: "no bearer token" });
+      return Promise.resolve({ ok: true, identity: { namespace: "team", serviceAccount: "default", podUid } });
+    },
+    readOperatorToken: () => Promise.resolve("token"),
+    log: createLogger({ process: `router ${order.podUid.slice(0, 4)}`, level, stream: process.stderr }),
+    clock: systemClock,
+    draw: Math.random,
+  },
+);
+const { invokePort, internalPort, healthPort } = router;
+process.on("SIGTERM", () => void router.stop(stopWithinMs).finally(() => process.exit(0)));
+process.stdout.write(`${JSON.stringify({ invokePort, internalPort, healthPort } satisfies FleetRouterPorts)}\n`);
