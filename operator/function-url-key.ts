@@ -2,6 +2,8 @@ import { createHmac, randomBytes } from "node:crypto";
 import { formatFunctionUrl, functionUrlId, functionUrlSeed, type FunctionUrlOwner } from "../crds/function-url.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { ensureInstallSecret, type InstallSecretRef } from "./install-secret.ts";
+import type { OperatorConfig } from "./operator-config.ts";
+import type { OperatorDependencies } from "./operator-dependencies.ts";
 
 const fileName = "function-url.key";
 const keyBytes = 32;
@@ -30,4 +32,16 @@ export function createFunctionUrlOf(key: Uint8Array, pattern: string): FunctionU
     const mac = createHmac("sha256", key).update(functionUrlSeed(owner)).digest("hex");
     return formatFunctionUrl(pattern, functionUrlId(mac));
   };
+}
+
+/** Finds or makes the key of this installation. */
+export async function prepareFunctionUrls(
+  { client, functionUrlKey }: Pick<OperatorDependencies, "client" | "functionUrlKey">,
+  config: OperatorConfig,
+): Promise<FunctionUrlOf> {
+  const ref = { namespace: config.KUBELAMBDA_NAMESPACE, name: config.KUBELAMBDA_FUNCTION_URL_KEY_SECRET };
+  return createFunctionUrlOf(
+    functionUrlKey ?? (await ensureFunctionUrlKey(client, ref)),
+    config.KUBELAMBDA_FUNCTION_URL,
+  );
 }

@@ -20,7 +20,7 @@ import type { NotServedObject } from "./controllers/not-served/decide.ts";
 import { VersionRecipes } from "./controllers/version/version-recipes.ts";
 import type { EnvironmentSettings } from "./environment-settings.ts";
 import { createAskForImage } from "./images/ask-for-image.ts";
-import { createFunctionUrlOf, ensureFunctionUrlKey, type FunctionUrlOf } from "./function-url-key.ts";
+import { prepareFunctionUrls } from "./function-url-key.ts";
 import { ImageFetch } from "./images/image-fetch.ts";
 import { NumberTaker } from "./number-taker.ts";
 import type { OperatorConfig } from "./operator-config.ts";
@@ -63,7 +63,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const { client, clock, draw, log, packageStore } = dependencies;
   const secret = config.KUBELAMBDA_SIGNING_KEY_SECRET;
   const routerKeys = dependencies.routerKeys ?? [await ensureSigningKey(client, config.KUBELAMBDA_NAMESPACE, secret)];
-  const urlOf = await functionUrlOf(options);
+  const urlOf = await prepareFunctionUrls(dependencies, config);
   await Promise.all(cachesOf(caches).map((cache) => cache.synced(signal)));
   const wakes = delayedWakes((key) => functions.wake(key), options);
   const fetchPods = new FetchPods({
@@ -230,13 +230,6 @@ function functionSettings(
     stopsBetweenInvocations: config.KUBELAMBDA_STOP_BETWEEN_INVOCATIONS,
     streamBytesPerSecond: config.KUBELAMBDA_STREAM_BYTES_PER_SECOND,
   };
-}
-
-async function functionUrlOf({ config, dependencies }: LeadershipOptions): Promise<FunctionUrlOf> {
-  const { client, functionUrlKey } = dependencies;
-  const ref = { namespace: config.KUBELAMBDA_NAMESPACE, name: config.KUBELAMBDA_FUNCTION_URL_KEY_SECRET };
-  const key = functionUrlKey ?? (await ensureFunctionUrlKey(client, ref));
-  return createFunctionUrlOf(key, config.KUBELAMBDA_FUNCTION_URL);
 }
 
 function imageResolver(options: LeadershipOptions, pods: FetchPods, onChange: (key: string) => void): ImageResolver {

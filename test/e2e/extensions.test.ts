@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { InvokeWithResponseStreamCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { build } from "esbuild";
 import { API_VERSION } from "../../crds/names.ts";
 import type { FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
@@ -73,12 +74,13 @@ describe("real extensions and layers on the cluster", () => {
       const content = { url: `${server}/${name}.zip`, sha256: sha256(zip) };
       await space.apply({ apiVersion: API_VERSION, kind: "Layer", metadata: { name }, spec: { content } });
     }
-    const adapter = (mode: string): FunctionSpecInput => ({
+    const adapter = (mode: "buffered" | "response_stream"): FunctionSpecInput => ({
       runtime: "nodejs24.x",
       handler: "run.sh",
       code: { url: `${server}/app.zip`, sha256: sha256(app) },
       layers: ["web-adapter"],
       environment: { variables: { AWS_LAMBDA_EXEC_WRAPPER: "/opt/bootstrap", AWS_LWA_INVOKE_MODE: mode } },
+      functionURLConfig: { authType: "NONE", invokeMode: mode === "buffered" ? "BUFFERED" : "RESPONSE_STREAM" },
     });
     await space.applyFunction("express", adapter("buffered"));
     await space.applyFunction("express-stream", adapter("response_stream"));
@@ -150,6 +152,55 @@ describe("real extensions and layers on the cluster", () => {
     const [prelude = "", text] = streamed.bytes.toString().split("\0".repeat(8));
     assert.equal((JSON.parse(prelude) as { statusCode: number }).statusCode, 200);
     assert.equal(text, "one two");
+  });
+
+  /** The function URL as clients outside of the cluster's DNS reach it. */
+  async function urlOf(name: string): Promise<string> {
+    const { status } = await space.getFunction(name);
+    const url = new URL(status?.functionURL ?? "");
+    assert.match(url.href, /^http:\/\/kubelambda-router\.kubelambda\/lambda-url\/[0-9a-z]{32}\/$/);
+    return `${space.system.routerUrl}${url.pathname}`;
+  }
+
+  it("an Express app behind AWS Lambda Web Adapter answers through its function URLs, whole and as a stream", async () => {
+    for (const name of ["express", "express-stream"]) await space.waitReady(name);
+    const whole = await fetch(`${await urlOf("express")}hello/you%20there?a=1&a=2`);
+    assert.deepEqual([whole.status, whole.headers.get("x-powered-by")], [200, "Express"]);
+    assert.deepEqual(await whole.json(), { hello: "you there", query: { a: ["1", "2"] } });
+    const missing = await fetch(`${await urlOf("express")}nowhere`);
+    assert.equal(missing.status, 404);
+    const streamed = await fetch(`${await urlOf("express-stream")}stream`);
+    assert.deepEqual([streamed.status, streamed.headers.get("content-type")], [200, "text/plain; charset=utf-8"]);
+    assert.equal(await streamed.text(), "one two");
+  });
+
+  it("invoke-api 27: the AWS SDK streams from the Web Adapter, prelude and all", async () => {
+    const sdk = new LambdaClient({
+      endpoint: space.system.routerUrl,
+      region: "us-east-1",
+      credentials: { accessKeyId: "dummy", secretAccessKey: "dummy" },
+    });
+    const { status } = await space.getFunction("express-stream");
+    const command = new InvokeWithResponseStreamCommand({
+      FunctionName: status?.functionARN,
+      Payload: JSON.stringify(page("/stream")),
+    });
+    let text = "";
+    const completions: unknown[] = [];
+    for await (const { PayloadChunk, InvokeComplete } of (await sdk.send(command)).EventStream ?? []) {
+      text += Buffer.from(PayloadChunk?.Payload ?? []).toString();
+      if (InvokeComplete !== undefined) completions.push(InvokeComplete);
+    }
+    sdk.destroy();
+    assert.match(text, /^\{.*"statusCode":200.*\}\0{8}one two$/s);
+    assert.deepEqual(completions, [{}]);
+  });
+
+  it("a function URL is called from within the cluster as its status says", async () => {
+    const { status } = await space.getFunction("express");
+    const source = "export const handler = async ({ url }) => await (await fetch(`${url}hello/inside`)).json();";
+    await space.serve("caller", nodeFunction(source, { timeout: 20 }));
+    assert.deepEqual(await space.call("caller", { url: status?.functionURL }), { hello: "inside", query: {} });
   });
 
   it("Serverless's OpenTelemetry extension subscribes and lets the function be", async () => {
