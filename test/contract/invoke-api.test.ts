@@ -272,6 +272,36 @@ describe("Invoke API", () => {
     assert.equal(made.headers["x-amzn-trace-id"], agent.calls[1]?.headers["x-amzn-trace-id"]);
   });
 
+  it("the tenant id reaches the agent as sent, from a bare header and from the AWS SDK", async () => {
+    await world.invoke("hello", "{}", { "x-amz-tenant-id": "team a/1" });
+    await sdk.send(new InvokeCommand({ FunctionName: "hello", TenantId: "blue" }));
+    await world.invoke("hello");
+    const seen = agent.calls.map(({ headers }) => headers["x-amz-tenant-id"]);
+    assert.deepEqual(seen, ["team a/1", "blue", undefined]);
+  });
+
+  it("tracing mode Active decides what is sampled where the caller has not", async () => {
+    const traced = await world.addFunction({ name: "traced", spec: { tracingConfig: { mode: "Active" } } });
+    const seen = (await world.addEnvironment(traced)).calls;
+    const root = "Root=1-5759e988-bd862e3fe1be46a994272793";
+    await world.invoke("traced", "{}", { "x-amzn-trace-id": `${root};Sampled=0` });
+    await world.invoke("traced", "{}", { "x-amzn-trace-id": root });
+    await world.invoke("hello", "{}", { "x-amzn-trace-id": root });
+    const headers = [...seen, ...agent.calls].map((call) => String(call.headers["x-amzn-trace-id"]));
+    assert.deepEqual(
+      headers.map((header) => /Sampled=(.)/.exec(header)?.[1]),
+      ["0", "1", "0"],
+    );
+  });
+
+  it("a trace header of any length is taken, and goes on bounded", async () => {
+    const trace = `Root=1-5759e988-bd862e3fe1be46a994272793;X=${"x".repeat(100_000)}`;
+    assert.equal((await world.invoke("hello", "{}", { "x-amzn-trace-id": trace })).status, 200);
+    const passed = String(agent.calls[0]?.headers["x-amzn-trace-id"]);
+    assert.match(passed, /^Root=1-5759e988-bd862e3fe1be46a994272793;/);
+    assert.ok(passed.length < 1000);
+  });
+
   it("the agent gets a claim for its own pod that the router's key has signed", async () => {
     await world.invoke("hello");
     const token = String(agent.calls[0]?.headers.authorization).replace("Bearer ", "");
