@@ -28,11 +28,9 @@ export function urlAnswer(payload: Uint8Array): UrlAnswer {
   const value = parseJson(payload);
   if (typeof value === "string") return { status: 200, headers: { "content-type": JSON_TYPE }, body: value };
   if (!isObject(value) || !("statusCode" in value)) {
-    return {
-      status: 200,
-      headers: { "content-type": JSON_TYPE },
-      body: value === undefined ? payload : JSON.stringify(value),
-    };
+    // As it was written but for white space: a number that JavaScript cannot hold stays what it is.
+    const body = value === undefined ? payload : compactJson(payload);
+    return { status: 200, headers: { "content-type": JSON_TYPE }, body };
   }
   const head = responseHead(value);
   const body = responseBody(value);
@@ -64,6 +62,24 @@ export function parseJson(payload: Uint8Array): unknown {
   } catch {
     return undefined;
   }
+}
+
+const [quote, backslash] = [0x22, 0x5c];
+const whiteSpace: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+
+/** Valid JSON without the white space between its tokens. */
+function compactJson(json: Uint8Array): Uint8Array {
+  const compact = new Uint8Array(json.length);
+  let length = 0;
+  let isInText = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const byte = json[at] ?? 0;
+    if (!isInText && whiteSpace.has(byte)) continue;
+    compact[length++] = byte;
+    if (byte === quote) isInText = !isInText;
+    else if (isInText && byte === backslash) compact[length++] = json[++at] ?? 0;
+  }
+  return compact.subarray(0, length);
 }
 
 /** A number or its text. 1xx would leave the client waiting for the response itself. */

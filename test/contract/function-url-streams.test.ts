@@ -45,6 +45,14 @@ describe("function URLs that stream", () => {
     assert.deepEqual([status, headers["location"], body], [302, "/", ""]);
   });
 
+  it("HEAD gets status and headers, and the environment is free again", async () => {
+    world.agent.script = described([prelude, nuls, "not sent"]);
+    for (let n = 0; n < 2; n += 1) {
+      const { status, headers, body } = await world.url("/", { method: "HEAD" });
+      assert.deepEqual([status, headers["content-type"], body], [201, "text/plain", ""]);
+    }
+  });
+
   it("without a prelude bytes come as they are, with the runtime's type", async () => {
     world.agent.script = () => ({
       chunks: ['{"statusCode":500}', nuls],
