@@ -24,7 +24,7 @@ export class StartError extends Error {
 /** Everything a start needs; throws StartError. */
 export function prepareLaunch(request: StartProcess, ownEnv: NodeJS.ProcessEnv): Launch {
   const { workingDirectory } = request;
-  const env = mergeEnv(ownEnv, request.env);
+  const env = mergeEnv(ownEnv, { ...fallbackEnv(ownEnv, request.fallbacks), ...request.env });
   const path = findExecutable(request, env["PATH"] ?? "");
   const argv = request.candidates === undefined ? request.argv : [path, ...request.argv.slice(1)];
   try {
@@ -76,6 +76,12 @@ function mergeEnv(own: NodeJS.ProcessEnv, over: Readonly<Record<string, string>>
     if (value !== undefined && !/^(HOME$|KUBERNETES_|KUBELAMBDA_)/.test(name)) merged[name] = value;
   }
   return { ...merged, ...over };
+}
+
+/** What nobody else has set, of what belongs together. */
+function fallbackEnv(own: NodeJS.ProcessEnv, fallbacks: StartProcess["fallbacks"] = []): Record<string, string> {
+  const wanted = fallbacks.filter(({ unless }) => unless.every((name) => own[name] === undefined));
+  return Object.assign({}, ...wanted.map(({ env }) => env)) as Record<string, string>;
 }
 
 /** Fails with the code with which execve would. */

@@ -1,5 +1,5 @@
 /** What the agent may say, checked by hand: a schema library would cost every environment's start more than the rest of it. */
-import type { ListDirectory, SignalProcess, StartProcess } from "../crds/wire/supervisor.ts";
+import type { EnvFallback, ListDirectory, SignalProcess, StartProcess } from "../crds/wire/supervisor.ts";
 
 /** The agent is not what we think it is: the connection ends. */
 export class AgentNonsenseError extends Error {
@@ -24,14 +24,16 @@ export function parseObject(kind: string, payload: Buffer): Members {
 const [minTelemetryFd, maxTelemetryFd] = [3, 255];
 
 export function parseStart(payload: Buffer): StartProcess {
-  const { process, argv, candidates, env, workingDirectory, openFiles, telemetryFd } = parseObject("S", payload);
+  const { process, argv, candidates, env, fallbacks, workingDirectory, openFiles, telemetryFd } = parseObject(
+    "S",
+    payload,
+  );
   if (!isNumber(process)) throw new AgentNonsenseError("frame 'S' of the agent names no process number");
   const isRight =
     isStrings(argv) &&
     (candidates === undefined || isStrings(candidates)) &&
-    typeof env === "object" &&
-    env !== null &&
-    isStrings(Object.values(env)) &&
+    isEnv(env) &&
+    (fallbacks === undefined || (Array.isArray(fallbacks) && fallbacks.every(isFallback))) &&
     typeof workingDirectory === "string" &&
     (openFiles === undefined || isNumber(openFiles)) &&
     (telemetryFd === undefined || isNumber(telemetryFd));
@@ -44,8 +46,9 @@ export function parseStart(payload: Buffer): StartProcess {
   return {
     process,
     argv,
-    env: env as Record<string, string>,
+    env,
     workingDirectory,
+    ...(fallbacks !== undefined && { fallbacks }),
     ...(candidates !== undefined && { candidates }),
     ...(openFiles !== undefined && { openFiles }),
     ...(telemetryFd !== undefined && { telemetryFd }),
@@ -73,6 +76,15 @@ export function parseFlush(payload: Buffer): { readonly id: number } {
   const { id } = parseObject("F", payload);
   if (typeof id !== "number") throw new AgentNonsenseError("frame 'F' of the agent has no id");
   return { id };
+}
+
+function isEnv(value: unknown): value is Record<string, string> {
+  return typeof value === "object" && value !== null && isStrings(Object.values(value));
+}
+
+function isFallback(value: unknown): value is EnvFallback {
+  const { unless, env } = (value ?? {}) as Members;
+  return isStrings(unless) && isEnv(env);
 }
 
 function isNumber(value: unknown): value is number {

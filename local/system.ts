@@ -124,6 +124,8 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       KUBELAMBDA_FUNCTION_URL_HOST: "lambda-url.localhost",
       KUBELAMBDA_POD_UID: "local-router",
       KUBELAMBDA_NAMESPACE: installNamespace,
+      // As emulators do: whatever credentials an SDK is given will do.
+      KUBELAMBDA_AUTH_MODE: "none",
     }),
     {
       client: store,
@@ -163,6 +165,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       operatorEnvironment({
         ...{ operatorPort, packagesPort: packages.port, routerPort: router.internalPort },
         functionUrl: `http://${host}:${router.invokePort}${FUNCTION_URL_PATH}${FUNCTION_URL_ID}/`,
+        lambdaUrl: `http://${["0.0.0.0", "::"].includes(host) ? loopback : host}:${router.invokePort}`,
       }),
     ),
     {
@@ -235,6 +238,7 @@ function operatorEnvironment(at: {
   readonly packagesPort: number;
   readonly routerPort: number;
   readonly functionUrl: string;
+  readonly lambdaUrl: string;
 }): Record<string, string> {
   return {
     KUBELAMBDA_NAMESPACE: installNamespace,
@@ -243,6 +247,7 @@ function operatorEnvironment(at: {
     KUBELAMBDA_TOKEN_FILE: "-",
     KUBELAMBDA_PACKAGES_URL: `http://${loopback}:${at.packagesPort}`,
     KUBELAMBDA_ROUTER_URL: `http://${loopback}:${at.routerPort}`,
+    KUBELAMBDA_LAMBDA_URL: at.lambdaUrl,
     KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: `${installNamespace}/${accounts.router}`,
     KUBELAMBDA_REGION: region,
     KUBELAMBDA_FUNCTION_URL: at.functionUrl,

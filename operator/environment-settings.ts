@@ -10,6 +10,8 @@ export interface EnvironmentSettings {
   readonly cacheUrl: string;
   /** Where agents announce themselves. */
   readonly routerUrl: string;
+  /** Where functions find the Invoke API; empty: they are not told. */
+  readonly lambdaUrl: string;
   /** Public keys of the routers, as formatPublicKey() writes them. */
   readonly routerKeys: readonly string[];
   /** burst: one CPU at least; proportional: memory / 1769 MB of one; none: no limit. */

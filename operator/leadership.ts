@@ -299,6 +299,7 @@ function environmentSettings(
     packagesUrl: config.KUBELAMBDA_PACKAGES_URL,
     cacheUrl: config.KUBELAMBDA_CACHE_URL,
     routerUrl: config.KUBELAMBDA_ROUTER_URL,
+    lambdaUrl: config.KUBELAMBDA_LAMBDA_URL,
     routerKeys,
     cpuPolicy: config.KUBELAMBDA_CPU_POLICY,
     cpuRequestPercent: config.KUBELAMBDA_CPU_REQUEST_PERCENT,

@@ -32,6 +32,8 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_CACHE_URL: z.union([z.literal(""), z.url()]).default(""),
   /** Where agents announce themselves. */
   KUBELAMBDA_ROUTER_URL: z.url(),
+  /** Where functions find the Invoke API: AWS SDKs inside get it as AWS_ENDPOINT_URL_LAMBDA. Absent: they are not told. */
+  KUBELAMBDA_LAMBDA_URL: z.union([z.literal(""), z.url({ protocol: /^https?$/ })]).default(""),
   KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: z
     .string()
     .regex(/^[^/]+\/[^/]+$/, "expected namespace/name")

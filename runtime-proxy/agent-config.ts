@@ -12,6 +12,8 @@ export interface AgentConfig {
   readonly runtimeApi: { readonly host: string; readonly port: number };
   /** `http://host:port`, each of which may stand for several routers. */
   readonly routerUrls: readonly string[];
+  /** Where functions find the Invoke API; absent: they are not told. */
+  readonly lambdaUrl?: string;
   /** Keys that sign routers' claims; two while they are changed. */
   readonly routerKeys: readonly KeyObject[];
   /** Service account token of audience `router`. */
@@ -31,6 +33,7 @@ export interface AgentConfig {
 
 /** Reads the agent's environment variables; throws an Error that names the variable that is missing or wrong. */
 export function parseAgentConfig(env: Readonly<Record<string, string | undefined>>): AgentConfig {
+  const lambdaUrl = env["KUBELAMBDA_LAMBDA_URL"] ?? "";
   return {
     document: parseDocument(need(env, "KUBELAMBDA_ENVIRONMENT")),
     podUid: need(env, "KUBELAMBDA_POD_UID"),
@@ -38,6 +41,7 @@ export function parseAgentConfig(env: Readonly<Record<string, string | undefined
     agentPort: parsePort("KUBELAMBDA_AGENT_PORT", env["KUBELAMBDA_AGENT_PORT"] ?? String(ports.agent)),
     runtimeApi: parseRuntimeApi(env["KUBELAMBDA_RUNTIME_API"] ?? `127.0.0.1:${ports.runtimeApi}`),
     routerUrls: list(need(env, "KUBELAMBDA_ROUTER_URL")).map(parseRouterUrl),
+    ...(lambdaUrl !== "" && { lambdaUrl }),
     routerKeys: list(need(env, "KUBELAMBDA_ROUTER_KEYS")).map(parseKey),
     tokenFile: need(env, "KUBELAMBDA_TOKEN_FILE"),
     runtimeSocket: need(env, "KUBELAMBDA_RUNTIME_SOCKET"),

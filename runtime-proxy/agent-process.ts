@@ -7,8 +7,10 @@ import type { Grant, Position } from "../crds/wire/position.ts";
 import { createAgentLog, type AgentLog } from "./agent-log.ts";
 import { Announcer } from "./announce.ts";
 import { ContainerSockets, type ContainerConnections } from "./container-sockets.ts";
+import { credentialsApi, CREDENTIALS_PATH } from "./credentials-api.ts";
 import { createEnvironment } from "./create-environment.ts";
 import { grantRefusal, takeClaim } from "./domain/ownership/gate.ts";
+import type { SdkAccess } from "./domain/sdk-variables.ts";
 import { environmentApi } from "./environment-api.ts";
 import type { ExecutionEnvironment } from "./execution-environment.ts";
 import { findExtensions } from "./find-extensions.ts";
@@ -60,6 +62,8 @@ export class AgentProcess {
   readonly #sockets: ContainerSockets;
   readonly #idleMemory: IdleMemory;
   #supervisors: Supervisors | undefined;
+  /** What a process of the environment shows to be given credentials: a request that somebody else forges does not know it. */
+  readonly #credentialsToken: string;
   #environment: ExecutionEnvironment | undefined;
   #environmentLog: EnvironmentLog | undefined;
   #address = "";
@@ -75,6 +79,7 @@ export class AgentProcess {
 
   constructor(config: AgentConfig, deps: AgentDeps) {
     const { clock } = deps;
+    this.#credentialsToken = deps.randomHex(32);
     this.#config = config;
     this.#position = { epoch: config.epoch, turn: 0 };
     this.#deps = deps;
@@ -210,6 +215,7 @@ export class AgentProcess {
     return createEnvironment(this.#config, {
       supervisors,
       runtimeApi: this.#runtimeApi,
+      sdk: this.#sdk(),
       clock,
       randomHex,
       log: this.#environmentLog,
@@ -220,7 +226,12 @@ export class AgentProcess {
   }
 
   #environmentApi(): AgentHandler {
+    const { routerUrls, tokenFile } = this.#config;
+    const readToken = async (): Promise<string> => await readFile(tokenFile, "utf8");
+    const { clock } = this.#deps;
+    const parts = { routerUrls, readToken, clock, password: this.#credentialsToken, agentLog: this.#log };
     return environmentApi({
+      credentials: this.#config.lambdaUrl === undefined ? undefined : credentialsApi(parts),
       document: this.#config.document,
       lifecycle: () => this.#environment,
       newId: this.#deps.newId,
@@ -228,6 +239,13 @@ export class AgentProcess {
         this.#environmentLog?.subscribe(extension, subscription) ?? { ok: false, code: "Closed" },
       reservedPorts: () => [this.#runtimeApi, this.#address].map((address) => Number(address.split(":").at(-1))),
     });
+  }
+
+  #sdk(): SdkAccess | undefined {
+    const { lambdaUrl } = this.#config;
+    if (lambdaUrl === undefined) return undefined;
+    const credentialsUrl = `http://${this.#runtimeApi}${CREDENTIALS_PATH}`;
+    return { lambdaUrl, credentialsUrl, credentialsToken: this.#credentialsToken };
   }
 
   #refusal(): AgentRefusal | undefined {

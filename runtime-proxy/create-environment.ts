@@ -1,6 +1,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import { describeExtensionProcess, describeRuntimeProcess, logStreamName } from "./domain/environment-variables.ts";
+import type { SdkAccess } from "./domain/sdk-variables.ts";
 import { EnvironmentRecords } from "./environment-records.ts";
 import { ExecutionEnvironment, type EnvironmentParts } from "./execution-environment.ts";
 import type { Supervisors } from "./supervisors.ts";
@@ -11,14 +12,15 @@ export interface EnvironmentSurroundings extends Pick<EnvironmentParts, "log" | 
   readonly runtimeApi: string;
   readonly clock: Clock;
   readonly randomHex: (bytes: number) => string;
+  readonly sdk: SdkAccess | undefined;
 }
 
 /** The environment that an agent's configuration describes; nothing is started yet. */
 export function createEnvironment(config: AgentConfig, surroundings: EnvironmentSurroundings): ExecutionEnvironment {
-  const { supervisors, runtimeApi, clock, randomHex, log, connections, newId, onChange } = surroundings;
+  const { supervisors, runtimeApi, sdk, clock, randomHex, log, connections, newId, onChange } = surroundings;
   const { document, taskRoot, layersRoot, runtimeRoot, variables: agentVariables } = config;
   const logStream = logStreamName(document.version, clock.nowMs(), randomHex(16));
-  const place = { taskRoot, layersRoot, runtimeRoot, runtimeApi, logStream, agentVariables };
+  const place = { taskRoot, layersRoot, runtimeRoot, runtimeApi, logStream, agentVariables, sdk };
   const flushOutput = (): Promise<void> => supervisors.flush();
   const readMemory: ConstructorParameters<typeof EnvironmentRecords>[0]["readMemory"] = () => supervisors.memory();
   return new ExecutionEnvironment({

@@ -1,4 +1,5 @@
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
+import { CREDENTIALS_PATH } from "./credentials-api.ts";
 import { identify } from "./extensions-api/identify.ts";
 import { extensionsApi } from "./extensions-api/server.ts";
 import type { LifecyclePort } from "./lifecycle-port.ts";
@@ -11,6 +12,8 @@ export interface EnvironmentApiParts extends Pick<TelemetryApiParts, "subscribe"
   readonly document: EnvironmentDocument;
   readonly lifecycle: () => LifecyclePort | undefined;
   readonly newId: () => string;
+  /** Of the function; absent: none are given. */
+  readonly credentials: AgentHandler | undefined;
 }
 
 /** Where extensions are switched off. Source: emulator rapi/middleware/middleware.go. */
@@ -18,7 +21,13 @@ const switchedOff: AgentResponse = { status: 404, body: "" };
 const extensionsRoot = "/2020-01-01/";
 
 /** Everything that the environment's processes may call, on one port. */
-export function environmentApi({ document, lifecycle, newId, ...telemetry }: EnvironmentApiParts): AgentHandler {
+export function environmentApi({
+  document,
+  lifecycle,
+  newId,
+  credentials,
+  ...telemetry
+}: EnvironmentApiParts): AgentHandler {
   const { functionName, version: functionVersion, handler = "", functionArn } = document;
   const accountId = functionArn.split(":")[4] ?? "";
   const ofRuntime = runtimeApi(lifecycle);
@@ -35,6 +44,7 @@ export function environmentApi({ document, lifecycle, newId, ...telemetry }: Env
     },
   });
   return async (request) => {
+    if (credentials !== undefined && request.path === CREDENTIALS_PATH) return await credentials(request);
     const isOfTelemetry = isTelemetryPath(request.path);
     if (!isOfTelemetry && !request.path.startsWith(extensionsRoot)) return await ofRuntime(request);
     if (lifecycle()?.areExtensionsDisabled === true) return switchedOff;

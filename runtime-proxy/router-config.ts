@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ports } from "../crds/wire/routes.ts";
 import { integerVariable, listVariable } from "../lib/config.ts";
 import { logLevels } from "../lib/logger.ts";
+import { authModes } from "./access/access-control.ts";
 
 const port = integerVariable({ min: 0, max: 65_535 });
 
@@ -51,6 +52,13 @@ export const routerConfigSchema = z.object({
   KUBELAMBDA_DIAL_MS: integerVariable({ min: 1, max: 60_000 }).default(1000),
   /** Absent: all namespaces. */
   KUBELAMBDA_WATCH_NAMESPACE: z.string().optional(),
+  /** Whom the Invoke API lets in. */
+  KUBELAMBDA_AUTH_MODE: z.enum(authModes).default("required"),
+  /** Secret of the install namespace with access keys. */
+  KUBELAMBDA_ACCESS_KEYS_SECRET: z.string().default("kubelambda-access-keys"),
+  /** Holds tls.crt and tls.key; absent: no HTTPS. */
+  KUBELAMBDA_TLS_DIRECTORY: z.string().optional(),
+  KUBELAMBDA_TLS_PORT: port.default(ports.invokeTls),
   KUBELAMBDA_LOG_LEVEL: z.enum(logLevels).default("info"),
 });
 

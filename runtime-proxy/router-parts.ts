@@ -1,9 +1,13 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
+import { routes } from "../crds/wire/routes.ts";
 import type { Roster } from "../crds/wire/roster.ts";
 import { sleep, type Clock } from "../lib/clock.ts";
 import type { HttpHandler } from "../lib/http/handler.ts";
 import type { TokenVerifier } from "../lib/http/service-account-token.ts";
 import type { Logger } from "../lib/logger.ts";
+import type { AccessControl } from "./access/access-control.ts";
+import { createCredentialsServer } from "./access/credentials-server.ts";
+import type { FunctionCredentialMint } from "./access/function-credentials.ts";
 import { ConcurrencyLedger } from "./domain/concurrency.ts";
 import type { EnvironmentDirectory } from "./domain/environment.ts";
 import { silenceLimitMs } from "./domain/ownership/gate.ts";
@@ -16,7 +20,7 @@ import { createClaims } from "./environments/claims.ts";
 import { EnvironmentAsker } from "./environments/environment-asker.ts";
 import { EnvironmentPool } from "./environments/environment-pool.ts";
 import { createFrontDoor } from "./front-door.ts";
-import { authorizeUrl } from "./function-urls/authorize-url.ts";
+import { createAuthorizeUrl } from "./function-urls/authorize-url.ts";
 import { createFunctionUrls } from "./function-urls/server.ts";
 import { BodyMemory } from "./invoke-api/body-memory.ts";
 import { createFindFunction } from "./invoke-api/find-function.ts";
@@ -39,6 +43,8 @@ import { createRouterMetrics, type RouterMetrics } from "./router-metrics.ts";
 export interface RouterPartsOptions {
   readonly functions: FunctionDirectory & FunctionUrlDirectory;
   readonly environments: EnvironmentDirectory;
+  readonly access: AccessControl;
+  readonly mint: FunctionCredentialMint;
   /** Ed25519, private. */
   readonly signingKey: KeyObject;
   readonly verifyAgentToken: TokenVerifier;
@@ -53,7 +59,8 @@ export interface RouterPartsOptions {
 export interface RouterParts {
   /** Function URLs and the Invoke API. */
   readonly frontDoor: HttpHandler;
-  readonly announcements: HttpHandler;
+  /** For agents: announcements, and credentials for their functions. */
+  readonly internalApi: HttpHandler;
   readonly asker: EnvironmentAsker;
   readonly reporter: LoadReporter;
   readonly metrics: RouterMetrics;
@@ -170,16 +177,23 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     metrics,
     waitMs,
   });
-  const findFunction = createFindFunction({
+  const finder = createFindFunction({
     functions,
     draw: options.draw,
     region: config.KUBELAMBDA_REGION,
     defaultNamespace: config.KUBELAMBDA_DEFAULT_NAMESPACE,
     domain: config.KUBELAMBDA_DOMAIN,
   });
+  const verifyToken = options.verifyAgentToken;
+  const announcements = createAnnouncementServer({
+    ...{ pool, verifyToken, clock, log, metrics, holdMs },
+    ownerOf: (namespace) => ownership.ownerOf(namespace),
+  });
+  const credentials = createCredentialsServer(options.mint, verifyToken);
   const bodyTimeoutMs = config.KUBELAMBDA_BODY_TIMEOUT_MS;
   const invokeParts = {
-    findFunction,
+    access: options.access,
+    finder,
     runner,
     calls,
     bodyMemory,
@@ -200,22 +214,14 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       }),
       functionUrl: createFunctionUrls({
         ...{ ...invokeParts, functions, urls: functions, draw: options.draw },
-        authorize: authorizeUrl,
+        authorize: createAuthorizeUrl(options.access),
         isTrustedProxy: addressesIn(config.KUBELAMBDA_TRUSTED_PROXIES),
       }),
       urlHostSuffix: config.KUBELAMBDA_FUNCTION_URL_HOST,
       clock,
     }),
-    announcements: createAnnouncementServer({
-      pool,
-      verifyToken: options.verifyAgentToken,
-      clock,
-      log,
-      metrics,
-      holdMs,
-      ownerOf: (namespace) => ownership.ownerOf(namespace),
-    }),
     ...{ ownership, peers, setRoster },
+    internalApi: async (request) => await (request.path === routes.credentials ? credentials : announcements)(request),
     asker,
     reporter,
     metrics,

@@ -10,7 +10,7 @@ import { audiences } from "../crds/wire/routes.ts";
 import { systemClock, sleep, type Clock } from "../lib/clock.ts";
 import { parseEnvironment } from "../lib/config.ts";
 import { startServer, type RunningServer, type ServerOptions } from "../lib/http/express.ts";
-import { jsonResponse, type HttpHandler, type HttpResponse } from "../lib/http/handler.ts";
+import { jsonResponse, type HttpHandler, type HttpRequest, type HttpResponse } from "../lib/http/handler.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { defaultAccess } from "../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../lib/kubernetes/api-server-client.ts";
@@ -25,9 +25,11 @@ import {
   withoutUnread,
   type EnvironmentPodObject,
 } from "./environments/kubernetes-environments.ts";
+import { createRouterAccess } from "./access/router-access.ts";
 import { functionIndexes, KubernetesFunctions } from "./environments/kubernetes-functions.ts";
 import { aliasIndexes, partIndexes } from "./environments/kubernetes-versions.ts";
 import { badRequestAnswer } from "./front-door.ts";
+import { listenWithTls } from "./listen-with-tls.ts";
 import { routerConfigSchema, type RouterConfig } from "./router-config.ts";
 import { createRouterParts, type RouterParts } from "./router-parts.ts";
 
@@ -50,6 +52,8 @@ export interface RouterDependencies {
 
 export interface RunningRouter {
   readonly invokePort: number;
+  /** Where there is a certificate. */
+  readonly tlsPort?: number;
   readonly internalPort: number;
   readonly healthPort: number;
   /** From now on /readyz says no; everything else goes on. */
@@ -79,7 +83,6 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     transform: withoutUnread,
   });
   const functions = new KubernetesFunctions(functionCache, { versions, aliases }, config.KUBELAMBDA_REGION);
-  const caches: ObjectCache<KubernetesObject>[] = [versions, aliases, functionCache, podCache] as never;
   const environments = new KubernetesEnvironments(podCache, client);
   const closing: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -89,26 +92,28 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
   let measured: Pick<RouterParts, "metrics" | "functionMetrics"> | undefined;
   try {
     const host = config.KUBELAMBDA_LISTEN_HOST;
+    const serverOptions = {
+      host,
+      onError: (error: unknown, { method }: HttpRequest) => unexpected(log, method, error),
+      onBadRequest: badRequestAnswer,
+    };
     const listen = async (
       port: number,
       handler: HttpHandler,
       more: Partial<Pick<ServerOptions, "maxHeaderBytes" | "upgrade">> = {},
-    ): Promise<RunningServer> =>
-      await startServer({
-        ...{ host, port, handler, ...more },
-        onError: (error, { method }) => unexpected(log, method, error),
-        onBadRequest: badRequestAnswer,
-      });
+    ): Promise<RunningServer> => await startServer({ ...serverOptions, port, handler, ...more });
     const health = await listen(
       config.KUBELAMBDA_HEALTH_PORT,
       healthHandler(() => ({ isReady, measured })),
     );
     closing.push(() => health.stop(1000));
     const signingKey = await dependencies.signingKey;
-    const parts = createRouterParts(config, { ...dependencies, functions, environments, signingKey });
+    const { access, mint, caches: keyCaches } = createRouterAccess(config, { client, clock, log, signingKey, onError });
+    const caches: ObjectCache<KubernetesObject>[] = [versions, aliases, functionCache, podCache, ...keyCaches] as never;
+    const parts = createRouterParts(config, { ...dependencies, functions, environments, signingKey, access, mint });
     measured = parts;
     closing.push(() => parts.close());
-    const internal = await listen(config.KUBELAMBDA_INTERNAL_PORT, parts.announcements, {
+    const internal = await listen(config.KUBELAMBDA_INTERNAL_PORT, parts.internalApi, {
       upgrade: (request, socket) => parts.peers.upgrade(request, socket),
     });
     closing.push(() => internal.stop(1000));
@@ -122,19 +127,28 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     await Promise.all(caches.map((cache) => cache.synced()));
     await parts.ownership.settled(askAllMs);
     await parts.asker.askAll(askAllMs);
+    const invokeOptions = { ...serverOptions, handler: parts.frontDoor, maxHeaderBytes: mostHeaderBytes };
+    const tls = await listenWithTls(config, invokeOptions, { clock, log });
+    closing.push(async () => await tls?.stop(0));
     const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.frontDoor, { maxHeaderBytes: mostHeaderBytes });
     parts.reporter.start();
     closing.push(() => parts.reporter.stop());
     isReady = true;
-    log.info("Router listens", { port: invoke.port, internalPort: internal.port, healthPort: health.port });
+    log.info("Router listens", {
+      port: invoke.port,
+      tlsPort: tls?.port,
+      internalPort: internal.port,
+      healthPort: health.port,
+    });
     return {
       invokePort: invoke.port,
+      ...(tls !== undefined && { tlsPort: tls.port }),
       internalPort: internal.port,
       healthPort: health.port,
       unready: () => (isReady = false),
       async stop(deadlineMs) {
         isReady = false;
-        await Promise.all([invoke.stop(deadlineMs), parts.whenQuiet(deadlineMs)]);
+        await Promise.all([invoke.stop(deadlineMs), tls?.stop(deadlineMs), parts.whenQuiet(deadlineMs)]);
         await close();
       },
     };

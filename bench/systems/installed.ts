@@ -9,6 +9,8 @@ import type { Pod } from "../../operator/pod.ts";
 import type { Cluster } from "../../test/cluster/any-cluster.ts";
 import { startCluster } from "../../test/cluster/cluster.ts";
 import { waitUntil } from "../../test/cluster/wait-until.ts";
+import { run } from "../../test/cluster/run.ts";
+import { authorizeCaller } from "../../test/e2e/caller.ts";
 import { forwardRouter } from "../../test/e2e/router-access.ts";
 
 interface ServiceObject extends KubernetesObject {
@@ -25,11 +27,14 @@ export class Installed {
   readonly cluster: Cluster;
   readonly client: ApiServerClient;
   readonly routerUrl: string;
+  /** Header of a caller who may call every function. */
+  readonly authorization: string;
 
-  private constructor(cluster: Cluster, client: ApiServerClient, routerUrl: string) {
+  private constructor(cluster: Cluster, client: ApiServerClient, at: Pick<Installed, "routerUrl" | "authorization">) {
     this.cluster = cluster;
     this.client = client;
-    this.routerUrl = routerUrl;
+    this.routerUrl = at.routerUrl;
+    this.authorization = at.authorization;
   }
 
   /** The test cluster, or the one of KUBECONFIG; rejects where no router's Service is. */
@@ -40,11 +45,14 @@ export class Installed {
     const { spec } = await client.get<ServiceObject>(ref);
     const address = `http://${spec.clusterIP}:${spec.ports[0]?.port ?? 80}`;
     const isNear = cluster.kind === "own";
-    return new Installed(
-      cluster,
-      client,
-      isNear ? address : await forwardRouter(cluster, installNamespace, routerService),
-    );
+    const routerUrl = isNear ? address : await forwardRouter(cluster, installNamespace, routerService);
+    const command = async (args: readonly string[], { input }: { readonly input?: string } = {}): Promise<string> =>
+      await run(cluster.kubectl, args, {
+        env: { KUBECONFIG: cluster.kubeconfig },
+        timeoutMs: 60_000,
+        ...(input !== undefined && { input }),
+      });
+    return new Installed(cluster, client, { routerUrl, authorization: await authorizeCaller(command) });
   }
 
   /** Makes a function and waits until it takes calls; none has been made, so it has no environment. */

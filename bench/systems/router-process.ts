@@ -47,6 +47,7 @@ const router = await startRouter(
     KUBELAMBDA_OPERATOR_URL: order.operatorUrl,
     KUBELAMBDA_POD_UID: "bench-router",
     KUBELAMBDA_NAMESPACE: "kubelambda",
+    KUBELAMBDA_AUTH_MODE: "none",
   }),
   {
     client: store,

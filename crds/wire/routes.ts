@@ -3,6 +3,8 @@
 export const ports = {
   /** Router: Invoke API (the Service shows it as 80). */
   invoke: 8080,
+  /** Router: the same over TLS, where there is a certificate (the Service shows it as 443). */
+  invokeTls: 8443,
   /** Router: announcements of environments, from agents, and questions of other routers. */
   routerInternal: 19002,
   /** Agent on the pod's address: invocations, from routers only. */
@@ -22,6 +24,8 @@ export const ports = {
 export const routes = {
   /** PUT to the router, body `EnvironmentAnnouncement`, bearer token of audience `router`: 204 when acknowledged. */
   environment: (podUid: string): string => `/v1/environments/${podUid}`,
+  /** POST to the router, bearer token of audience `router`: `FunctionCredentials` of the pod that the token is of. */
+  credentials: "/v1/credentials",
   /** POST to the agent, body the event, bearer claim for the pod's uid: see wire/environment.ts. */
   invocation: (requestId: string): string => `/v1/invocations/${requestId}`,
   /** GET from the agent, bearer claim: `EnvironmentAnnouncement` as it stands now. */
@@ -56,4 +60,6 @@ export const audiences = {
   router: "router.kubelambda.dev",
   operator: "operator.kubelambda.dev",
   packages: "packages.kubelambda.dev",
+  /** Of callers: `kubectl create token <account> --audience lambda.kubelambda.dev` makes one that opens nothing else. */
+  lambda: "lambda.kubelambda.dev",
 } as const;

@@ -54,11 +54,19 @@ export interface StartProcess {
   readonly candidates?: readonly string[];
   /** Over the supervisor's own environment less KUBERNETES_*, KUBELAMBDA_* and HOME. */
   readonly env: Readonly<Record<string, string>>;
+  /** Under both: what others may have put into the supervisor's own environment comes first. Absent: none. */
+  readonly fallbacks?: readonly EnvFallback[];
   readonly workingDirectory: string;
   /** RLIMIT_NOFILE; absent: unchanged. */
   readonly openFiles?: number;
   /** Descriptor on which the process may write framed log records (telemetry-api.md 4), 3 to 255; absent: none. */
   readonly telemetryFd?: number;
+}
+
+/** Variables that belong together; left out where the supervisor's own environment has one of `unless`. */
+export interface EnvFallback {
+  readonly unless: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** Of one directory, not below it; a path that is no directory or not to be read has no entries. The path is absolute. */

@@ -1,11 +1,13 @@
 /** Serves an HttpHandler through Express: the one file that knows it. */
 import express from "express";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { refuseBadRequests, type BadRequest } from "./bad-request.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, SentRequest } from "./handler.ts";
+import type { TlsFiles } from "./tls-files.ts";
 
 export interface ServerOptions {
   readonly handler: HttpHandler;
@@ -22,13 +24,19 @@ export interface ServerOptions {
   readonly requestTimeoutMs?: number;
   /** Takes over the connection of a request that asks for an upgrade; absent: such requests are served as all others. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex) => void;
+  /** Serves HTTPS, TLS 1.2 and newer; absent: HTTP. */
+  readonly tls?: TlsFiles;
 }
 
 export interface RunningServer {
   readonly port: number;
   /** Takes no new request, lets running ones end, cuts what is left after the deadline. */
   stop(deadlineMs: number): Promise<void>;
+  /** For connections from now on. */
+  setTls(files: TlsFiles): void;
 }
+
+const tlsRules = { minVersion: "TLSv1.2", honorCipherOrder: true } as const;
 
 /** Listens and answers; rejects when the address cannot be had. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -37,19 +45,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   app.disable("etag");
   app.use((req: IncomingMessage, res: ServerResponse) => void answer(options, req, res));
   const requestTimeout = options.requestTimeoutMs ?? 60_000;
-  const server = createServer(
-    {
-      maxHeaderSize: options.maxHeaderBytes ?? 16 * 1024,
-      requestTimeout,
-      headersTimeout: Math.min(30_000, requestTimeout),
-      connectionsCheckingInterval: Math.min(5_000, requestTimeout),
-      keepAliveTimeout: 75_000,
-      // A call may be silent for 15 minutes: probes keep what lies between from forgetting its connection.
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
-    },
-    app as (req: IncomingMessage, res: ServerResponse) => void,
-  );
+  const settings = {
+    maxHeaderSize: options.maxHeaderBytes ?? 16 * 1024,
+    requestTimeout,
+    headersTimeout: Math.min(30_000, requestTimeout),
+    connectionsCheckingInterval: Math.min(5_000, requestTimeout),
+    keepAliveTimeout: 75_000,
+    // A call may be silent for 15 minutes: probes keep what lies between from forgetting its connection.
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+  };
+  const listener = app as (req: IncomingMessage, res: ServerResponse) => void;
+  const server =
+    options.tls === undefined
+      ? createServer(settings, listener)
+      : createTlsServer({ ...settings, ...options.tls, ...tlsRules }, listener);
   refuseBadRequests(server, options.onBadRequest);
   const { upgrade } = options;
   if (upgrade !== undefined) server.on("upgrade", (request: IncomingMessage, socket) => upgrade(request, socket));
@@ -57,7 +67,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);
   });
-  return { port: (server.address() as AddressInfo).port, stop: (deadlineMs) => stopServer(server, deadlineMs) };
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: (deadlineMs) => stopServer(server, deadlineMs),
+    setTls(files) {
+      if (server instanceof TlsServer) server.setSecureContext({ ...files, ...tlsRules });
+    },
+  };
 }
 
 async function answer(options: ServerOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {

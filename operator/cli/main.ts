@@ -17,6 +17,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "push <zip|folder> [-n team]  send a package to the store, to name it by its digest",
     run: async (args) => (await import("./push.ts")).pushMain(args, process.env),
   },
+  "access-key": {
+    summary: "access-key create|list|delete   AWS access keys, each of a ServiceAccount",
+    run: async (args) => (await import("./access-key.ts")).accessKeyMain(args, process.env),
+  },
   operator: {
     summary: "operator                    reconcile the five kinds (in a cluster)",
     run: async () => (await import("../operator.ts")).operatorMain(process.env),

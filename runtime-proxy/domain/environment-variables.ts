@@ -2,6 +2,7 @@
 import { credentialVariables, reservedVariables as reservedNameList } from "../../crds/reserved-variables.ts";
 import type { EnvironmentDocument } from "../../crds/wire/environment.ts";
 import type { StartProcess } from "../../crds/wire/supervisor.ts";
+import { sdkFallbacks, type SdkAccess } from "./sdk-variables.ts";
 
 export interface RuntimePlace {
   /** `/var/task`, `/opt` and `/var/runtime`, or where local mode has them. */
@@ -13,6 +14,8 @@ export interface RuntimePlace {
   readonly logStream: string;
   /** The agent's own variables, from which `variablesFrom` takes values that the kubelet filled. */
   readonly agentVariables: Readonly<Record<string, string | undefined>>;
+  /** Absent: SDKs inside are left to themselves. */
+  readonly sdk?: SdkAccess | undefined;
 }
 
 const openFiles = 1024;
@@ -32,6 +35,7 @@ export function describeRuntimeProcess(
     argv: document.argv ?? ["bootstrap"],
     ...(document.argv === undefined && { candidates }),
     env: runtimeVariables(document, place),
+    ...fallbacks(document, place),
     workingDirectory: document.workingDirectory ?? taskRoot,
     openFiles,
     telemetryFd,
@@ -47,9 +51,17 @@ export function describeExtensionProcess(
   return {
     argv: [`${place.layersRoot}/extensions/${file}`],
     env: extensionVariables(document, place),
+    ...fallbacks(document, place),
     workingDirectory: "/",
     openFiles,
   };
+}
+
+function fallbacks(
+  document: EnvironmentDocument,
+  { sdk, agentVariables }: RuntimePlace,
+): Pick<StartProcess, "fallbacks"> {
+  return sdk === undefined ? {} : { fallbacks: sdkFallbacks(sdk, functionVariables(document, agentVariables)) };
 }
 
 /** The runtime's, less what is only its own. Source: developer guide, runtimes-extensions-api; emulator rapidcore/env/environment.go. */

@@ -56,7 +56,12 @@ class PoolWorld {
   }
 
   acquire(arrival = (this.#arrivals += 1), version = "$LATEST"): Acquired | Promise<Acquired> {
-    return this.pool.acquire({ functionUid: "f", version, arrival, deadlineMs: this.clock.monotonicMs() + this.waitMs });
+    return this.pool.acquire({
+      functionUid: "f",
+      version,
+      arrival,
+      deadlineMs: this.clock.monotonicMs() + this.waitMs,
+    });
   }
 }
 

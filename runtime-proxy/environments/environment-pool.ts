@@ -278,7 +278,9 @@ export class EnvironmentPool {
     const key = `${uid} ${version}`;
     const isInVain = (): boolean => {
       const facts = functions.findVersion(uid, version);
-      return facts !== undefined && isToBeMended(facts) && ![...this.of(uid)].some(({ address }) => address !== undefined);
+      return (
+        facts !== undefined && isToBeMended(facts) && ![...this.of(uid)].some(({ address }) => address !== undefined)
+      );
     };
     if (this.#hastened.has(key) || !isInVain()) return;
     this.#hastened.add(key);

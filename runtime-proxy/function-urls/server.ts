@@ -8,6 +8,7 @@ import { joinHeaders, urlEvent } from "../domain/url-event.ts";
 import { InvokeError } from "../invoke-api/errors.ts";
 import { findQualified, type FoundFunction } from "../invoke-api/find-function.ts";
 import { announcedBytes, EVENT_LIMIT_BYTES, readWhole, tooLarge } from "../invoke-api/read-event.ts";
+import { proveBody, type EnteredBody } from "../invoke-api/prove-body.ts";
 import { serveCall, type CallSteps, type CallParts } from "../invoke-api/serve-call.ts";
 import type { AuthorizeUrl, UrlCaller } from "./authorize-url.ts";
 import { runBuffered, runStreamed, type RunUrlParts } from "./run-url.ts";
@@ -48,19 +49,24 @@ async function serveUrl(
 ): Promise<HttpResponse> {
   let url: FunctionUrl | undefined;
   let caller: UrlCaller | undefined;
+  let entered: EnteredBody = { body: request.body };
   const steps: CallSteps = {
     find() {
       url = target.id === undefined ? undefined : parts.urls.findUrl(target.id);
       return findBehind(parts, url);
     },
     async authorize() {
-      if (url !== undefined) caller = await parts.authorize(url, request);
-      if (caller === undefined) throw notAllowed();
+      const visitor = url === undefined ? undefined : await parts.authorize(url, request);
+      if (visitor === undefined) throw notAllowed();
+      if (visitor.access !== undefined) entered = await proveBody(parts, request, visitor.access);
+      await visitor.authorize?.();
+      caller = visitor.caller;
     },
     readHeaders: () => ({ invocationType: "RequestResponse", wantsLogTail: false }),
     announcedBytes: () => eventBytes(announcedBytes(request)),
     async readEvent(call) {
-      const body = await readWhole(request.body, { timeoutMs: parts.bodyTimeoutMs, clock: parts.clock });
+      const { body: rest, ...access } = entered;
+      const body = await readWhole(rest, { timeoutMs: parts.bodyTimeoutMs, clock: parts.clock, ...access });
       return encodeEvent(parts, { target, request, body, caller, ...call });
     },
     run: (call) => (url?.config.invokeMode === "RESPONSE_STREAM" ? runStreamed(parts, call) : runBuffered(parts, call)),

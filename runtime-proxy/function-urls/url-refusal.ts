@@ -19,7 +19,12 @@ export function urlRefusal(error: InvokeError, requestId: string): HttpResponse 
       // Whether there is such a function is not told either.
       return jsonResponse(403, { Message: null }, { ...headers, "x-amzn-errortype": "AccessDeniedException" });
     case "AccessDeniedException":
-      return jsonResponse(403, { Message: error.message }, headers);
+    case "MissingAuthenticationTokenException":
+    case "IncompleteSignatureException":
+    case "InvalidSignatureException":
+    case "UnrecognizedClientException":
+    case "ExpiredTokenException":
+      return jsonResponse(403, { Message: forbidden }, { ...headers, "x-amzn-errortype": "AccessDeniedException" });
     case "RequestTimeoutException":
       return jsonResponse(408, { Message: error.message }, headers);
     case "RequestTooLargeException":

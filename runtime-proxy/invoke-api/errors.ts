@@ -1,8 +1,11 @@
 import { jsonResponse, type HttpResponse } from "../../lib/http/handler.ts";
+import type { AccessError } from "../access/access-error.ts";
+import { accessErrorStatus } from "../access/access-error.ts";
 import type { ThrottleReason } from "../domain/concurrency.ts";
 
 /** Error code → HTTP status: everything that this API answers besides results. Source: Lambda API model, Invoke. */
 export const invokeErrorStatus = {
+  ...accessErrorStatus,
   InvalidParameterValueException: 400,
   ValidationException: 400,
   InvalidRequestContentException: 400,
@@ -25,22 +28,28 @@ export type InvokeErrorCode = keyof typeof invokeErrorStatus;
 
 /** Codes whose body says `Message`, not `message`. Source: Lambda API model. */
 const capitalMessage: ReadonlySet<InvokeErrorCode> = new Set([
+  "AccessDeniedException",
   "ResourceNotFoundException",
   "ServiceException",
   "RecursiveInvocationException",
   "InvalidRuntimeException",
   "InvalidZipFileException",
 ]);
-/** Codes whose body has no `Type`. */
+/** Codes whose body has no `Type`. Source for those of credentials: the length of the answer in erlcloud/erlcloud#690. */
 const withoutType: ReadonlySet<InvokeErrorCode> = new Set([
   "ValidationException",
-  "AccessDeniedException",
   "UnknownOperationException",
+  "MissingAuthenticationTokenException",
+  "IncompleteSignatureException",
+  "InvalidSignatureException",
+  "UnrecognizedClientException",
+  "ExpiredTokenException",
+  "AccessDeniedException",
 ]);
 
 export interface InvokeErrorOptions {
   /** Of a throttled call. */
-  readonly reason?: ThrottleReason;
+  readonly reason?: ThrottleReason | "CallerRateLimitExceeded";
   /** For the log, never for the caller. */
   readonly cause?: unknown;
 }
@@ -49,13 +58,20 @@ export interface InvokeErrorOptions {
 export class InvokeError extends Error {
   override readonly name = "InvokeError";
   readonly code: InvokeErrorCode;
-  readonly reason: ThrottleReason | undefined;
+  readonly reason: InvokeErrorOptions["reason"];
 
   constructor(code: InvokeErrorCode, message: string, { reason, cause }: InvokeErrorOptions = {}) {
     super(message, { cause });
     this.code = code;
     this.reason = reason;
   }
+}
+
+/** A caller who is not let in. */
+export function toInvokeError(error: AccessError): InvokeError {
+  const { code, message, cause } = error;
+  const isThrottled = code === "TooManyRequestsException";
+  return new InvokeError(code, message, { cause, ...(isThrottled && { reason: "CallerRateLimitExceeded" }) });
 }
 
 /** The answer that carries an error: member casing, `Type` and `Reason` as recorded from Lambda. */

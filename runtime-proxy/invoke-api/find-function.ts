@@ -1,8 +1,16 @@
-import { accountIdOf, LATEST } from "../../crds/names.ts";
+import { accountIdOf, functionArn, LATEST } from "../../crds/names.ts";
 import { drawVersion } from "../domain/draw-version.ts";
 import type { HttpRequest } from "../../lib/http/handler.ts";
 import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
-import { namespaceOfHost, parseTarget, targetArn, type NamespaceRules, type TargetCheck } from "../domain/routing.ts";
+import type { Caller } from "../access/caller.ts";
+import {
+  namespaceOfHost,
+  parseTarget,
+  targetArn,
+  type CallTarget,
+  type NamespaceRules,
+  type TargetCheck,
+} from "../domain/routing.ts";
 import { InvokeError } from "./errors.ts";
 
 export interface FindFunctionOptions extends NamespaceRules {
@@ -31,12 +39,29 @@ export function findQualified(
   return route === undefined ? undefined : functions.findVersion(latest.uid, drawVersion(route, draw()));
 }
 
+/** Where a request points, whether or not there is a function. */
+export interface LocatedFunction {
+  readonly target: CallTarget;
+  /** Of an account id that has no functions no namespace is known. */
+  readonly place: { readonly namespace?: string };
+  readonly accountId: string;
+  /** As the caller named it: unqualified when there was no qualifier. */
+  readonly arn: string;
+  /** By which permissions name the function: its object's name where it is there, else the caller's. */
+  objectName(): string;
+}
+
+/** Finds the function of a request: pattern, then region and account, then function, then qualifier. Each throws an InvokeError. */
+export interface FunctionFinder {
+  /** The namespace is the ARN's account's, else the caller's own, else the host's, else the default. */
+  locate(encodedName: string, request: HttpRequest, caller: Pick<Caller, "namespace">): LocatedFunction;
+  find(located: LocatedFunction): FoundFunction;
+}
+
 const mostRemembered = 10_000;
 
-/** Finds the function of a request: pattern, then region and account, then function, then qualifier. Remembers parsed names. */
-export function createFindFunction(
-  options: FindFunctionOptions,
-): (encodedName: string, request: HttpRequest) => FoundFunction {
+/** Remembers parsed names. */
+export function createFindFunction(options: FindFunctionOptions): FunctionFinder {
   const { region, functions } = options;
   const remembered = new Map<string, TargetCheck>();
   const accountIds = new Map<string, string>();
@@ -60,7 +85,7 @@ export function createFindFunction(
     return accountId;
   }
 
-  return (encodedName, request) => {
+  function locate(encodedName: string, request: HttpRequest, caller: Pick<Caller, "namespace">): LocatedFunction {
     const parsed = parse(encodedName, request.query.get("Qualifier") ?? undefined);
     if (!parsed.ok) throw new InvokeError(parsed.code, parsed.message);
     const { target } = parsed;
@@ -70,8 +95,20 @@ export function createFindFunction(
     }
     const namespace =
       target.accountId === undefined
-        ? namespaceOfHost(request.headers["host"], options)
+        ? (caller.namespace ?? namespaceOfHost(request.headers["host"], options))
         : functions.namespaceOf(target.accountId);
+    const accountId = target.accountId ?? accountOf(namespace ?? options.defaultNamespace);
+    return {
+      target,
+      place: namespace === undefined ? {} : { namespace },
+      accountId,
+      arn: functionArn({ region, accountId, name: target.name, qualifier: target.qualifier }),
+      objectName: () =>
+        (namespace === undefined ? undefined : functions.find(namespace, target.name))?.objectName ?? target.name,
+    };
+  }
+
+  function find({ target, place: { namespace }, accountId }: LocatedFunction): FoundFunction {
     const latest = namespace === undefined ? undefined : functions.find(namespace, target.name);
     const facts = latest === undefined ? undefined : findQualified(options, latest, target.qualifier);
     if (facts === undefined && !functions.isCurrent()) {
@@ -79,10 +116,11 @@ export function createFindFunction(
       throw new InvokeError("ServiceException", `Cannot find "${target.name}": the list of functions is being renewed`);
     }
     if (facts === undefined) {
-      const accountId = target.accountId ?? accountOf(namespace ?? options.defaultNamespace);
       const message = `Function not found: ${targetArn(target, region, accountId)}`;
       throw new InvokeError("ResourceNotFoundException", message);
     }
     return { facts, invokedArn: target.qualifier === undefined ? facts.arn : `${facts.arn}:${target.qualifier}` };
-  };
+  }
+
+  return { locate, find };
 }

@@ -5,6 +5,7 @@ import type { HttpRequest } from "../../lib/http/handler.ts";
 import { silentLogger } from "../../lib/logger.ts";
 import { ManualClock } from "../../test/kit/manual-clock.ts";
 import type { CallTicket } from "../ownership/placement.ts";
+import { openAccess } from "../access/access-control.ts";
 import type { FunctionFacts } from "../domain/function-facts.ts";
 import type { StreamedAnswer, StreamEnd } from "../environments/streamed-answer.ts";
 import { FunctionMetrics } from "../function-metrics.ts";
@@ -32,7 +33,15 @@ function world(): {
       };
     },
   };
-  const facts = { uid: "u", namespace: "default", arn: "arn:f", timeoutSeconds: 3, state: "Active", revisionID: "r1" };
+  const facts = {
+    uid: "u",
+    namespace: "default",
+    objectName: "f",
+    arn: "arn:f",
+    timeoutSeconds: 3,
+    state: "Active",
+    revisionID: "r1",
+  };
   const ended = Promise.withResolvers<StreamEnd>();
   let isDiscarded = false;
   const answer: StreamedAnswer = {
@@ -49,7 +58,11 @@ function world(): {
   const bodyMemory = new BodyMemory({ limitBytes: 1000, maxWaiting: 1, waitMs: 1000, clock });
   const serve = createInvokeWithResponseStream({
     runner: { stream: () => Promise.resolve(answer) },
-    findFunction: () => ({ facts: { ...facts, arn: "arn:f" } as FunctionFacts, invokedArn: "arn:f" }),
+    access: openAccess,
+    finder: {
+      locate: () => ({ target: { name: "f" }, place: {}, accountId: "0", arn: "arn:f", objectName: () => "f" }),
+      find: () => ({ facts: { ...facts, arn: "arn:f" } as FunctionFacts, invokedArn: "arn:f" }),
+    },
     metrics: createRouterMetrics({ running: () => 0, bodyBytes: () => 0, waitingBodies: () => 0 }),
     functionMetrics: new FunctionMetrics({ clock }),
     log: silentLogger,

@@ -13,7 +13,8 @@ import {
   type Completion,
 } from "./payload-events.ts";
 import { longestRunMs, type AdmittedInvocation, type AgentAnswer, type InvocationRunner } from "./run-invocation.ts";
-import { createServeCall, type Served, type ServeCallParts } from "./serve-call.ts";
+import type { Served, ServeCallParts } from "./serve-call.ts";
+import { createServeCall } from "./serve-operation.ts";
 
 export interface InvokeWithResponseStreamParts extends ServeCallParts {
   readonly runner: Pick<InvocationRunner, "stream">;

@@ -2,7 +2,8 @@ import { LATEST } from "../../crds/names.ts";
 import { invocationAnswerHeaders } from "../../crds/wire/environment.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
 import type { AdmittedInvocation, AgentAnswer, InvocationRunner } from "./run-invocation.ts";
-import { createServeCall, type Served, type ServeCallParts } from "./serve-call.ts";
+import type { Served, ServeCallParts } from "./serve-call.ts";
+import { createServeCall } from "./serve-operation.ts";
 
 export interface InvokeParts extends ServeCallParts {
   readonly runner: Pick<InvocationRunner, "run">;

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { Readable } from "node:stream";
 import type { Clock } from "../../lib/clock.ts";
 import type { HttpRequest } from "../../lib/http/handler.ts";
+import type { Access } from "../access/access-control.ts";
 import { JsonCheck } from "../domain/json-check.ts";
 import { InvokeError } from "./errors.ts";
 
@@ -27,9 +28,9 @@ export function tooLarge(): InvokeError {
 }
 
 /** Reads the event whole and checks it piece by piece as it arrives, so that a large one never holds up other calls. */
-export async function readEvent(body: Readable, timeoutMs: number, clock: Clock): Promise<Buffer> {
+export async function readEvent(body: Readable, limits: ReadLimits): Promise<Buffer> {
   const check = new JsonCheck();
-  const event = await readWhole(body, { timeoutMs, clock }, (chunk) => check.push(chunk));
+  const event = await readWhole(body, limits, (chunk) => check.push(chunk));
   if (event.length === 0) return emptyEvent;
   const verdict = check.end();
   if (!verdict.ok) throw notJson(verdict.message);
@@ -43,15 +44,27 @@ export async function readWhole(
   limits: ReadLimits,
   onChunk: (chunk: Buffer) => void = () => undefined,
 ): Promise<Buffer> {
+  const chunks = await readChunks(body, limits, onChunk);
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** The same in the pieces in which it came. */
+export async function readChunks(
+  body: Readable,
+  limits: ReadLimits,
+  onChunk: (chunk: Buffer) => void = () => undefined,
+): Promise<readonly Buffer[]> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   await readAll(body, limits, (chunk) => {
     bytes += chunk.length;
     if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
+    limits.access?.update?.(chunk);
     onChunk(chunk);
     chunks.push(chunk);
   });
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes);
+  limits.access?.confirm();
+  return chunks;
 }
 
 function notJson(problem: string): InvokeError {
@@ -62,6 +75,8 @@ function notJson(problem: string): InvokeError {
 export interface ReadLimits {
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** The caller's signature may speak of the body: it sees all of it, and has the first word on it. */
+  readonly access?: Pick<Access, "update" | "confirm">;
 }
 
 /** Calls with every chunk; rejects with what the call throws, with the stream's error, or when it takes too long. */

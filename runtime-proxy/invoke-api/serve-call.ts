@@ -2,17 +2,19 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "../../lib/logger.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
+import type { AccessControl } from "../access/access-control.ts";
+import { AccessError } from "../access/access-error.ts";
 import type { FunctionMetrics } from "../function-metrics.ts";
 import type { Calls } from "../ownership/calls.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 import type { BodyMemory, BodyRoom } from "./body-memory.ts";
 import { CallTimes } from "./call-times.ts";
-import { errorResponse, InvokeError, throttled } from "./errors.ts";
-import type { FoundFunction } from "./find-function.ts";
+import { InvokeError, throttled, toInvokeError } from "./errors.ts";
+import type { FoundFunction, FunctionFinder } from "./find-function.ts";
 import { findSettled } from "./find-settled.ts";
 import { stateRefusal } from "./function-refusal.ts";
-import { parseInvokeHeaders, type InvokeHeaders, type InvocationTypes } from "./invoke-headers.ts";
-import { announcedBytes, ClientGoneError, discardRest, EVENT_LIMIT_BYTES, readEvent, tooLarge } from "./read-event.ts";
+import type { InvokeHeaders } from "./invoke-headers.ts";
+import { ClientGoneError, discardRest, EVENT_LIMIT_BYTES, tooLarge } from "./read-event.ts";
 import type { AdmittedInvocation } from "./run-invocation.ts";
 import type { BeginTrace } from "./trace-header.ts";
 
@@ -33,13 +35,8 @@ export interface CallParts {
 
 /** What every operation of the Invoke API needs. */
 export interface ServeCallParts extends CallParts {
-  readonly findFunction: (encodedName: string, request: HttpRequest) => FoundFunction;
-}
-
-/** What one operation does with an admitted call. */
-export interface Operation {
-  readonly invocationTypes: InvocationTypes;
-  run(call: AdmittedInvocation): Promise<Served>;
+  readonly access: AccessControl;
+  readonly finder: FunctionFinder;
 }
 
 export interface Served {
@@ -50,6 +47,8 @@ export interface Served {
 
 /** How one request becomes a call; every step throws the InvokeError that the caller is told. */
 export interface CallSteps {
+  /** Before anything else: where an entry lets in only who it knows, and tells nobody else what there is. */
+  enter?(): Promise<void>;
   find(): FoundFunction;
   /** Whether the caller may; absent: everybody may. */
   authorize?(found: FoundFunction): Promise<void>;
@@ -72,22 +71,6 @@ interface Call {
   readonly finish: (result: string) => void;
 }
 
-/** Serves one operation of the Invoke API. */
-export function createServeCall(
-  parts: ServeCallParts,
-  operation: Operation,
-): (encodedName: string, request: HttpRequest) => Promise<HttpResponse> {
-  return (encodedName, request) =>
-    serveCall(parts, request, {
-      find: () => parts.findFunction(encodedName, request),
-      readHeaders: () => parseInvokeHeaders(request, operation.invocationTypes),
-      announcedBytes: () => announcedBytes(request),
-      readEvent: () => readEvent(request.body, parts.bodyTimeoutMs, parts.clock),
-      run: (call) => operation.run(call),
-      refuse: errorResponse,
-    });
-}
-
 /** Finds the function, takes in the event, admits and runs the call, and answers what goes wrong. */
 export async function serveCall(parts: CallParts, request: HttpRequest, steps: CallSteps): Promise<HttpResponse> {
   const { metrics, clock } = parts;
@@ -100,6 +83,7 @@ export async function serveCall(parts: CallParts, request: HttpRequest, steps: C
     if (found !== undefined) countCall(parts, { found, result, throttleReason, functionMs: times.functionMs });
   };
   try {
+    await steps.enter?.();
     found = await findSettled(() => steps.find(), clock);
     await steps.authorize?.(found);
     const headers = steps.readHeaders();
@@ -127,7 +111,11 @@ async function serve(parts: CallParts, call: Call): Promise<HttpResponse> {
   }
 }
 
-async function takeRoom({ bodyMemory }: CallParts, bytes = EVENT_LIMIT_BYTES): Promise<BodyRoom> {
+/** Rejects with the InvokeError that the caller is told. */
+export async function takeRoom(
+  { bodyMemory }: Pick<CallParts, "bodyMemory">,
+  bytes = EVENT_LIMIT_BYTES,
+): Promise<BodyRoom> {
   if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
   const room = bodyMemory.take(bytes);
   const taken = room instanceof Promise ? await room : room;
@@ -176,7 +164,7 @@ async function refuse(parts: CallParts, { requestId, request, error, steps, fini
     finish("client_gone");
     throw error;
   }
-  const known = error instanceof InvokeError ? error : internalError(requestId, error);
+  const known = toKnown(requestId, error);
   finish(known.code, known.reason);
   const write = known.code === "ServiceException" ? parts.log.error : parts.log.debug;
   write("Invocation refused", { requestId, code: known.code, error: known.message, cause: known.cause });
@@ -201,6 +189,11 @@ function countCall({ functionMetrics }: CallParts, { found, result, throttleReas
     const isFunctionError = result === "function_error";
     functionMetrics.count({ facts, invokedArn, end: { type: "ran", isFunctionError, durationMs: functionMs } });
   }
+}
+
+function toKnown(requestId: string, error: unknown): InvokeError {
+  if (error instanceof AccessError) return toInvokeError(error);
+  return error instanceof InvokeError ? error : internalError(requestId, error);
 }
 
 function internalError(requestId: string, cause: unknown): InvokeError {

@@ -13,9 +13,16 @@ type startProcess struct {
 	Argv             []string          `json:"argv"`
 	Candidates       []string          `json:"candidates"`
 	Env              map[string]string `json:"env"`
+	Fallbacks        []envFallback     `json:"fallbacks"`
 	WorkingDirectory string            `json:"workingDirectory"`
 	OpenFiles        *uint64           `json:"openFiles"`
 	TelemetryFd      *uint32           `json:"telemetryFd"`
+}
+
+// envFallback is left out where our own environment has one of Unless.
+type envFallback struct {
+	Unless []string          `json:"unless"`
+	Env    map[string]string `json:"env"`
 }
 
 // Descriptors that may be asked for: 0 to 2 have their meaning, and every one up to it costs a start a system call.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +26,7 @@ type launch struct {
 
 // prepareLaunch finds the executable and the working directory, or says as os/exec would what is wrong with them.
 func prepareLaunch(request *startProcess, ownEnv []string) (launch, *startError) {
-	env := mergeEnv(ownEnv, request.Env)
+	env := mergeEnv(ownEnv, withFallbacks(ownEnv, request.Env, request.Fallbacks))
 	path, argv, failure := findExecutable(request, env)
 	if failure != nil {
 		return launch{}, failure
@@ -109,6 +111,27 @@ func mergeEnv(own []string, over map[string]string) []string {
 		merged = append(merged, name+"="+value)
 	}
 	return merged
+}
+
+// withFallbacks adds what nobody has set: neither the agent nor, of what belongs together, anyone else.
+func withFallbacks(own []string, over map[string]string, fallbacks []envFallback) map[string]string {
+	all := make(map[string]string, len(over))
+	maps.Copy(all, over)
+	for _, fallback := range fallbacks {
+		if slices.ContainsFunc(fallback.Unless, func(name string) bool { return hasVariable(own, name) }) {
+			continue
+		}
+		for name, value := range fallback.Env {
+			if _, isSet := over[name]; !isSet {
+				all[name] = value
+			}
+		}
+	}
+	return all
+}
+
+func hasVariable(env []string, name string) bool {
+	return slices.ContainsFunc(env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
 }
 
 func isOwnVariable(name string) bool {

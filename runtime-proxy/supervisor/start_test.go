@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,25 @@ func TestMergeEnv(t *testing.T) {
 	slices.Sort(got)
 	if want := []string{"A=$(B)\n", "HOME=/h", "HOMEPAGE=kept", "PATH=/bin", "WEIRD"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestFallbacksYieldToWhateverIsThere(t *testing.T) {
+	own := []string{"WEB_IDENTITY=file", "B=own"}
+	fallbacks := []envFallback{
+		{Unless: []string{"ROLE", "WEB_IDENTITY"}, Env: map[string]string{"LEFT_OUT": "x"}},
+		{Unless: []string{"ROLE"}, Env: map[string]string{"A": "fallback", "C": "fallback"}},
+	}
+	over := map[string]string{"A": "agent"}
+	got := withFallbacks(own, over, fallbacks)
+	if want := map[string]string{"A": "agent", "C": "fallback"}; !maps.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if len(over) != 1 {
+		t.Errorf("the agent's own are changed: %q", over)
+	}
+	if got := withFallbacks(own, nil, fallbacks); got["C"] != "fallback" {
+		t.Errorf("without variables of the agent: %q", got)
 	}
 }
 

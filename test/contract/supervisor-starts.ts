@@ -50,6 +50,17 @@ export function describeStarts(bench: SupervisorBench): void {
       assert.equal(agent.output(1).toString(), "/h p\n");
     });
 
+    it("adds what nobody has set, and leaves out what belongs to something that somebody has", async () => {
+      const agent = bench.supervise({ WEB_IDENTITY: "file" });
+      const fallbacks = [
+        { unless: ["ROLE", "WEB_IDENTITY"], env: { LEFT_OUT: "x" } },
+        { unless: ["ROLE"], env: { ADDED: "yes", PLAIN: "fallback" } },
+      ];
+      await agent.startShell(1, 'echo "$LEFT_OUT,$ADDED,$PLAIN"', { env: { PLAIN: "agent" }, fallbacks });
+      await agent.exited(1);
+      assert.equal(agent.output(1).toString(), ",yes,agent\n");
+    });
+
     it("limits open files before the first instruction", async () => {
       const agent = bench.supervise();
       await agent.startShell(1, "ulimit -Sn; ulimit -Hn", { openFiles: 321 });

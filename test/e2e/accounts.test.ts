@@ -70,30 +70,61 @@ describe("service accounts of the platform", () => {
         ["watch", "versions.kubelambda.dev", elsewhere],
         ["watch", "aliases.kubelambda.dev", elsewhere],
         ["watch", "pods", elsewhere],
+        ["create", "tokenreviews.authentication.k8s.io"],
+        ["create", "subjectaccessreviews.authorization.k8s.io"],
+        ["watch", `secret/${release}-access-keys`, installNamespace],
       ],
-      cannot: [...nobody, ...readersOnly],
+      cannot: [
+        ...nobody,
+        ...readersOnly,
+        ["patch", `secret/${release}-access-keys`, installNamespace],
+        ["create", "functions.kubelambda.dev/invocations", elsewhere],
+      ],
     },
     packages: {
       can: [],
       cannot: [...nobody, ...readersOnly, ["get", "pods", elsewhere], ["get", "functions.kubelambda.dev", elsewhere]],
     },
   };
+  async function mayAs(user: string, [verb, resource, namespace]: Question): Promise<boolean> {
+    const where = namespace === undefined ? [] : ["-n", namespace];
+    const isNamed = resource.startsWith("secret/");
+    const [name = "", subresource] = isNamed ? [resource] : resource.split("/");
+    const part = subresource === undefined ? [] : [`--subresource=${subresource}`];
+    const review = ["auth", "can-i", verb, name, ...part, `--as=${user}`, ...where];
+    const answer = await space.system.kubectl(review).catch((error: unknown) => {
+      if (error instanceof RunError && error.exitCode === 1) return error.output;
+      throw error;
+    });
+    const [word] = answer.split("\n");
+    assert.ok(word === "yes" || word === "no", answer);
+    return word === "yes";
+  }
+
+  const invocations: Question = ["create", "functions.kubelambda.dev/invocations", elsewhere];
+  const onFunctions = (verb: string): Question => [verb, "functions.kubelambda.dev", elsewhere];
+  const people: Record<string, { readonly can: readonly Question[]; readonly cannot: readonly Question[] }> = {
+    view: { can: [onFunctions("list")], cannot: [onFunctions("create"), invocations] },
+    edit: {
+      can: [onFunctions("list"), onFunctions("create"), invocations],
+      cannot: [["patch", "functions.kubelambda.dev/status", elsewhere]],
+    },
+    admin: { can: [onFunctions("delete"), invocations], cannot: [["create", "functions.kubelambda.dev", "default"]] },
+    [`${release}-invoke`]: { can: [invocations], cannot: [onFunctions("list"), onFunctions("create")] },
+  };
+  for (const [role, { can, cannot }] of Object.entries(people)) {
+    it(`people with the role ${role} may do with functions what it says`, async () => {
+      const user = `has-${role}`;
+      await space.kubectl("create", "rolebinding", user, `--clusterrole=${role}`, `--user=${user}`);
+      for (const question of can) assert.equal(await mayAs(user, question), true, `may ${question.join(" ")}`);
+      for (const question of cannot) assert.equal(await mayAs(user, question), false, `may not ${question.join(" ")}`);
+    });
+  }
+
   for (const [account, { can, cannot }] of Object.entries(accounts)) {
     it(`${account} may do its work and nothing else`, async () => {
-      const ask = async ([verb, resource, namespace]: Question): Promise<boolean> => {
-        const as = `--as=system:serviceaccount:${installNamespace}:${release}-${account}`;
-        const where = namespace === undefined ? [] : ["-n", namespace];
-        const [name = "", subresource] = resource.split("/");
-        const part = subresource === undefined ? [] : [`--subresource=${subresource}`];
-        const review = ["auth", "can-i", verb, name, ...part, as, ...where];
-        const answer = await space.system.kubectl(review).catch((error: unknown) => {
-          if (error instanceof RunError && error.exitCode === 1) return error.output;
-          throw error;
-        });
-        const [word] = answer.split("\n");
-        assert.ok(word === "yes" || word === "no", answer);
-        return word === "yes";
-      };
+      const ask = async (question: Question): Promise<boolean> =>
+        await mayAs(`system:serviceaccount:${installNamespace}:${release}-${account}`, question);
       for (const question of can) assert.equal(await ask(question), true, `may ${question.join(" ")}`);
       for (const question of cannot) assert.equal(await ask(question), false, `may not ${question.join(" ")}`);
     });

@@ -7,7 +7,7 @@ import { accountIdOf } from "../../crds/names.ts";
 import { zipBytes } from "../kit/zip-bytes.ts";
 import { absentRuntime } from "./fixture.ts";
 import { startFileServer } from "./file-server.ts";
-import { jsonOf } from "./invoke.ts";
+import { authorizationOfCaller, jsonOf } from "./invoke.ts";
 import { failuresOf, startLoad, type Load } from "./load.ts";
 import { functionManifest, nodeFunction, Space } from "./space.ts";
 
@@ -199,7 +199,7 @@ describe("bad input", () => {
     const { hostname, port } = new URL(space.system.routerUrl);
     const socket = connect(Number(port === "" ? 80 : port), hostname);
     const target = encodeURIComponent(`${accountIdOf(space.name)}:function:good`);
-    const head = `POST /2015-03-31/functions/${target}/invocations HTTP/1.1\r\nhost: router\r\ncontent-length: 1000\r\n\r\n`;
+    const head = `POST /2015-03-31/functions/${target}/invocations HTTP/1.1\r\nhost: router\r\nauthorization: ${authorizationOfCaller()}\r\ncontent-length: 1000\r\n\r\n`;
     socket.end(`${head}{"half":`);
     assert.doesNotMatch(await text(socket), /^HTTP\/1\.1 200/);
     assert.equal(await space.call("good", {}), "fine");

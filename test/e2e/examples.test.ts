@@ -6,12 +6,12 @@ import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { repositoryRoot } from "../cluster/paths.ts";
 import { run } from "../cluster/run.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
+import { awsEnvironment } from "./caller.ts";
 import { system, type System } from "./fixture.ts";
 import { invoke, resultOf } from "./invoke.ts";
 import { decodePng, encodePng } from "./png.ts";
 
 const region = "us-east-1";
-const credentials = { accessKeyId: "test", secretAccessKey: "test" };
 
 const picture = { width: 64, height: 32, rgba: Buffer.alloc(64 * 32 * 4) };
 for (let pixel = 0; pixel < 64 * 32; pixel += 1) {
@@ -114,7 +114,7 @@ describe("the examples", () => {
       const stdout = await run(
         installed.cluster.aws,
         [...args, "--endpoint-url", installed.routerUrl, "--region", region, output],
-        { timeoutMs: 60_000, env: { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", HOME: scratch } },
+        { timeoutMs: 60_000, env: { ...awsEnvironment(installed), HOME: scratch } },
       );
       const shown = JSON.parse(stdout) as { StatusCode: number; ExecutedVersion: string; LogResult: string };
       assert.equal(shown.StatusCode, 200);
@@ -124,7 +124,7 @@ describe("the examples", () => {
     });
 
     it(`${name} answers @aws-sdk/client-lambda`, async () => {
-      const client = new LambdaClient({ endpoint: installed.routerUrl, region, credentials });
+      const client = new LambdaClient({ endpoint: installed.routerUrl, region, credentials: installed.credentials });
       const { StatusCode, FunctionError, Payload } = await client.send(
         new InvokeCommand({ FunctionName: name, Payload: Buffer.from(JSON.stringify(payload)) }),
       );

@@ -5,6 +5,7 @@ import { bridge } from "../cluster/node-network.ts";
 import { repositoryRoot } from "../cluster/paths.ts";
 import { run } from "../cluster/run.ts";
 import { buildProductImage, buildRuntimeImages, runtimeImages, type ProductImage, type RuntimeImage } from "./image.ts";
+import { prepareCaller, type AwsCredentials } from "./caller.ts";
 import { forwardRouter } from "./router-access.ts";
 
 export const installNamespace = "kubelambda";
@@ -32,6 +33,8 @@ export interface System {
   helm(args: readonly string[], options?: CommandOptions): Promise<string>;
   /** The chart once more, as it stands, with `values` and what stands over them. */
   install(more?: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Of an account that may call every function and whose namespace is `default`; for AWS clients. */
+  readonly credentials: AwsCredentials;
 }
 
 let prepared: Promise<System> | undefined;
@@ -79,8 +82,9 @@ async function prepare(): Promise<System> {
     routerUrl = await findRouter(cluster, kubectl);
   };
   await install();
+  const credentials = await prepareCaller(cluster, kubectl);
   return {
-    ...{ cluster, image, values, kubectl, helm, install },
+    ...{ cluster, image, values, kubectl, helm, install, credentials },
     get routerUrl() {
       return routerUrl;
     },

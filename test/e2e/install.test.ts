@@ -36,6 +36,11 @@ describe("the chart on a real cluster", () => {
         namespace: "default",
         settings: ["--set", "ingress.enabled=true,ingress.host=lambda.example.org,functionUrls.domain=example.org"],
       },
+      {
+        namespace: "default",
+        settings: ["--set", "router.tls.secretName=cert", "--set", "router.tls.plainHTTP=false"],
+      },
+      { namespace: "default", settings: ["--set", "auth.mode=none", "--set", "router.tls.secretName=cert"] },
     ];
     for (const { namespace, settings } of renderings) {
       const input = await helm(["template", "other", chart, "--namespace", namespace, ...settings]);
@@ -48,6 +53,7 @@ describe("the chart on a real cluster", () => {
   const badValues: Record<string, { set: string; names: RegExp }> = {
     "a region that is none": { set: "region=nowhere", names: /region/ },
     "a value that does not exist": { set: "replicas=3", names: /replicas/ },
+    "a mode of authentication that there is not": { set: "auth.mode=off", names: /auth.*mode/ },
     "no router": { set: "router.replicas=0", names: /router.*replicas/ },
     "a runtime without an image": { set: "runtimes.go9\\.x.state=supported", names: /runtimes.*image/s },
     "a digest that is none": { set: "image.digest=latest", names: /digest/ },

@@ -11,9 +11,23 @@ export interface Answer {
 
 export interface InvokeOptions {
   readonly namespace?: string;
+  /** Default: as the account that may call every function. */
+  readonly authorization?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Default 60,000. */
   readonly timeoutMs?: number;
+}
+
+let callerAuthorization = "";
+
+/** As whom invoke() calls from now on. */
+export function callAs(authorization: string): void {
+  callerAuthorization = authorization;
+}
+
+/** The header of whoever invoke() calls as. */
+export function authorizationOfCaller(): string {
+  return callerAuthorization;
 }
 
 const mostBytes = 16 * 1024 * 1024;
@@ -23,12 +37,12 @@ export async function invoke(
   routerUrl: string,
   name: string,
   payload: unknown,
-  { namespace = "default", headers = {}, timeoutMs = 60_000 }: InvokeOptions = {},
+  { namespace = "default", authorization = callerAuthorization, headers = {}, timeoutMs = 60_000 }: InvokeOptions = {},
 ): Promise<Answer> {
   const target = namespace === "default" ? name : `${accountIdOf(namespace)}:function:${name}`;
   const response = await request(`${routerUrl}/2015-03-31/functions/${encodeURIComponent(target)}/invocations`, {
     method: "POST",
-    headers: { "content-type": "application/json", ...headers },
+    headers: { "content-type": "application/json", ...(authorization !== "" && { authorization }), ...headers },
     body: Buffer.isBuffer(payload) ? payload : JSON.stringify(payload),
     reset: true,
     headersTimeout: timeoutMs,

@@ -8,6 +8,7 @@ import type { VersionObject } from "../../crds/v1alpha1/version.ts";
 import { run } from "../cluster/run.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { failuresOf, startLoad } from "./load.ts";
+import { awsEnvironment } from "./caller.ts";
 import { jsonOf } from "./invoke.ts";
 import { nodeFunction, Space } from "./space.ts";
 
@@ -72,7 +73,7 @@ describe("versions and aliases", () => {
       ...args,
       output,
     ];
-    const env = { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", HOME: folder };
+    const env = { ...awsEnvironment(space.system), HOME: folder };
     const stdout = await run(space.system.cluster.aws, [...call, "--output", "json"], { timeoutMs: 90_000, env });
     const { ExecutedVersion: executed } = JSON.parse(stdout) as { ExecutedVersion: string };
     return { answer: JSON.parse(await readFile(output, "utf8")) as Record<string, unknown>, executed };

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { EnvironmentAnnouncement } from "../../crds/wire/environment.ts";
+import { routes } from "../../crds/wire/routes.ts";
 
 export interface ReceivedAnnouncement {
   readonly path: string;
@@ -20,7 +21,8 @@ export class AnnouncementReceiver {
 
   constructor() {
     this.#server = createServer((request, response) => {
-      void this.#receive(request).then(() => response.writeHead(this.status).end());
+      if (request.url?.startsWith(routes.environment("")) !== true) response.writeHead(404).end();
+      else void this.#receive(request).then(() => response.writeHead(this.status).end());
     });
   }
 

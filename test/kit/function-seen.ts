@@ -43,6 +43,7 @@ export const environmentSettings: EnvironmentSettings = {
   packagesUrl: "http://packages:8200",
   cacheUrl: "",
   routerUrl: "http://router:19002",
+  lambdaUrl: "http://router",
   routerKeys: ["key-1", "key-2"],
   cpuPolicy: "burst",
   cpuRequestPercent: 100,

@@ -11,6 +11,7 @@ import type { LoadReport } from "../../crds/wire/load-report.ts";
 import { ROSTER_KEY, ROSTER_NAME, type Roster } from "../../crds/wire/roster.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { systemClock } from "../../lib/clock.ts";
+import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
 import { silentLogger } from "../../lib/logger.ts";
@@ -40,12 +41,16 @@ export class RouterWorld {
   release: readonly string[] = [];
   readonly #routers: RunningRouter[] = [];
   readonly #waiting = new Set<() => void>();
-  readonly #client = new Agent({ connections: 200 });
+  readonly #connections = new Agent({ connections: 200 });
   readonly #operator: Server;
   #pods = 0;
   #epoch = 0;
 
-  constructor() {
+  readonly #client: KubernetesClient;
+
+  /** `wrap`: what the routers ask in place of the API server in memory. */
+  constructor(wrap: (store: KubernetesClient) => KubernetesClient = (store) => store) {
+    this.#client = wrap(this.store);
     this.#operator = createServer((incoming, response) => {
       void (async () => {
         const chunks: Buffer[] = [];
@@ -71,11 +76,13 @@ export class RouterWorld {
         KUBELAMBDA_OPERATOR_URL: `http://127.0.0.1:${(this.#operator.address() as AddressInfo).port}`,
         KUBELAMBDA_POD_UID: `router-${this.#routers.length}`,
         KUBELAMBDA_NAMESPACE: "kubelambda",
+        // Who calls has tests of its own.
+        KUBELAMBDA_AUTH_MODE: "none",
       }),
       ...changes,
     };
     const router = await startRouter(config, {
-      client: this.store,
+      client: this.#client,
       signingKey: this.keys.privateKey,
       // The token of a pod is its uid here: checking real ones has its own test.
       verifyAgentToken: (authorization) => {
@@ -102,7 +109,12 @@ export class RouterWorld {
     const roster: Roster = { epoch: this.#epoch, previous: this.#epoch - 1, replicas };
     const data = { [ROSTER_KEY]: JSON.stringify(roster) };
     const ref = { kind: kinds.configMap, namespace: "kubelambda", name: ROSTER_NAME };
-    const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: ref.name, namespace: ref.namespace }, data };
+    const object = {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: ref.name, namespace: ref.namespace },
+      data,
+    };
     if (this.#epoch === 1) await this.store.create(object);
     else await this.store.patch(ref, { data });
   }
@@ -174,7 +186,7 @@ export class RouterWorld {
         method: "PUT",
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
         body: JSON.stringify(agent.announcement),
-        dispatcher: this.#client,
+        dispatcher: this.#connections,
       },
     );
     await body.dump();
@@ -194,7 +206,7 @@ export class RouterWorld {
       method,
       headers,
       body: body.length === 0 ? null : body,
-      dispatcher: this.#client,
+      dispatcher: this.#connections,
     });
     return { status: answer.statusCode, headers: answer.headers, body: await answer.body.text() };
   }
@@ -221,7 +233,7 @@ export class RouterWorld {
   }
 
   async close(): Promise<void> {
-    await this.#client.destroy();
+    await this.#connections.destroy();
     for (const router of this.#routers) await router.stop(1000);
     for (const agent of this.agents) await agent.close();
     this.#operator.closeAllConnections();

@@ -54,6 +54,17 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* Empty where the Invoke API is served over TLS alone. */}}
+{{- define "kubelambda.plainHTTP" -}}
+{{- if or .Values.router.tls.plainHTTP (not .Values.router.tls.secretName) }}true{{ end -}}
+{{- end }}
+
+{{/* Where functions find the Invoke API. */}}
+{{- define "kubelambda.lambdaURL" -}}
+{{- $host := printf "%s-router.%s.svc" (include "kubelambda.name" .) .Release.Namespace -}}
+{{- if include "kubelambda.plainHTTP" . }}http://{{ $host }}:{{ .Values.router.service.port }}{{ else }}https://{{ $host }}{{ end -}}
+{{- end }}
+
 {{/* Replicas on different nodes, where there are some. Arguments: root, component. */}}
 {{- define "kubelambda.spread" -}}
 topologySpreadConstraints:

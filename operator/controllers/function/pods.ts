@@ -170,6 +170,7 @@ function agentContainer(
         valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${annotations.epoch}']` } },
       },
       { name: "KUBELAMBDA_ROUTER_URL", value: settings.routerUrl },
+      ...(settings.lambdaUrl === "" ? [] : [{ name: "KUBELAMBDA_LAMBDA_URL", value: settings.lambdaUrl }]),
       { name: "KUBELAMBDA_ROUTER_KEYS", value: settings.routerKeys.join(",") },
       { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/router` },
       { name: "KUBELAMBDA_RUNTIME_SOCKET", value: socketPath },

@@ -1,0 +1,76 @@
+import { createHash, createHmac, timingSafeEqual, type Hash } from "node:crypto";
+import { canonicalRequest, type SentParts } from "../domain/canonical-request.ts";
+import { UNSIGNED_PAYLOAD, type SignatureClaim } from "../domain/request-credentials.ts";
+import { signatureMismatch, stringToSign } from "../domain/signature-check.ts";
+import { AccessError } from "./access-error.ts";
+
+/**
+ * The check of one request's signature. Where the caller says what its payload's SHA-256 is, the signature is checked at once and the payload when it is
+ * there; where it does not, nothing is known before the payload is.
+ */
+export class SignatureProof {
+  readonly #sent: SentParts;
+  readonly #claim: SignatureClaim;
+  readonly #signingKey: Buffer;
+  readonly #hash: Hash | undefined;
+  #isProven = false;
+
+  /** Throws an AccessError when the signature is wrong already. */
+  constructor(sent: SentParts, claim: SignatureClaim, signingKey: Buffer) {
+    this.#sent = sent;
+    this.#claim = claim;
+    this.#signingKey = signingKey;
+    this.#hash = claim.payloadHash === UNSIGNED_PAYLOAD ? undefined : createHash("sha256");
+    if (claim.payloadHash !== undefined) this.#check(claim.payloadHash);
+  }
+
+  /** False while the signature waits for the payload: until then nothing is to be told and nothing to be done. */
+  get isProven(): boolean {
+    return this.#isProven;
+  }
+
+  update(chunk: Uint8Array): void {
+    this.#hash?.update(chunk);
+  }
+
+  /** To be called once all of the payload has been seen; throws an AccessError when it is not what was signed. */
+  confirm(): void {
+    const hash = this.#hash?.digest("hex");
+    if (hash === undefined || (this.#isProven && hash === this.#claim.payloadHash)) return;
+    this.#check(hash);
+    // A wrong signature over the right hash has been refused before: here the payload is another one.
+    if (this.#claim.payloadHash !== undefined) throw this.#mismatch(hash);
+  }
+
+  #check(payloadHash: string): void {
+    const expected = createHmac("sha256", this.#signingKey).update(this.#toSign(payloadHash)).digest();
+    const given = Buffer.from(this.#claim.signature, "hex");
+    const isRight = this.#claim.signature.length === 64 && given.length === 32 && timingSafeEqual(expected, given);
+    if (!isRight) throw this.#mismatch(payloadHash);
+    this.#isProven = true;
+  }
+
+  #canonical(payloadHash: string): string {
+    return canonicalRequest(this.#sent, this.#claim.signedHeaders, payloadHash);
+  }
+
+  #toSign(payloadHash: string): string {
+    return stringToSign(this.#claim, sha256Hex(Buffer.from(this.#canonical(payloadHash), "latin1")));
+  }
+
+  #mismatch(payloadHash: string): AccessError {
+    return AccessError.of(signatureMismatch(this.#canonical(payloadHash), this.#toSign(payloadHash)));
+  }
+}
+
+/** The key that signs one day's requests in one region. Source: IAM user guide, "Create a signed AWS API request". */
+export function signingKey(secret: string, { date, region, service, end }: SignatureClaim["scope"]): Buffer {
+  return [date, region, service, end].reduce<Buffer>(
+    (key, text) => createHmac("sha256", key).update(text).digest(),
+    Buffer.from(`AWS4${secret}`),
+  );
+}
+
+function sha256Hex(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
