@@ -24,7 +24,7 @@ export const systemAgentDeps: AgentDeps = {
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
   newId: randomUUID,
   resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
-  giveMemoryBack: () => void globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" }),
+  giveMemoryBack: () => globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" }),
 };
 
 /** Runs an agent until it is told to stop, by SIGTERM or SIGINT, or its container is lost; then ends this process. */

@@ -78,6 +78,16 @@ describe("KubernetesFunctions", () => {
     );
   });
 
+  it("has nothing of $LATEST's environments take a version's calls", async () => {
+    await publish("one", 1);
+    const seen = nextChange(functionCache);
+    const ref = { kind: functionKind, name: "f", namespace: "default" };
+    await store.patch(ref, { status: { revisionID: "r1", configurationID: "k1" } }, { subresource: "status" });
+    await seen;
+    assert.equal(directory.findVersion(uid, "$LATEST")?.configurationID, "k1");
+    assert.equal(directory.findVersion(uid, "1")?.configurationID, undefined);
+  });
+
   it("follows an alias in the very turn of the watch event, and tells its listeners then", async () => {
     await publish("one", 1);
     await publish("two", 2);

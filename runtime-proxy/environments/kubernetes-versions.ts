@@ -112,7 +112,8 @@ function youngerFirst({ metadata: a }: Stored, { metadata: b }: Stored): number 
 /** Undefined until it is published. */
 function versionFacts(latest: FunctionFacts, { status }: Stored<VersionObject>): FunctionFacts | undefined {
   if (status?.version === undefined) return undefined;
-  const { stateReason: _reason, stateReasonCode: _code, revisionID: _revision, trouble: _trouble, ...shared } = latest;
+  const { stateReason: _reason, stateReasonCode: _code, trouble: _trouble, ...others } = latest;
+  const { revisionID: _revision, configurationID: _configuration, ...shared } = others;
   const unhealthy = status.conditions?.find(
     ({ type, status: value }) => type === "EnvironmentsHealthy" && value === "False",
   );
