@@ -82,13 +82,13 @@ describe("bad input", () => {
       spec: () => ({ ...good, runtime: "cobol85.x" }),
       ...{ type: "Stalled", reason: "UnknownRuntime" },
       says: /^Value cobol85\.x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[.*nodejs24\.x/,
-      invoke: failed,
+      invoke: { status: 502, code: "InvalidRuntimeException" },
     },
     "a broken zip": {
       spec: zip({ zipFile: package_.subarray(0, package_.length - 30).toString("base64") }),
       ...{ type: "Stalled", reason: "InvalidArchive" },
       says: /unzip/,
-      invoke: failed,
+      invoke: { status: 502, code: "InvalidZipFileException" },
     },
     "an entry that leaves the archive": {
       spec: zip({ zipFile: zipBytes([{ name: "../outside", content: "x" }]).toString("base64") }),

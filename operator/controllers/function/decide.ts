@@ -1,6 +1,7 @@
 /** From what is seen of a Function to what shall be: its recipe, its status, what to tell. */
 import type { FunctionUrlOwner } from "../../../crds/function-url.ts";
 import { LATEST, labels } from "../../../crds/names.ts";
+import type { Reason } from "../../../crds/v1alpha1/condition.ts";
 import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
 import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
@@ -209,20 +210,28 @@ function layersStatus({ object, settings }: FunctionSeen, { layers = [] }: Recip
   return layers.map((layer) => ({ name: layerTitle(layer, own), version: layer.version, digest: layer.digest }));
 }
 
+/** Where Lambda has a code of its own, by which callers get an error of its own. Source: Lambda API model, StateReasonCode. */
+const lambdasCodes: Partial<Readonly<Record<Reason, string>>> = {
+  UnknownRuntime: "InvalidRuntime",
+  BlockedRuntime: "InvalidRuntime",
+  InvalidArchive: "InvalidZipFileException",
+};
+
 /** Source of states and codes: Lambda API model, State and LastUpdateStatus. */
 function decideState(progress: Progress, recipe: Recipe | undefined): Partial<FunctionStatus> {
   if (progress.type === "active") return { state: "Active", lastUpdateStatus: "Successful" };
   const isFailed = progress.type === "failed";
+  const reasonCode = lambdasCodes[progress.reason] ?? progress.reason;
   if (recipe !== undefined) {
     return {
       state: "Active",
       lastUpdateStatus: isFailed ? "Failed" : "InProgress",
       lastUpdateStatusReason: progress.message,
-      lastUpdateStatusReasonCode: progress.reason,
+      lastUpdateStatusReasonCode: reasonCode,
     };
   }
   const state = isFailed ? "Failed" : "Pending";
-  return { state, stateReason: progress.message, stateReasonCode: isFailed ? progress.reason : "Creating" };
+  return { state, stateReason: progress.message, stateReasonCode: isFailed ? reasonCode : "Creating" };
 }
 
 function whenToLookAgain(

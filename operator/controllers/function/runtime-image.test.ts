@@ -67,7 +67,7 @@ describe("the image of a runtime", () => {
     for (const runtimeImage of [{ type: "asking" }, moved, failed] as const) {
       const plan = decideFunction(later(serving, { settings, runtimeImage }));
       assert.equal(plan.status?.revisionID, serving.document.revisionID);
-      assert.equal(plan.status?.runtimeImage, digest("a"));
+      assert.equal(plan.status.runtimeImage, digest("a"));
     }
   });
 
@@ -96,7 +96,7 @@ describe("the image of a runtime", () => {
     const ready = plan.status.conditions?.find(({ type }) => type === "Ready");
     assert.deepEqual([ready?.status, ready?.reason], ["True", "RuntimeRemoved"]);
     const changed = decideFunction(later(serving, { settings, runtimeImage: { type: "asNamed" } }, { timeout: 9 }, 3));
-    assert.equal(changed.status?.lastUpdateStatusReasonCode, "UnknownRuntime");
+    assert.equal(changed.status?.lastUpdateStatusReasonCode, "InvalidRuntime");
     assert.equal(changed.status.revisionID, serving.document.revisionID);
   });
 
