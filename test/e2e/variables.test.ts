@@ -8,6 +8,11 @@ const more = { environment: { variables: own }, memorySize: 512, timeout: 10 };
 
 const functions: Record<string, FunctionSpecInput> = {
   node: { ...nodeFunction("export const handler = async () => ({ ...process.env });"), ...more },
+  node22: {
+    ...nodeFunction("export const handler = async () => ({ ...process.env });"),
+    ...more,
+    runtime: "nodejs22.x",
+  },
   python: {
     ...{ runtime: "python3.11", handler: "main.handler" },
     code: { files: { "main.py": "import os\ndef handler(event, context):\n    return dict(os.environ)\n" } },
@@ -58,6 +63,13 @@ const wanted: Record<string, Record<string, string>> = {
     LD_LIBRARY_PATH: "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
     NODE_PATH:
       "/opt/nodejs/node24/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",
+  },
+  node22: {
+    ...reserved("node22", "index.handler"),
+    AWS_EXECUTION_ENV: "AWS_Lambda_nodejs22.x",
+    PATH: "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    NODE_PATH:
+      "/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",
   },
   python: {
     ...reserved("python", "main.handler"),
