@@ -41,14 +41,20 @@ export function memberOf(
 export type SchemaNode =
   | { readonly type: "object"; readonly members: Readonly<Record<string, z.core.$ZodType>> }
   | { readonly type: "list" | "map"; readonly values: z.core.$ZodType }
-  | { readonly type: "value" };
+  | { readonly type: "value"; readonly of: "string" | "number" | "boolean" | "other" };
 
 export function nodeOf(schema: z.core.$ZodType): SchemaNode {
   const inner = unwrap(schema);
   if (inner instanceof z.ZodArray) return { type: "list", values: inner.element };
   if (inner instanceof z.ZodRecord) return { type: "map", values: inner.valueType };
-  if (!(inner instanceof z.ZodObject)) return { type: "value" };
+  if (!(inner instanceof z.ZodObject)) return { type: "value", of: valueType(inner) };
   return { type: "object", members: inner.shape };
+}
+
+function valueType(schema: z.core.$ZodType): "string" | "number" | "boolean" | "other" {
+  if (schema instanceof z.ZodString || schema instanceof z.ZodEnum) return "string";
+  if (schema instanceof z.ZodNumber) return "number";
+  return schema instanceof z.ZodBoolean ? "boolean" : "other";
 }
 
 export function isInteger(schema: z.core.$ZodType | undefined): boolean {

@@ -1,8 +1,9 @@
 /** `kubelambda import`: AWS JSON and templates → manifests, on standard output or in a folder. */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
+import { isAckManifest, readAckManifests } from "./import/ack.ts";
 import { functionNamed, type FunctionNamed } from "./import/arns.ts";
 import { assemble, type ImportedDocument } from "./import/assemble.ts";
 import { fetchCode } from "./import/fetch-code.ts";
@@ -14,12 +15,15 @@ import { isTemplate, readTemplate } from "./import/template.ts";
 
 const usage = `usage: kubelambda import [--output DIR] [--namespace NAME] [--download] [--parameter KEY=VALUE]... FILE...
 
-  FILE               output of "aws lambda get-function", list-functions and others, or a SAM or CloudFormation
-                     template; "-" is standard input; NAME[:ALIAS]=FILE where the output does not say what it is of
+  FILE               output of "aws lambda get-function", list-functions and others, a SAM or CloudFormation template,
+                     or manifests of the ACK lambda-controller; "-" is standard input; NAME[:ALIAS]=FILE where the output does not say what it is of
   --output DIR       a file for each object; default: all on standard output
   --namespace NAME   metadata.namespace of all
   --download         fetch the zips of functions and layers now: small ones go into the manifests, others into DIR
   --parameter KEY=VALUE  of a template: a parameter, AWS::Region, or an attribute such as Queue.Arn`;
+
+/** Ten thousand functions have some 20 MB. */
+const largestInputBytes = 64 * 1024 * 1024;
 
 interface ImportArguments {
   readonly inputs: readonly string[];
@@ -77,7 +81,7 @@ async function readInput(input: string, options: ImportArguments): Promise<reado
   const problem = (reason: string): Found => ({ type: "problem", text: `Cannot import ${where}: ${reason}` });
   let content: string;
   try {
-    content = file === "-" ? await text(process.stdin) : await readFile(file, "utf8");
+    content = await readBounded(file);
   } catch (error) {
     return [problem((error as Error).message)];
   }
@@ -85,10 +89,25 @@ async function readInput(input: string, options: ImportArguments): Promise<reado
   if (!read.ok) return [problem(read.error)];
   if (read.documents.length === 0) return [problem("it is empty")];
   const context = { directory: file === "-" ? "." : dirname(file), parameters: options.parameters };
-  const found = read.documents.flatMap((document) =>
-    isTemplate(document) ? readTemplate(document, context) : readOutput(document, of),
-  );
+  const others = read.documents.filter((document) => !isAckManifest(document));
+  const found = [
+    ...readAckManifests(read.documents.filter(isAckManifest)),
+    ...others.flatMap((document) =>
+      isTemplate(document) ? readTemplate(document, context) : readOutput(document, of),
+    ),
+  ];
   return found.map((each) => (each.type === "problem" ? problem(each.text) : each));
+}
+
+async function readBounded(file: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of (file === "-" ? process.stdin : createReadStream(file)) as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > largestInputBytes) throw new Error(`it is larger than ${largestInputBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** `hello:live=provisioned.json` says what the output is of. */

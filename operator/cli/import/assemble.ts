@@ -138,11 +138,12 @@ class Assembly {
   }
 
   #layerNotes(uses: readonly LayerUse[]): readonly string[] {
-    const written = new Set(this.#all("layer").map(({ use }) => use.key));
+    const written = new Set(this.#all("layer").map(({ use }) => this.#layerNames.get(use.key)));
     return uses.flatMap(({ key, origin }) => {
       if (origin === undefined) return [];
       const name = this.#layerNames.get(key) ?? "";
-      if (written.has(key)) return [`spec.layers: "${name}" is ${origin.arn}; versions of a Layer are numbered from 1`];
+      if (written.has(name))
+        return [`spec.layers: "${name}" is ${origin.arn}; versions of a Layer are numbered from 1`];
       return [
         `spec.layers: "${name}" is to be made of ${origin.arn}: import the output of ${layerCommand(origin.arn)}`,
       ];

@@ -10,7 +10,7 @@ export interface Converted {
 }
 
 /**
- * Keys of maps (variables, tags, weights) and values stay as they are. Empty texts, lists and objects are how AWS spells
+ * Keys of maps (variables, tags, weights) stay as they are. Empty texts, lists and objects are how AWS spells
  * "not set": they go.
  */
 export function convert(schema: z.core.$ZodType, value: unknown, path = ""): Converted {
@@ -20,10 +20,24 @@ export function convert(schema: z.core.$ZodType, value: unknown, path = ""): Con
     const left = [...new Set(items.flatMap((item) => item.left))];
     return { value: items.map((item) => item.value ?? {}), left };
   }
+  if (node.type === "value") return { value: ofType(node.of, value), left: [] };
+  if (node.type === "map" && typeof value === "object" && value !== null) {
+    const entries = Object.entries(value).map(([key, each]) => [key, convert(node.values, each, path).value] as const);
+    return { value: Object.fromEntries(entries), left: [] };
+  }
   if (node.type !== "object" || typeof value !== "object" || value === null || Array.isArray(value)) {
     return { value: value ?? undefined, left: [] };
   }
   return convertMembers(node.members, value as Draft, path);
+}
+
+/** As CloudFormation has it: a number may stand where a text is wanted, and the other way round. */
+function ofType(type: "string" | "number" | "boolean" | "other", value: unknown): unknown {
+  if (value === null) return undefined;
+  if (type === "string" && (typeof value === "number" || typeof value === "boolean")) return String(value);
+  if (type === "number" && typeof value === "string" && /^-?[0-9]+([.][0-9]+)?$/.test(value)) return Number(value);
+  if (type === "boolean" && (value === "true" || value === "false")) return value === "true";
+  return value;
 }
 
 function convertMembers(members: Readonly<Record<string, z.core.$ZodType>>, value: Draft, path: string): Converted {

@@ -42,7 +42,7 @@ describe("a manifest as YAML", () => {
           assert.deepEqual(parse(text, { version, merge: false }), JSON.parse(JSON.stringify(manifest)));
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 25 },
     );
   });
 

@@ -1,5 +1,6 @@
 /** Documents of a file: JSON, several one after the other as a loop over the AWS CLI writes them, or YAML. Pure. */
-import { isAlias, isMap, isPair, isScalar, isSeq, parseAllDocuments, type Document, type Node } from "yaml";
+import { isAlias, isMap, isPair, isScalar, isSeq, parseAllDocuments, type Node } from "yaml";
+import { isObject } from "./object-of.ts";
 
 export type DocumentsRead =
   { readonly ok: true; readonly documents: readonly unknown[] } | { readonly ok: false; readonly error: string };
@@ -9,7 +10,7 @@ export function readDocuments(text: string): DocumentsRead {
   if (/^\s*[[{]/.test(text)) {
     const parts = text.split(/(?<=^[}\]]|[}\]]$)\s*\n(?=[[{])/m).filter((part) => part.trim() !== "");
     try {
-      return { ok: true, documents: parts.map((part) => JSON.parse(part) as unknown) };
+      return { ok: true, documents: parts.map((part) => JSON.parse(part) as unknown).flatMap(itemsOf) };
     } catch (error) {
       if (!/[!#]|\b\w+:/.test(text)) return { ok: false, error: `it is no JSON: ${(error as Error).message}` };
     }
@@ -17,30 +18,63 @@ export function readDocuments(text: string): DocumentsRead {
   const documents = parseAllDocuments(text, { logLevel: "silent" });
   const broken = "empty" in documents ? undefined : documents.find(({ errors }) => errors.length > 0);
   if (broken !== undefined) return { ok: false, error: broken.errors[0]?.message.split("\n")[0] ?? "it is no YAML" };
-  const values = [...documents].map((document) => plain(document.contents, document, 0));
-  return { ok: true, documents: values.filter((value) => value !== null && value !== undefined) };
+  try {
+    const values = [...documents].map((document) => new PlainReader().plain(document.contents, 0));
+    return { ok: true, documents: values.filter((value) => value !== null && value !== undefined).flatMap(itemsOf) };
+  } catch (error) {
+    return { ok: false, error: (error as Error).message };
+  }
+}
+
+/** `kubectl get -o yaml` writes a List. */
+function itemsOf(document: unknown): readonly unknown[] {
+  if (!isObject(document) || document["kind"] !== "List" || !Array.isArray(document["items"])) return [document];
+  return document["items"];
 }
 
 const deepest = 100;
+const mostNodes = 2_000_000;
 
-function plain(node: Node | null, document: Document.Parsed | Document, depth: number): unknown {
-  if (depth > deepest) throw new RangeError(`nested deeper than ${deepest}`);
-  if (isAlias(node)) return plain((node.resolve(document) as Node | undefined) ?? null, document, depth + 1);
-  return withFunction(node?.tag, valueOf(node, document, depth));
-}
+/** Reads one document. What aliases stand for counts each time, so that those that multiply end. */
+class PlainReader {
+  readonly #anchors = new Map<string, { readonly value: unknown; readonly nodes: number }>();
+  #nodes = 0;
 
-function valueOf(node: Node | null, document: Document.Parsed | Document, depth: number): unknown {
-  if (isMap(node)) {
-    const entries = node.items.map(({ key, value }) => [
-      isScalar(key) ? String(key.value) : "",
-      plain(value as Node | null, document, depth + 1),
-    ]);
-    return Object.fromEntries(entries) as unknown;
+  plain(node: Node | null, depth: number): unknown {
+    if (depth > deepest) throw new RangeError(`it is nested deeper than ${deepest}`);
+    const before = this.#nodes;
+    this.#count(1);
+    if (isAlias(node)) return this.#alias(node.source);
+    const value = withFunction(node?.tag, this.#value(node, depth));
+    const anchor = isScalar(node) || isMap(node) || isSeq(node) ? node.anchor : undefined;
+    if (anchor !== undefined) this.#anchors.set(anchor, { value, nodes: this.#nodes - before });
+    return value;
   }
-  if (isSeq(node)) {
-    return node.items.map((item) => (isPair(item) ? null : plain(item as Node | null, document, depth + 1)));
+
+  #alias(name: string): unknown {
+    const anchor = this.#anchors.get(name);
+    this.#count(anchor?.nodes ?? 0);
+    return anchor?.value;
   }
-  return isScalar(node) ? node.value : undefined;
+
+  #count(nodes: number): void {
+    this.#nodes += nodes;
+    if (this.#nodes > mostNodes) throw new RangeError(`it has more than ${mostNodes} values`);
+  }
+
+  #value(node: Node | null, depth: number): unknown {
+    if (isMap(node)) {
+      const entries = node.items.map(({ key, value }) => [
+        isScalar(key) ? String(key.value) : "",
+        this.plain(value as Node | null, depth + 1),
+      ]);
+      return Object.fromEntries(entries) as unknown;
+    }
+    if (isSeq(node)) {
+      return node.items.map((item) => (isPair(item) ? null : this.plain(item as Node | null, depth + 1)));
+    }
+    return isScalar(node) ? node.value : undefined;
+  }
 }
 
 /** `!Sub x` → `{ "Fn::Sub": "x" }`; `!GetAtt a.b` → `{ "Fn::GetAtt": ["a", "b"] }`. */

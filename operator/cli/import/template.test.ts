@@ -70,6 +70,12 @@ const cases: Record<string, { readonly given: Assembled; readonly want: Written 
     given: imported(sam("Description: !If [IsDev, !Ref AWS::NoValue, x]")),
     want: [hello({})],
   },
+  "numbers for texts and texts for numbers, as CloudFormation takes them": {
+    given: imported(sam("Timeout: !Ref Seconds, Environment: { Variables: { PORT: 8080, ON: true } }"), {
+      Seconds: "7",
+    }),
+    want: [hello({ timeout: 7, environment: { variables: { STAGE: "dev", PORT: "8080", ON: "true" } } })],
+  },
   "SAM's own names": {
     given: imported(
       sam('Tracing: Active, DeadLetterQueue: { Type: SQS, TargetArn: "arn:aws:sqs:r:1:q" }, Tags: { a: b }'),
