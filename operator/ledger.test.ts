@@ -1,15 +1,21 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "mocha";
 import fc from "fast-check";
+import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { KubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import type { KubernetesObject } from "../lib/kubernetes/object.ts";
 import { ObjectStore } from "../local/object-store.ts";
 import { changedClient } from "../test/kit/changed-client.ts";
-import { LEDGER_NAME, takeNumber } from "./ledger.ts";
+import { Ledger, LEDGER_NAME, type TakeNumber } from "./ledger.ts";
 
 const ref = { kind: kinds.configMap, namespace: "team", name: LEDGER_NAME };
 const wanted = { namespace: "team", entry: "layer.tools", floor: 0 };
+
+/** In a process of its own. */
+function takeNumber(client: KubernetesClient, number: TakeNumber): Promise<number | undefined> {
+  return new Ledger(client).take(number);
+}
 
 describe("ledger of numbers", () => {
   let store: ObjectStore;
@@ -40,6 +46,28 @@ describe("ledger of numbers", () => {
       numbers.toSorted((a = 0, b = 0) => a - b),
       Array.from({ length: 12 }, (_, i) => i + 1),
     );
+  });
+
+  it("writes what is wanted meanwhile together, and tells each its own end", async () => {
+    await takeNumber(store, wanted);
+    let writes = 0;
+    const client = changedClient(store, "patch", (call) => {
+      writes++;
+      return call();
+    });
+    const ledger = new Ledger(client);
+    const claim = { number: 9, identity: "code", isUnused: false };
+    await store.patch(ref, { data: { "layer.broken": "x" } });
+    const numbers = await Promise.allSettled([
+      ...Array.from({ length: 200 }, () => ledger.take(wanted)),
+      ledger.take({ ...wanted, entry: "function.f", claim: { ...claim, holder: "a" } }),
+      ledger.take({ ...wanted, entry: "function.f", claim: { ...claim, holder: "b", identity: "other" } }),
+      ledger.take({ ...wanted, entry: "layer.broken" }),
+    ]);
+    const given = numbers.map((each) => (each.status === "fulfilled" ? each.value : String(each.reason)));
+    assert.deepEqual(given.slice(0, 202), [...Array.from({ length: 200 }, (_, i) => i + 2), 9, undefined]);
+    assert.match(String(given[202]), /^Error: Cannot take a number: entry "layer\.broken" of ConfigMap/);
+    assert.equal(writes, 1);
   });
 
   it("says what is wrong with an entry that is no number, and changes nothing", async () => {

@@ -1,5 +1,5 @@
 /** Numbers of a namespace that are given once: they survive whatever they were given to. */
-import type { KubernetesClient } from "../lib/kubernetes/client.ts";
+import type { KubernetesClient, RequestOptions } from "../lib/kubernetes/client.ts";
 import { isKubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import type { KubernetesObject, Stored } from "../lib/kubernetes/object.ts";
@@ -13,23 +13,87 @@ interface LedgerObject extends KubernetesObject {
 
 export interface TakeNumber extends NumberWanted {
   readonly namespace: string;
-  readonly signal?: AbortSignal;
+}
+
+/** A number; undefined: the claimed one was given to another. An error is of an entry that cannot be read. */
+type Taken = { readonly ok: true; readonly number: number | undefined } | { readonly ok: false; readonly error: Error };
+
+interface Waiting {
+  readonly wanted: TakeNumber;
+  readonly resolve: (number: number | undefined) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Others write to the same object now and then; so many lost races in a row are no race any more. */
 const mostAttempts = 20;
 
 /**
- * Gives the next number, or the claimed one, once it is written down: who dies before using it has lost it, and nobody else gets it.
- * Undefined: the claimed number was given to another. Throws KubernetesError, and Error when an entry cannot be read.
+ * Gives numbers: the next, or the claimed one, once it is written down: who dies before using it has lost it, and nobody else gets it.
+ * All that are wanted in a namespace meanwhile are written together, for by themselves they would race for the one object.
  */
-export async function takeNumber(client: KubernetesClient, wanted: TakeNumber): Promise<number | undefined> {
+export class Ledger {
+  readonly #client: KubernetesClient;
+  readonly #signal: AbortSignal | undefined;
+  readonly #waitingByNamespace = new Map<string, Waiting[]>();
+
+  constructor(client: KubernetesClient, signal?: AbortSignal) {
+    this.#client = client;
+    this.#signal = signal;
+  }
+
+  /** Undefined: the claimed number was given to another. Rejects with KubernetesError, and Error when an entry cannot be read. */
+  async take(wanted: TakeNumber): Promise<number | undefined> {
+    return await new Promise((resolve, reject) => {
+      const waiting = { wanted, resolve, reject };
+      const others = this.#waitingByNamespace.get(wanted.namespace);
+      if (others !== undefined) {
+        others.push(waiting);
+        return;
+      }
+      this.#waitingByNamespace.set(wanted.namespace, [waiting]);
+      void this.#serve(wanted.namespace);
+    });
+  }
+
+  /** Ends when nobody waits. */
+  async #serve(namespace: string): Promise<void> {
+    // What is asked for in the same turn goes together.
+    await Promise.resolve();
+    for (;;) {
+      const batch = this.#waitingByNamespace.get(namespace)?.splice(0) ?? [];
+      if (batch.length === 0) break;
+      await this.#takeAll(namespace, batch);
+    }
+    this.#waitingByNamespace.delete(namespace);
+  }
+
+  async #takeAll(namespace: string, batch: readonly Waiting[]): Promise<void> {
+    try {
+      const wanted = batch.map((each) => each.wanted);
+      const all = await takeNumbers(this.#client, namespace, wanted, this.#signal);
+      for (const [i, taken] of all.entries()) {
+        if (taken.ok) batch[i]?.resolve(taken.number);
+        else batch[i]?.reject(taken.error);
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+}
+
+async function takeNumbers(
+  client: KubernetesClient,
+  namespace: string,
+  wanted: readonly TakeNumber[],
+  signal: AbortSignal | undefined,
+): Promise<readonly Taken[]> {
+  const options = { ...(signal !== undefined && { signal }) };
   for (let attempt = 1; ; attempt++) {
     try {
-      const ledger = await find(client, wanted);
-      const given = give(ledger, wanted);
-      if (given !== undefined) await write(client, wanted, ledger, given);
-      return given?.number;
+      const ledger = await find(client, namespace, options);
+      const { all, changes } = giveAll(ledger?.data ?? {}, wanted);
+      await write(client, { namespace, ledger, changes, options });
+      return all;
     } catch (error) {
       // Another write came between, or the object came or went.
       const isLostRace = isKubernetesError(error, "Conflict", "AlreadyExists", "NotFound");
@@ -38,41 +102,54 @@ export async function takeNumber(client: KubernetesClient, wanted: TakeNumber): 
   }
 }
 
+/** Each as if the former had been written already. */
+function giveAll(data: LedgerData, wanted: readonly NumberWanted[]) {
+  const all: Taken[] = [];
+  let changes: NumberGiven["changes"] = {};
+  for (const each of wanted) {
+    try {
+      const given = giveNumber(changed(data, changes), each);
+      changes = { ...changes, ...given?.changes };
+      all.push({ ok: true, number: given?.number });
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      all.push({ ok: false, error: new Error(`Cannot take a number: ${why}`, { cause }) });
+    }
+  }
+  return { all, changes };
+}
+
+/** As a merge patch changes it. */
+function changed(data: LedgerData, changes: NumberGiven["changes"]): LedgerData {
+  const all = Object.entries({ ...data, ...changes });
+  return Object.fromEntries(all.filter((pair): pair is [string, string] => pair[1] !== null));
+}
+
 async function find(
   client: KubernetesClient,
-  { namespace, signal }: TakeNumber,
+  namespace: string,
+  options: RequestOptions,
 ): Promise<Stored<LedgerObject> | undefined> {
   try {
-    const ref = { kind: kinds.configMap, namespace, name: LEDGER_NAME };
-    return await client.get<LedgerObject>(ref, { ...(signal !== undefined && { signal }) });
+    return await client.get<LedgerObject>({ kind: kinds.configMap, namespace, name: LEDGER_NAME }, options);
   } catch (error) {
     if (isKubernetesError(error, "NotFound")) return undefined;
     throw error;
   }
 }
 
-function give(ledger: LedgerObject | undefined, wanted: NumberWanted): NumberGiven | undefined {
-  try {
-    return giveNumber(ledger?.data ?? {}, wanted);
-  } catch (error) {
-    throw new Error(`Cannot take a number: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
-  }
+interface Writing {
+  readonly namespace: string;
+  readonly ledger: Stored<LedgerObject> | undefined;
+  readonly changes: NumberGiven["changes"];
+  readonly options: RequestOptions;
 }
 
-async function write(
-  client: KubernetesClient,
-  { namespace, signal }: TakeNumber,
-  ledger: Stored<LedgerObject> | undefined,
-  { changes }: NumberGiven,
-): Promise<void> {
+async function write(client: KubernetesClient, { namespace, ledger, changes, options }: Writing): Promise<void> {
   if (Object.keys(changes).length === 0) return;
-  const options = { ...(signal !== undefined && { signal }) };
   if (ledger === undefined) {
-    const data = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== null));
-    const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name: LEDGER_NAME }, data };
-    await client.create(object, options);
+    const metadata = { namespace, name: LEDGER_NAME };
+    await client.create({ apiVersion: "v1", kind: "ConfigMap", metadata, data: changed({}, changes) }, options);
     return;
   }
   const { resourceVersion } = ledger.metadata;

@@ -2,7 +2,7 @@ import { backoffMs, type BackoffPolicy } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import type { NumberClaim } from "./ledger-entry.ts";
-import { takeNumber } from "./ledger.ts";
+import { Ledger } from "./ledger.ts";
 
 export interface NumberTakerOptions {
   readonly client: KubernetesClient;
@@ -51,9 +51,11 @@ export class NumberTaker {
   readonly #options: NumberTakerOptions;
   readonly #takingByKey = new Map<string, Taking>();
   readonly #ending = new AbortController();
+  readonly #ledger: Ledger;
 
   constructor(options: NumberTakerOptions) {
     this.#options = options;
+    this.#ledger = new Ledger(options.client, this.#ending.signal);
   }
 
   /** What is known by now; takes one where nothing is. */
@@ -76,7 +78,7 @@ export class NumberTaker {
   }
 
   #take(key: string, { purpose, ...wanted }: WantedNumber, failures: number): NumberSeen {
-    const { client, clock, draw, mayAct, onChange, onError } = this.#options;
+    const { clock, draw, mayAct, onChange, onError } = this.#options;
     const taking: Taking = { purpose, failures, seen: { type: "taking" }, retryAtMs: Infinity };
     // Whoever may not act asks again when it may.
     if (!mayAct()) return taking.seen;
@@ -87,7 +89,7 @@ export class NumberTaker {
       this.#takingByKey.set(key, { purpose, ...settled });
       onChange(key);
     };
-    void takeNumber(client, { ...wanted, signal: this.#ending.signal }).then(
+    void this.#ledger.take(wanted).then(
       (number) => {
         const seen: NumberSeen = number === undefined ? { type: "refused" } : { type: "taken", number };
         settle({ failures: 0, seen, retryAtMs: Infinity });

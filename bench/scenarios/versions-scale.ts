@@ -7,6 +7,7 @@ import { startAuditedApiServer, type AuditedApiServer } from "../systems/audited
 import type { OperatorOrder, OperatorThere } from "../systems/operator-process.ts";
 import { RouterView } from "../systems/router-view.ts";
 import { API_VERSION } from "../../crds/names.ts";
+import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import { functionKind } from "../../crds/v1alpha1/function.ts";
 import { waitUntil } from "../../test/cluster/wait-until.ts";
 import { operatorToken, startTestStore } from "../../test/kit/package-store-server.ts";
@@ -15,6 +16,7 @@ import { fileURLToPath } from "node:url";
 const operatorFile = fileURLToPath(new URL("../systems/operator-process.ts", import.meta.url));
 const mebibyte = 1024 * 1024;
 const namespace = "team";
+const alias = "live";
 const versions = 5;
 /** Variables of each function: what a usual one has. */
 const variableBytes = 1024;
@@ -92,9 +94,15 @@ async function measure(context: BenchContext, { functions, restMs }: Sizes, worl
   const seconds = (performance.now() - started) / 1000;
   const after = await atRest(world, restMs);
   const publishing: Record<string, Reading>[] = [];
+  const moving: Record<string, Reading>[] = [];
+  const spec = { functionName: "f-0", name: alias, functionVersion: "1" };
+  const created = view.whenSo(namespace, "f-0", () => view.versionOf(namespace, "f-0", alias) === "1", publishLimitMs);
+  await server.client.create({ apiVersion: API_VERSION, kind: "Alias", metadata: { namespace, name: "f-0" }, spec });
+  await created;
   for (let i = 0; i < context.rounds; i++) {
     const name = `f-${Math.floor(context.draw() * functions)}`;
     publishing.push({ [full]: { "publish to routable ms": await publishMs(world, name) } });
+    moving.push({ [full]: { "alias change to router ms": await moveMs(world, "f-0", i % 2 === 0 ? "2" : "1") } });
   }
   const others = [...after.others].map(([what, count]) => `${what} × ${count}`).join(", ");
   const notes = [
@@ -126,6 +134,14 @@ async function measure(context: BenchContext, { functions, restMs }: Sizes, worl
       rounds: publishing,
       notes: ["wanted: under 1000"],
     },
+    {
+      title: "from the change of an alias to the router's draw",
+      subject: full,
+      baselines: [],
+      metrics: ["alias change to router ms"],
+      rounds: moving,
+      notes: ["wanted: under 100 from the event on"],
+    },
   ];
 }
 
@@ -151,10 +167,24 @@ async function publish({ client }: AuditedApiServer, name: string, version: numb
 
 async function publishMs({ server, view }: World, name: string): Promise<number> {
   const version = view.newestVersion(namespace, name) + 1;
-  const routable = view.routable(namespace, name, version, publishLimitMs);
+  const isRoutable = (): boolean => view.isRoutable(namespace, name, version);
+  const routable = view.whenSo(namespace, name, isRoutable, publishLimitMs);
   const started = performance.now();
   await publish(server, name, version);
   return (await routable) - started;
+}
+
+/** From the request that moves it to the router's next draw: more than from the API server's event. */
+async function moveMs({ server: { client }, view }: World, name: string, functionVersion: string): Promise<number> {
+  const moved = view.whenSo(
+    namespace,
+    name,
+    () => view.versionOf(namespace, name, alias) === functionVersion,
+    publishLimitMs,
+  );
+  const started = performance.now();
+  await client.patch({ kind: aliasKind, namespace, name }, { spec: { functionVersion } });
+  return (await moved) - started;
 }
 
 async function atRest({ server, operator }: World, restMs: number) {

@@ -45,13 +45,22 @@ export class RouterView {
     return Math.max(0, ...numbers.filter(Number.isInteger));
   }
 
-  /** The moment, by `performance.now()`, at which it is. */
-  async routable(namespace: string, name: string, version: number, limitMs: number): Promise<number> {
+  /** The version to which an alias leads all calls; undefined: none. */
+  versionOf(namespace: string, name: string, alias: string): string | undefined {
+    const uid = this.#directory?.find(namespace, name)?.uid ?? "";
+    return this.#directory?.findAlias(uid, alias)?.functionVersion;
+  }
+
+  /** The moment, by `performance.now()`, at which it is so of this function. */
+  async whenSo(namespace: string, name: string, isSo: () => boolean, limitMs: number): Promise<number> {
     const key = `${namespace}/${name}`;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const timer = setTimeout(() => reject(new Error(`Cannot wait longer for ${key}:${version}`)), limitMs);
+    const timer = setTimeout(
+      () => reject(new Error(`Cannot wait longer for a change of ${key}: ${limitMs} ms`)),
+      limitMs,
+    );
     this.#waiting.set(key, () => {
-      if (this.isRoutable(namespace, name, version)) resolve(performance.now());
+      if (isSo()) resolve(performance.now());
     });
     try {
       return await promise;
