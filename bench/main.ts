@@ -19,6 +19,7 @@ import { packageMemory } from "./scenarios/package-memory.ts";
 import { secondEnvironment } from "./scenarios/second-environment.ts";
 import { telemetryCall } from "./scenarios/telemetry-call.ts";
 import { unpack } from "./scenarios/unpack.ts";
+import { urlCall } from "./scenarios/url-call.ts";
 import { versionsScale } from "./scenarios/versions-scale.ts";
 import { warmCall } from "./scenarios/warm-call.ts";
 import { seededRandom } from "./seeded-random.ts";
@@ -26,6 +27,7 @@ import { seededRandom } from "./seeded-random.ts";
 const scenarios: Readonly<Record<string, Scenario>> = {
   "warm-call": warmCall,
   "cold-call": coldCall,
+  "url-call": urlCall,
   "agent-call": agentCall,
   "agent-rent": agentRent,
   "agent-memory": agentMemory,

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { FUNCTION_URL_PATH } from "../../crds/function-url.ts";
 import { buildSupervisor } from "../../test/kit/build-supervisor.ts";
 import type { BenchContext } from "../context.ts";
 import { descendants } from "../process-usage.ts";
@@ -10,6 +11,8 @@ import type { RouterOrder, RouterThere } from "./router-process.ts";
 import type { System } from "./system.ts";
 
 const routerFile = fileURLToPath(new URL("./router-process.ts", import.meta.url));
+/** Of the function's URL. */
+export const benchUrlPath = `${FUNCTION_URL_PATH}${"b".repeat(32)}/`;
 /** So many start at once: more would only miss the init limit together. */
 const startedTogether = 4;
 
@@ -22,7 +25,8 @@ export async function startKubelambda(context: BenchContext, environments: numbe
     buildSupervisor(),
   ]);
   const ear = new OperatorEar();
-  const order: RouterOrder = { environments, operatorUrl: await ear.listen() };
+  const functionUrl = `http://127.0.0.1${benchUrlPath}`;
+  const order: RouterOrder = { environments, operatorUrl: await ear.listen(), functionUrl };
   const router = await processes.start({ argv: [process.execPath, routerFile, JSON.stringify(order)] }, true);
   const there = await router.ready<RouterThere>();
   const routerUrl = `http://127.0.0.1:${there.internalPort}`;

@@ -17,6 +17,8 @@ export interface RouterOrder {
   /** How many pods there are. */
   readonly environments: number;
   readonly operatorUrl: string;
+  /** Of the function; absent: it has none. */
+  readonly functionUrl?: string;
 }
 
 export interface RouterThere {
@@ -73,10 +75,14 @@ async function addFunction(): Promise<string> {
     apiVersion: API_VERSION,
     kind: "Function",
     metadata: { name: "bench", namespace: "default" },
-    spec: { timeout: 10 },
+    spec: { timeout: 10, functionURLConfig: { authType: "NONE", invokeMode: "BUFFERED" } },
   } as unknown as FunctionObject);
   const ref = { kind: functionKind, name: "bench", namespace: "default" };
-  await store.patch(ref, { status: { state: "Active", revisionID } }, { subresource: "status" });
+  await store.patch(
+    ref,
+    { status: { state: "Active", revisionID, functionURL: order.functionUrl } },
+    { subresource: "status" },
+  );
   return metadata.uid;
 }
 
