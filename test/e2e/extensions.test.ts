@@ -178,7 +178,7 @@ describe("real extensions and layers on the cluster", () => {
     const sdk = new LambdaClient({
       endpoint: space.system.routerUrl,
       region: "us-east-1",
-      credentials: { accessKeyId: "dummy", secretAccessKey: "dummy" },
+      credentials: space.system.credentials,
     });
     const { status } = await space.getFunction("express-stream");
     const command = new InvokeWithResponseStreamCommand({
