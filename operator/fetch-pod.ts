@@ -110,7 +110,7 @@ function fetchContainer(
         valueFrom: { secretKeyRef: { name: secret, key, optional: true } },
       })),
     ],
-    resources: { requests: { cpu: "10m", memory: "96Mi" }, limits: { cpu: "1", memory: "256Mi" } },
+    resources: { requests: { cpu: "10m", memory: "96Mi" }, limits: { cpu: "1", memory: "512Mi" } },
   };
 }
 

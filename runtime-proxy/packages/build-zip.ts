@@ -5,7 +5,7 @@ import { ArchiveTree } from "./archive-tree.ts";
 import { PackageError } from "./package-error.ts";
 
 /** Built from local parts: archives tell the time without a zone, so it reads the same everywhere. */
-export const archiveTime = new Date(1980, 0, 1);
+const modified = new Date(1980, 0, 1);
 
 /**
  * Files (name → content) as a zip that is the same, byte for byte, whenever the content is: sorted, one time stamp, not compressed,
@@ -25,7 +25,7 @@ export async function buildZip(contentByName: ReadonlyMap<string, Buffer>): Prom
     tree.add(place, name);
     const isScript = content.subarray(0, 2).toString("latin1") === "#!";
     const mode = 0o100000 | (isScript ? 0o755 : place.mode);
-    zip.addBuffer(content, place.path, { mtime: archiveTime, mode, compress: false, forceDosTimestamp: true });
+    zip.addBuffer(content, place.path, { mtime: modified, mode, compress: false, forceDosTimestamp: true });
   }
   zip.end();
   const chunks: Buffer[] = [];

@@ -1,71 +1,151 @@
-/** A tree as a zip that is the same, byte for byte, whenever the tree is: sorted, one time stamp, not compressed, since compressors change. */
-import { createReadStream } from "node:fs";
-import { open, type FileHandle } from "node:fs/promises";
-import { ZipFile } from "yazl";
+/**
+ * A tree as a zip that is the same, byte for byte, whenever the tree is: sorted, one time stamp, not compressed, since compressors change.
+ * Written here and not by yazl, which looks through all entries for each: of 60,000 files that took 17 s. Source: APPNOTE 4.3 and 4.5.3.
+ */
+import { open } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 import { refuse } from "./archive-entry.ts";
 import { unzippedLimitBytes, unzippedTooLargeText } from "./archive-limits.ts";
-import { archiveTime } from "./build-zip.ts";
 import type { Content, TreeNode } from "./layer-tree.ts";
 import { PackageError } from "./package-error.ts";
+import { readRange } from "./read-file-range.ts";
 import type { StagedContent } from "./store.ts";
 
-/** Throws PackageError for what no package can hold. `spool` has the files' content. */
-export async function writeCanonicalZip(
-  entries: readonly (readonly [path: string, node: TreeNode])[],
-  spool: StagedContent,
-  into: StagedContent,
-): Promise<void> {
+type Entries = readonly (readonly [path: string, node: TreeNode])[];
+
+/** Throws PackageError for what no package can hold. `spool` has the files' content, `into` is empty. */
+export async function writeCanonicalZip(entries: Entries, spool: StagedContent, into: StagedContent): Promise<void> {
   const bytes = entries.reduce((sum, [, node]) => sum + (node.kind === "file" ? node.content.bytes : 0), 0);
   if (bytes > unzippedLimitBytes) throw new PackageError("CodeTooLarge", unzippedTooLargeText);
   const handle = await open(spool.path, "r");
+  const out = new Gathered(into);
+  const directory: Buffer[] = [];
   try {
-    const zip = new ZipFile();
-    const failed = new Promise<never>((_, reject) => zip.on("error", reject));
-    for (const [path, node] of entries) addNode(zip, { path, node, handle });
-    zip.end();
-    await Promise.race([drain(zip.outputStream as AsyncIterable<Buffer>, into), failed]);
+    for (const [path, node] of entries) {
+      const member = toMember(path, node);
+      const offset = out.bytes;
+      await out.write(localHeader(member));
+      if (member.inline !== undefined) await out.write(member.inline);
+      const { start, bytes: length } = member;
+      for await (const chunk of readRange(handle, start, start + (member.inline === undefined ? length : 0)))
+        await out.write(chunk);
+      directory.push(centralHeader(member, offset));
+    }
+    const at = { offset: out.bytes, bytes: directory.reduce((sum, { length }) => sum + length, 0) };
+    for (const header of directory) await out.write(header);
+    await out.write(endOfDirectory(directory.length, at));
+    await out.flush();
   } finally {
     await handle.close();
   }
 }
 
-async function drain(chunks: AsyncIterable<Buffer>, into: StagedContent): Promise<void> {
-  for await (const chunk of chunks) await into.write(chunk);
+interface Member extends Pick<Content, "bytes" | "crc32"> {
+  readonly name: Buffer;
+  /** With its type bits. */
+  readonly mode: number;
+  /** Content that is no file's. */
+  readonly inline?: Buffer;
+  /** Of the content in the spool. */
+  readonly start: number;
 }
 
-const options = { mtime: archiveTime, compress: false, forceDosTimestamp: true } as const;
-
-function addNode(
-  zip: ZipFile,
-  { path, node, handle }: { readonly path: string; readonly node: TreeNode; readonly handle: FileHandle },
-): void {
+function toMember(path: string, node: TreeNode): Member {
+  const name = Buffer.from(node.kind === "directory" ? `${path}/` : path);
   switch (node.kind) {
     case "directory":
-      zip.addEmptyDirectory(path, { mtime: archiveTime, mode: 0o040000 | node.mode, forceDosTimestamp: true });
-      return;
-    case "link":
-      zip.addBuffer(Buffer.from(node.target), path, { ...options, mode: 0o120777 });
-      return;
+      return { name, mode: 0o040000 | node.mode, bytes: 0, crc32: 0, start: 0 };
     case "file":
-      addFile(zip, path, { ...node, handle });
-      return;
+      return { name, mode: 0o100000 | node.mode, ...node.content, start: node.content.offset };
+    case "link": {
+      const inline = Buffer.from(node.target);
+      return { name, mode: 0o120777, bytes: inline.length, crc32: crc32(inline), start: 0, inline };
+    }
     case "other":
       throw refuse(path, `it is ${node.what}; only files, directories and symbolic links are unpacked`);
   }
 }
 
-function addFile(
-  zip: ZipFile,
-  path: string,
-  { mode: bits, content, handle }: { readonly mode: number; readonly content: Content; readonly handle: FileHandle },
-): void {
-  const mode = 0o100000 | bits;
-  if (content.bytes === 0) {
-    zip.addBuffer(Buffer.alloc(0), path, { ...options, mode });
-    return;
+/** Versions, flags and time of every header: 2.0, names in UTF-8, stored, 1 January 1980. */
+const [neededVersion, madeBy, utf8Flag, dosDate] = [20, (3 << 8) | 63, 0x0800, 0x0021];
+
+function localHeader(member: Member): Buffer {
+  const header = Buffer.alloc(30);
+  header.writeUInt32LE(0x04034b50, 0);
+  writeCommon(header, 4, member);
+  return Buffer.concat([header, member.name]);
+}
+
+function centralHeader(member: Member, offset: number): Buffer {
+  const header = Buffer.alloc(46);
+  header.writeUInt32LE(0x02014b50, 0);
+  header.writeUInt16LE(madeBy, 4);
+  writeCommon(header, 6, member);
+  header.writeUInt32LE((member.mode << 16) >>> 0, 38);
+  header.writeUInt32LE(offset, 42);
+  return Buffer.concat([header, member.name]);
+}
+
+/** What both headers have in the same order. */
+function writeCommon(header: Buffer, at: number, { bytes, crc32: checksum, name }: Member): void {
+  header.writeUInt16LE(neededVersion, at);
+  header.writeUInt16LE(utf8Flag, at + 2);
+  header.writeUInt16LE(dosDate, at + 8);
+  header.writeUInt32LE(checksum, at + 10);
+  header.writeUInt32LE(bytes, at + 14);
+  header.writeUInt32LE(bytes, at + 18);
+  header.writeUInt16LE(name.length, at + 22);
+}
+
+const mostEntries = 0xffff;
+
+/** With more entries than its count can say, also what zip64 has for that. */
+function endOfDirectory(count: number, { offset, bytes }: { readonly offset: number; readonly bytes: number }): Buffer {
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  for (const at of [8, 10]) end.writeUInt16LE(Math.min(count, mostEntries), at);
+  end.writeUInt32LE(bytes, 12);
+  end.writeUInt32LE(offset, 16);
+  if (count < mostEntries) return end;
+  const end64 = Buffer.alloc(56);
+  end64.writeUInt32LE(0x06064b50, 0);
+  end64.writeBigUInt64LE(44n, 4);
+  end64.writeUInt16LE(madeBy, 12);
+  end64.writeUInt16LE(45, 14);
+  for (const at of [24, 32]) end64.writeBigUInt64LE(BigInt(count), at);
+  end64.writeBigUInt64LE(BigInt(bytes), 40);
+  end64.writeBigUInt64LE(BigInt(offset), 48);
+  const locator = Buffer.alloc(20);
+  locator.writeUInt32LE(0x07064b50, 0);
+  locator.writeBigUInt64LE(BigInt(offset + bytes), 8);
+  locator.writeUInt32LE(1, 16);
+  return Buffer.concat([end64, locator, end]);
+}
+
+const gatheredBytes = 256 * 1024;
+
+/** Many small pieces are few writes. */
+class Gathered {
+  readonly #into: StagedContent;
+  #pieces: Buffer[] = [];
+  #pending = 0;
+  bytes = 0;
+
+  constructor(into: StagedContent) {
+    this.#into = into;
   }
-  const range = { fd: handle.fd, autoClose: false, start: content.offset, end: content.offset + content.bytes - 1 };
-  zip.addReadStreamLazy(path, { ...options, mode, size: content.bytes }, (take) => {
-    take(null, createReadStream("", range));
-  });
+
+  async write(piece: Buffer): Promise<void> {
+    this.#pieces.push(piece);
+    this.#pending += piece.length;
+    this.bytes += piece.length;
+    if (this.#pending >= gatheredBytes) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const together = Buffer.concat(this.#pieces, this.#pending);
+    this.#pieces = [];
+    this.#pending = 0;
+    if (together.length > 0) await this.#into.write(together);
+  }
 }

@@ -6,7 +6,7 @@ import { LayerTree, type Layer, type LayerEntry } from "./layer-tree.ts";
 let offset = 0;
 const file = (path: string, mode = 0o644): LayerEntry => ({
   ...{ kind: "file", path, mode },
-  content: { offset: offset++, bytes: 1 },
+  content: { offset: offset++, bytes: 1, crc32: 0 },
 });
 const directory = (path: string, mode = 0o755): LayerEntry => ({ kind: "directory", path, mode });
 const link = (path: string, target: string): LayerEntry => ({ kind: "link", path, target });

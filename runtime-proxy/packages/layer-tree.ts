@@ -5,6 +5,7 @@ import { invalidEntry } from "./archive-entry.ts";
 export interface Content {
   readonly offset: number;
   readonly bytes: number;
+  readonly crc32: number;
 }
 
 /** One member of a layer; `path` is relative, its parts joined by "/". */

@@ -1,7 +1,7 @@
 /** Reads one layer of an image, a tar that nobody has vouched for: names and kinds to a list, content to a spool. */
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { constants, createGunzip, createZstdDecompress } from "node:zlib";
+import { constants, crc32, createGunzip, createZstdDecompress } from "node:zlib";
 import { extract, type Extract, type Header } from "tar-stream";
 import { refuse, safePath } from "./archive-entry.ts";
 import { PackageError } from "./package-error.ts";
@@ -139,8 +139,12 @@ async function toEntry(header: SeenHeader, path: string, spooled: () => Promise<
 
 async function spoolContent(entry: Source, spool: StagedContent): Promise<Content> {
   const offset = spool.bytes;
-  for await (const chunk of entry as AsyncIterable<Buffer>) await spool.write(chunk);
-  return { offset, bytes: spool.bytes - offset };
+  let checksum = 0;
+  for await (const chunk of entry as AsyncIterable<Buffer>) {
+    checksum = crc32(chunk, checksum);
+    await spool.write(chunk);
+  }
+  return { offset, bytes: spool.bytes - offset, crc32: checksum };
 }
 
 /** Larger windows of zstd would have to be held in memory: 2 to this power, bytes. */
