@@ -25,13 +25,13 @@ export class Arrival {
   /** Rejects when it did not come whole; after that nothing is left of it. */
   readonly ended: Promise<void>;
   #isEnded = false;
-  #changed = Promise.withResolvers<void>();
+  #changed: PromiseWithResolvers<unknown> = Promise.withResolvers();
 
   constructor(options: ArrivalOptions) {
     this.#options = options;
     this.ended = this.#take().finally(() => {
       this.#isEnded = true;
-      this.#changed.resolve();
+      this.#changed.resolve(undefined);
     });
     // Who reads hears of it.
     this.ended.catch(() => undefined);
@@ -66,7 +66,7 @@ export class Arrival {
   }
 
   #tell(): void {
-    this.#changed.resolve();
+    this.#changed.resolve(undefined);
     this.#changed = Promise.withResolvers();
   }
 

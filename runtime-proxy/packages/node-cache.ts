@@ -59,7 +59,10 @@ export class NodeCache {
         if (body !== undefined) onFetched(bytes);
         return body;
       },
-      onFetchedDamaged: () => Promise.resolve(onDamaged(digest)),
+      onFetchedDamaged() {
+        onDamaged(digest);
+        return Promise.resolve();
+      },
     });
   }
 }

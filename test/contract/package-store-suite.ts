@@ -43,7 +43,9 @@ export function describePackageStore(name: string, create: () => Promise<Package
       reader: store,
       put: async (bytes) => (await put(store, bytes)).digest,
       damage: (damaged) => fixture.damage(damaged),
-      lose: async () => void (await store.collect(new Map(), 0, Date.now() + hourMs)),
+      lose: async () => {
+        await store.collect(new Map(), 0, Date.now() + hourMs);
+      },
       afterDamage: "missing",
       remove: () => fixture.remove(),
     };
@@ -138,6 +140,8 @@ export function describePackageStore(name: string, create: () => Promise<Package
       readonly afterMs: number;
       readonly isKept: boolean;
       readonly readers: readonly string[];
+      /** Default: nothing. */
+      readonly missing?: Record<string, readonly string[]>;
     }
     const collects: Record<string, CollectCase> = {
       "keeps what both refer to": {
@@ -169,9 +173,10 @@ export function describePackageStore(name: string, create: () => Promise<Package
         afterMs: 2 * hourMs,
         isKept: false,
         readers: [],
+        missing: { "team-c": [digest] },
       },
     };
-    for (const [what, { references, afterMs, isKept, readers }] of Object.entries(collects)) {
+    for (const [what, { references, afterMs, isKept, readers, missing }] of Object.entries(collects)) {
       it(`collecting ${what}`, async () => {
         const { store } = fixture;
         await put(store);
@@ -181,6 +186,7 @@ export function describePackageStore(name: string, create: () => Promise<Package
           removed: isKept ? 0 : 1,
           removedBytes: isKept ? 0 : content.length,
           kept: isKept ? 1 : 0,
+          missing: missing ?? {},
         });
         for (const each of [store, await fixture.reopen()]) {
           assert.equal((await each.find(digest)) !== undefined, isKept);
@@ -190,6 +196,26 @@ export function describePackageStore(name: string, create: () => Promise<Package
         }
       });
     }
+
+    it("says which of what is needed cannot be read, by whom", async () => {
+      const { store } = fixture;
+      await put(store);
+      await store.grant(digest, "team-a", startMs);
+      const { missing: found } = await store.collect(
+        new Map([
+          ["team-a", new Set([digest, missing])],
+          ["team-b", new Set([digest])],
+        ]),
+        hourMs,
+        startMs,
+      );
+      assert.deepEqual(found, { "team-a": [missing], "team-b": [digest] });
+    });
+
+    it("has a name that the next process has too", async () => {
+      assert.notEqual(fixture.store.id, "");
+      assert.equal((await fixture.reopen()).id, fixture.store.id);
+    });
 
     it("collects nothing that was committed just now and has no reader yet", async () => {
       await put(fixture.store);
@@ -205,6 +231,7 @@ export function describePackageStore(name: string, create: () => Promise<Package
         removed: 3,
         removedBytes: 27,
         kept: 1,
+        missing: {},
       });
     });
   });
