@@ -19,14 +19,15 @@ export const packageMemory: Scenario = {
     const readings: Record<"store" | "assemble", Record<string, Reading>[]> = { store: [], assemble: [] };
     context.progress(`Memory of packages: ${context.rounds} rounds …`);
     for (let round = 0; round < context.rounds; round++) {
-      const [store, assemble]: Record<string, Reading>[] = [{}, {}];
+      const store: Record<string, Reading> = {};
+      const assemble: Record<string, Reading> = {};
       for (const [name, shape] of shapes) {
         const peaks = await measure(context, shape);
-        store![name] = { [metric]: peaks.storeBytes / mebibyte };
-        assemble![name] = { [metric]: peaks.assembleBytes / mebibyte };
+        store[name] = { [metric]: peaks.storeBytes / mebibyte };
+        assemble[name] = { [metric]: peaks.assembleBytes / mebibyte };
       }
-      readings.store.push(store!);
-      readings.assemble.push(assemble!);
+      readings.store.push(store);
+      readings.assemble.push(assemble);
     }
     const [subject = "", ...baselines] = shapes.map(([name]) => name);
     const notes = [

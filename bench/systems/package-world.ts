@@ -20,6 +20,15 @@ const sampleMs = 5;
 /** As the chart and the operator start them. */
 const nodeOptions = ["--max-semi-space-size=1", "--expose-gc"];
 
+interface WorldParts {
+  readonly context: BenchContext;
+  readonly store: BenchProcess;
+  readonly there: StoreThere;
+  readonly server: Server;
+  /** The bundled program. */
+  readonly unpacker: string;
+}
+
 export class PackageWorld {
   readonly store: BenchProcess;
   readonly there: StoreThere;
@@ -27,12 +36,9 @@ export class PackageWorld {
   readonly #server: Server;
   readonly #unpacker: string;
 
-  private constructor(context: BenchContext, store: BenchProcess, there: StoreThere, server: Server, unpacker: string) {
-    this.#context = context;
-    this.store = store;
-    this.there = there;
-    this.#server = server;
-    this.#unpacker = unpacker;
+  private constructor(parts: WorldParts) {
+    ({ context: this.#context, store: this.store, there: this.there, server: this.#server } = parts);
+    this.#unpacker = parts.unpacker;
   }
 
   static async start(context: BenchContext): Promise<PackageWorld> {
@@ -46,7 +52,7 @@ export class PackageWorld {
       createReadStream(path).pipe(response);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new PackageWorld(context, store, there, server, unpacker);
+    return new PackageWorld({ context, store, there, server, unpacker });
   }
 
   /** Brings a file into the store by its url; returns its digest. */
