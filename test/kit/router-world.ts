@@ -142,7 +142,11 @@ export class RouterWorld {
   }
 
   /** Makes a pod with an agent behind it, which has announced nothing yet. */
-  async addPod({ metadata }: Stored<FunctionObject>, revisionID = "r1"): Promise<ScriptedAgent> {
+  async addPod(
+    { metadata }: Stored<FunctionObject>,
+    revisionID = "r1",
+    configurationID?: string,
+  ): Promise<ScriptedAgent> {
     this.#pods += 1;
     const pod: KubernetesObject = {
       ...{ apiVersion: "v1", kind: "Pod" },
@@ -153,6 +157,7 @@ export class RouterWorld {
           [labels.component]: "environment",
           [labels.functionUid]: metadata.uid,
           [labels.revision]: revisionID,
+          ...(configurationID !== undefined && { [labels.configuration]: configurationID }),
         },
       },
       spec: {},
@@ -168,8 +173,12 @@ export class RouterWorld {
   }
 
   /** A ready environment, told to every router. */
-  async addEnvironment(owner: Stored<FunctionObject>, revisionID = "r1"): Promise<ScriptedAgent> {
-    const agent = await this.addPod(owner, revisionID);
+  async addEnvironment(
+    owner: Stored<FunctionObject>,
+    revisionID = "r1",
+    configurationID?: string,
+  ): Promise<ScriptedAgent> {
+    const agent = await this.addPod(owner, revisionID, configurationID);
     for (const router of this.#routers) await this.announce(agent, router);
     return agent;
   }
