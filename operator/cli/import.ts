@@ -16,7 +16,8 @@ import { isTemplate, readTemplate } from "./import/template.ts";
 const usage = `usage: kubelambda import [--output DIR] [--namespace NAME] [--download] [--parameter KEY=VALUE]... FILE...
 
   FILE               output of "aws lambda get-function", list-functions and others, a SAM or CloudFormation template,
-                     or manifests of the ACK lambda-controller; "-" is standard input; NAME[:ALIAS]=FILE where the output does not say what it is of
+                     or manifests of the ACK lambda-controller; "-" is standard input; NAME[:ALIAS]=FILE where an
+                     output does not say what it is of
   --output DIR       a file for each object; default: all on standard output
   --namespace NAME   metadata.namespace of all
   --download         fetch the zips of functions and layers now: small ones go into the manifests, others into DIR
@@ -35,6 +36,10 @@ interface ImportArguments {
 
 /** process.exitCode is 2 for wrong arguments and 1 where something is not written. */
 export async function importMain(args: readonly string[]): Promise<void> {
+  if (args.includes("--help")) {
+    process.stdout.write(`${usage}\n`);
+    return;
+  }
   const options = readArguments(args);
   if (typeof options === "string") {
     process.stderr.write(`${options}\n\n${usage}\n`);

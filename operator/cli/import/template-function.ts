@@ -26,7 +26,9 @@ const apart = {
 
 export function readTemplateFunction(resource: Resource, context: ResourceContext): readonly Found[] {
   const { id, type, properties } = resource;
-  const { FunctionName, Layers, Events, ...others } = properties;
+  const { FunctionName, Layers, Events, Role, ...rest } = properties;
+  // It has no use here: one that is not known is nothing to look for.
+  const others = Role instanceof Unresolved ? rest : { ...rest, Role };
   const name = typeof FunctionName === "string" ? FunctionName : id;
   const code = codeOfResource(resource, context.directory, "CodeUri");
   const known = knownPart(withoutCode(others));
