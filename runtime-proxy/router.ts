@@ -26,7 +26,7 @@ import {
   type EnvironmentPodObject,
 } from "./environments/kubernetes-environments.ts";
 import { createRouterAccess } from "./access/router-access.ts";
-import { functionIndexes, KubernetesFunctions } from "./environments/kubernetes-functions.ts";
+import { functionIndexes, KubernetesFunctions, withoutContent } from "./environments/kubernetes-functions.ts";
 import { aliasIndexes, partIndexes } from "./environments/kubernetes-versions.ts";
 import { badRequestAnswer } from "./front-door.ts";
 import { listenWithTls } from "./listen-with-tls.ts";
@@ -73,7 +73,12 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
   const namespace = config.KUBELAMBDA_WATCH_NAMESPACE;
   const onError = (error: unknown): void => log.debug("Watch failed and goes on", { error });
   const watched = { client, clock, onError, namespace };
-  const functionCache = new ObjectCache<FunctionObject>({ ...watched, kind: functionKind, indexes: functionIndexes });
+  const functionCache = new ObjectCache<FunctionObject>({
+    ...watched,
+    kind: functionKind,
+    indexes: functionIndexes,
+    transform: withoutContent,
+  });
   const versions = new ObjectCache<VersionObject>({ ...watched, kind: versionKind, indexes: partIndexes });
   const aliases = new ObjectCache<AliasObject>({ ...watched, kind: aliasKind, indexes: aliasIndexes });
   const podCache = new ObjectCache<EnvironmentPodObject>({

@@ -8,7 +8,7 @@ import { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import type { KubernetesObject } from "../../lib/kubernetes/object.ts";
 import { ObjectStore } from "../../local/object-store.ts";
 import { ManualClock } from "../../test/kit/manual-clock.ts";
-import { KubernetesFunctions } from "./kubernetes-functions.ts";
+import { KubernetesFunctions, withoutContent } from "./kubernetes-functions.ts";
 import { partIndexes } from "./kubernetes-versions.ts";
 
 describe("KubernetesFunctions", () => {
@@ -21,7 +21,7 @@ describe("KubernetesFunctions", () => {
   beforeEach(async () => {
     store = new ObjectStore({ kinds: [functionKind, versionKind, aliasKind], nowMs: () => 0, raw: {} });
     const watched = { client: store, clock: new ManualClock() };
-    functionCache = new ObjectCache<FunctionObject>({ ...watched, kind: functionKind });
+    functionCache = new ObjectCache<FunctionObject>({ ...watched, kind: functionKind, transform: withoutContent });
     versions = new ObjectCache<VersionObject>({ ...watched, kind: versionKind, indexes: partIndexes });
     aliases = new ObjectCache<AliasObject>({ ...watched, kind: aliasKind, indexes: partIndexes });
     directory = new KubernetesFunctions(functionCache, { versions, aliases }, "us-east-1");
@@ -62,6 +62,15 @@ describe("KubernetesFunctions", () => {
     await store.patch(ref, { status }, { subresource: "status" });
     await seen;
   }
+
+  it("keeps neither code nor variables", async () => {
+    const seen = nextChange(functionCache);
+    const code = { files: { "index.mjs": "x".repeat(1000) } };
+    await create("Function", "g", { code, environment: { variables: { SECRET: "x" } }, timeout: 9 });
+    await seen;
+    assert.deepEqual(functionCache.get("default/g")?.spec, { timeout: 9, code: {} });
+    assert.equal(directory.find("default", "g")?.timeoutSeconds, 9);
+  });
 
   it("knows a version by its number, with its own time limit and revision", async () => {
     await publish("one", 1);

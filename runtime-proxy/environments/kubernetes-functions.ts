@@ -2,7 +2,7 @@ import type { AliasRoute } from "../../crds/alias-route.ts";
 import { functionReferenceKeys } from "../../crds/function-reference.ts";
 import { accountIdOf, functionArn, LATEST } from "../../crds/names.ts";
 import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
-import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
+import { withoutManagedFields, type ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
 import type { FunctionUrl, FunctionUrlDirectory } from "../domain/function-url.ts";
@@ -15,6 +15,12 @@ const defaultTimeoutSeconds = 3;
 
 /** For the `ObjectCache` of functions. */
 export const functionIndexes = { url: urlIdOf };
+
+/** For the same: inline code may have a megabyte, and variables are nobody's business here. */
+export function withoutContent(object: Stored<FunctionObject>): Stored<FunctionObject> {
+  const { environment: _variables, ...spec } = object.spec;
+  return { ...withoutManagedFields(object), spec: { ...spec, code: {} } };
+}
 
 interface Claim {
   readonly facts: FunctionFacts;

@@ -1,5 +1,5 @@
 /** From what is seen of a Version to what shall be: its snapshot, its status, what to tell. */
-import { accountIdOf, functionArn, VERSION_FINALIZER } from "../../../crds/names.ts";
+import { accountIdOf, annotations, functionArn, VERSION_FINALIZER } from "../../../crds/names.ts";
 import type { AliasObject } from "../../../crds/v1alpha1/alias.ts";
 import type { VersionObject, VersionStatus } from "../../../crds/v1alpha1/version.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
@@ -109,7 +109,7 @@ function snapshotAwaited(version: number): { readonly reason: "RestoreAwaited"; 
 
 /** Publishing anew would give its users other code under the name that they know. */
 function snapshotLost(version: number): { readonly reason: "SnapshotLost"; readonly message: string } {
-  const message = `Version ${version} is lost: its ControllerRevision was deleted; bring it back from a backup, or make another Version`;
+  const message = `Version ${version} is lost: its ControllerRevision is gone; bring it back from a backup, or make another Version, without the annotation ${annotations.publishedVersion}`;
   return { reason: "SnapshotLost", message };
 }
 
