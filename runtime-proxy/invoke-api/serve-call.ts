@@ -133,9 +133,9 @@ async function admitAndRun(
   if (refusal !== undefined) throw refusal;
   const { namespace, uid: functionUid, version } = facts;
   const ticket = calls.ticket({ namespace, functionUid, version, deadlineMs: clock.monotonicMs() + waitMs });
-  const end = (result: string): void => {
-    ticket.close();
+  const end = (result: string): void | Promise<void> => {
     call.finish(result);
+    return ticket.close();
   };
   const { requestId, traceId, event, times } = call;
   const { invocationType: _, ...headers } = call.headers;
@@ -143,10 +143,10 @@ async function admitAndRun(
   try {
     served = await call.steps.run({ ticket, requestId, facts, invokedArn, event, traceId, times, ...headers });
   } catch (error) {
-    ticket.close();
+    await ticket.close();
     throw error;
   }
-  if (typeof served.result === "string") end(served.result);
+  if (typeof served.result === "string") await end(served.result);
   else void served.result.then(end);
   return served.response;
 }

@@ -33,12 +33,12 @@ interface Account {
   isOwned: boolean;
   /** Aborted when the account is no longer to be taken. */
   taking: AbortController | undefined;
-  /** A refusal before that moment may be due to environments that have not answered yet; monotonic. */
+  /** A refusal before that moment may be due to what the owner before had let in; monotonic. */
   settlingUntilMs: number;
 }
 
 const listBackoff: BackoffPolicy = { initialMs: 50, maxMs: 2000, factor: 2, jitter: 0.5 };
-/** How long environments have to say what they run before calls are refused for their sake. */
+/** How long environments have to say what they run, or that it has ended, before calls are refused for their sake. */
 const settleMs = 3000;
 /** Grants are numbered from the time of taking over, in µs: no owner gives out more in its life. */
 const turnsPerMs = 1000;
@@ -119,11 +119,11 @@ export class AccountOwnership {
     return owner === undefined ? undefined : { epoch: this.#roster?.epoch ?? 0, address: owner.address };
   }
 
-  /** True while environments of the account that another gave out have not all answered, for a while. */
+  /** True while something may run in the account that was let in before it was ours, for a while: its end may be on its way to us. */
   isSettling(namespace: string): boolean {
     const account = this.#accounts.get(namespace);
     if (account === undefined || account.settlingUntilMs === 0) return false;
-    const isOver = this.#parts.clock.monotonicMs() > account.settlingUntilMs || !this.#hasUnheard(namespace);
+    const isOver = this.#parts.clock.monotonicMs() > account.settlingUntilMs || !this.#hasDoubt(namespace);
     if (isOver) account.settlingUntilMs = 0;
     return !isOver;
   }
@@ -159,9 +159,8 @@ export class AccountOwnership {
     this.#tell();
   }
 
-  #hasUnheard(namespace: string): boolean {
-    for (const { pod, mayRun, standing } of this.#parts.pool.unsettled())
-      if (mayRun && standing === "unheard" && pod.namespace === namespace) return true;
+  #hasDoubt(namespace: string): boolean {
+    for (const { pod, mayRun } of this.#parts.pool.unsettled()) if (mayRun && pod.namespace === namespace) return true;
     return false;
   }
 

@@ -107,11 +107,11 @@ class Ticket implements CallTicket {
     this.#at?.giveBack(end);
   }
 
-  close(): void {
+  close(): void | Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#at?.close();
     this.#hooks.onClosed();
+    return this.#at?.close();
   }
 
   async #placeAnywhere(): Promise<Placement> {
@@ -119,7 +119,7 @@ class Ticket implements CallTicket {
     for (;;) {
       const placement = await this.#placeOnce();
       if (placement !== undefined && !isMoved(placement)) return placement;
-      this.#at?.close();
+      void this.#at?.close();
       this.#at = undefined;
       const leftMs = this.#order.deadlineMs - clock.monotonicMs();
       if (leftMs <= 0) return timedOut;

@@ -24,18 +24,21 @@ export interface PeerLinkParts {
   readonly draw: () => number;
 }
 
-/** A question that has no answer: the connection is gone, and with it what the owner knew of the call. */
+/** `lost`: the connection is gone, and with it what the owner knew of the call. */
 export type Asked = Placement | "lost";
+type Told = Asked | "ended";
 
 type Wire = PeerWire<Answer | Notice>;
 
 const reconnectBackoff: BackoffPolicy = { initialMs: 20, maxMs: 1000, factor: 2, jitter: 0.5 };
 const dialMs = 2000;
+/** An answer waits so long for the owner to take the slot back: one that is gone or stuck holds up nobody. */
+const endMs = 1000;
 
 /** The standing connection to one other replica, to ask it as the owner; kept up until `close`. */
 export class PeerLink {
   readonly #parts: PeerLinkParts;
-  readonly #waitingById = new Map<number, (asked: Asked) => void>();
+  readonly #waitingById = new Map<number, (told: Told) => void>();
   #wire: Wire | undefined;
   /** Connections so far: an id means something on its own connection only. */
   #connection = 0;
@@ -69,15 +72,21 @@ export class PeerLink {
   }
 
   /** Sends a question of this connection and waits for its answer. */
-  question(connection: number, id: number, message: Parameters<Wire["send"]>[0]): Promise<Asked> {
+  question(connection: number, id: number, message: Parameters<Wire["send"]>[0]): Promise<Told> {
     if (connection !== this.#connection || this.#wire === undefined) return Promise.resolve("lost");
     this.#wire.send(message);
     return new Promise((resolve) => this.#waitingById.set(id, resolve));
   }
 
-  /** Sends what needs no answer; on another connection it would mean nothing. */
-  notice(connection: number, message: Parameters<Wire["send"]>[0]): void {
-    if (connection === this.#connection) this.#wire?.send(message);
+  /** The promise, or the end of this time. */
+  within(told: Promise<unknown>, limitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#parts.clock.schedule(limitMs, resolve);
+      void told.then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   get nowMs(): number {
@@ -156,16 +165,18 @@ export class PeerLink {
     if (message.t === "roster" || message.t === "here") return;
     const settle = this.#waitingById.get(message.id);
     this.#waitingById.delete(message.id);
-    settle?.(toPlacement(message));
+    settle?.(toTold(message));
   }
 }
 
-function toPlacement(answer: Answer): Placement {
+function toTold(answer: Answer): Told {
   switch (answer.t) {
     case "granted":
       return { kind: "granted", podUid: answer.podUid, address: answer.address, grant: answer.grant };
     case "throttled":
       return { kind: "throttled", reason: answer.reason as ThrottleReason };
+    case "ended":
+      return "ended";
     case "refused": {
       const { refusal, failure } = answer;
       return { kind: "refused", refusal, ...(failure !== undefined && { failure }) };
@@ -199,6 +210,7 @@ export class PeerCall {
         : { t: "ask", id, ns: order.namespace, fn: order.functionUid, version: order.version, waitMs },
     );
     this.#hasAsked = true;
+    if (asked === "ended") throw new Error("Cannot place a call: its owner says that it has ended");
     // Whoever was not given an environment is known there no more.
     if (asked === "lost" || asked.kind !== "granted") this.#isOver = true;
     return asked;
@@ -209,11 +221,12 @@ export class PeerCall {
     this.#end = end;
   }
 
-  close(): void {
+  close(): void | Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
     const end = this.#end as Exclude<UseEnd, "abandoned"> | undefined;
     const { connection, id } = this.#of;
-    this.#link.notice(connection, { t: "end", id, ...(end !== undefined && { end }) });
+    const ending = this.#link.question(connection, id, { t: "end", id, ...(end !== undefined && { end }) });
+    return this.#link.within(ending, endMs);
   }
 }

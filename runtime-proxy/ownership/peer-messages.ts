@@ -12,13 +12,15 @@ const questionSchema = z.discriminatedUnion("t", [
   z.object({ t: z.literal("ask"), id, ns: text, fn: text, version: text, waitMs: z.number().min(0) }),
   /** The environment did not take it: another one. */
   z.object({ t: z.literal("again"), id, end: useEnd }),
-  /** It has come to its end; without `end` it had no environment. */
+  /** It has come to its end; without `end` it had no environment. Answered by `ended`. */
   z.object({ t: z.literal("end"), id, end: useEnd.optional() }),
 ]);
 /** From the owner. */
 const answerSchema = z.discriminatedUnion("t", [
   z.object({ t: z.literal("granted"), id, podUid: text, address: text, grant: text }),
   z.object({ t: z.literal("throttled"), id, reason: text }),
+  /** The call holds its slot no more. */
+  z.object({ t: z.literal("ended"), id }),
   z.object({
     t: z.literal("refused"),
     id,

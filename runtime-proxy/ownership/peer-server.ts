@@ -6,7 +6,14 @@ import { sleep, type Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { AccountOwnership } from "./account-ownership.ts";
 import type { OwnedCall, OwnerDesk } from "./owner-desk.ts";
-import { PEER_PROTOCOL, questionsSchema, REPLICA_HEADER, type Answer, type Notice, type Question } from "./peer-messages.ts";
+import {
+  PEER_PROTOCOL,
+  questionsSchema,
+  REPLICA_HEADER,
+  type Answer,
+  type Notice,
+  type Question,
+} from "./peer-messages.ts";
 import { PeerWire } from "./peer-wire.ts";
 import type { Placement } from "./placement.ts";
 
@@ -104,6 +111,7 @@ class Peer {
         this.#callById.delete(message.id);
         if (message.end !== undefined) call?.giveBack(message.end);
         call?.close();
+        this.#wire.send({ t: "ended", id: message.id });
       }
     }
   }

@@ -38,6 +38,6 @@ export interface CallTicket {
   place(): Placement | Promise<Placement>;
   /** How the environment's use has ended. */
   giveBack(end: UseEnd): void;
-  /** The call has come to its end: its slot is free. */
-  close(): void;
+  /** The call has come to its end. Its slot is free when this is done: whoever has an answer can call again. */
+  close(): void | Promise<void>;
 }

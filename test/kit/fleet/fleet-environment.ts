@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EnvironmentDocument } from "../../../crds/wire/environment.ts";
+import { ports } from "../../../crds/wire/routes.ts";
 import { parseAgentConfig } from "../../../runtime-proxy/agent-config.ts";
 import { startAgent, systemAgentDeps, type RunningAgent } from "../../../runtime-proxy/agent.ts";
 import { buildSupervisor } from "../build-supervisor.ts";
@@ -20,7 +21,10 @@ export interface FleetEnvironmentOptions {
   readonly timeoutSeconds: number;
   /** Every run appends its line here. */
   readonly record: string;
-  readonly routerUrls: readonly string[];
+  /** Where all routers are, as a headless Service shows them. */
+  readonly routers: () => readonly string[];
+  /** Of the pod. */
+  readonly podIP: string;
   /** `formatPublicKey`. */
   readonly routerKey: string;
 }
@@ -48,11 +52,10 @@ export class FleetEnvironment {
     const config = parseAgentConfig({
       KUBELAMBDA_ENVIRONMENT: JSON.stringify(documentOf(options)),
       KUBELAMBDA_POD_UID: podUid,
-      KUBELAMBDA_POD_IP: "127.0.0.1",
-      KUBELAMBDA_AGENT_PORT: "0",
+      KUBELAMBDA_POD_IP: options.podIP,
       KUBELAMBDA_RUNTIME_API: "127.0.0.1:0",
       KUBELAMBDA_EPOCH: String(options.epoch),
-      KUBELAMBDA_ROUTER_URL: options.routerUrls.join(","),
+      KUBELAMBDA_ROUTER_URL: `http://routers.fleet.test:${ports.routerInternal}`,
       KUBELAMBDA_ROUTER_KEYS: options.routerKey,
       KUBELAMBDA_TOKEN_FILE: place("token"),
       KUBELAMBDA_RUNTIME_SOCKET: place("socket"),
@@ -60,7 +63,11 @@ export class FleetEnvironment {
       KUBELAMBDA_LAYERS_ROOT: place("layers"),
       KUBELAMBDA_RUNTIME_ROOT: place("runtime"),
     });
-    const agent = await startAgent(config, { ...systemAgentDeps, writeLog: () => undefined });
+    const agent = await startAgent(config, {
+      ...systemAgentDeps,
+      writeLog: () => undefined,
+      resolveHost: () => Promise.resolve(options.routers()),
+    });
     const env = { PATH: process.env["PATH"] ?? "", KUBELAMBDA_SOCKET: place("socket") };
     const supervisor = spawn(await buildSupervisor(), [], { env, stdio: "ignore" });
     await once(supervisor, "spawn");

@@ -1,6 +1,6 @@
 /** Several real routers as processes, real agents, a real API server, and the operator's own writer of the roster. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -14,6 +14,7 @@ import { functionKind, type FunctionObject } from "../../../crds/v1alpha1/functi
 import { versionKind } from "../../../crds/v1alpha1/version.ts";
 import type { LoadReport } from "../../../crds/wire/load-report.ts";
 import { ownerOf, parseRoster, ROSTER_NAME, type Roster } from "../../../crds/wire/roster.ts";
+import { ports } from "../../../crds/wire/routes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { formatPublicKey } from "../../../lib/http/signed-claim.ts";
 import { kinds } from "../../../lib/kubernetes/kinds.ts";
@@ -35,9 +36,10 @@ export const team = "team";
 export interface FleetRouter {
   readonly podUid: string;
   readonly podName: string;
+  readonly podIP: string;
   readonly process: ChildProcess;
   readonly ports: FleetRouterPorts;
-  /** Between it and the other routers and agents. */
+  /** Between the other routers and agents and it. */
   readonly proxy: TcpProxy;
 }
 
@@ -60,6 +62,8 @@ export class RouterFleet {
   readonly #routerPods: RouterPods;
   readonly #roster: RosterWriter;
   #variables: Readonly<Record<string, string>> = {};
+  /** Of this fleet alone on the machine's loopback: pods have addresses of their own, and the ports of production. */
+  readonly #network = `127.${randomInt(10, 250)}.${randomInt(0, 250)}`;
   #made = 0;
 
   private constructor(world: OperatorWorld, folder: string) {
@@ -180,13 +184,14 @@ export class RouterFleet {
     const epoch = (await this.roster())?.epoch ?? 0;
     const revisionID = version === "$LATEST" ? "r1" : `v${version}`;
     const made = Array.from({ length: count }, async () => {
-      const pod = await this.#makePod(owner, revisionID, epoch);
+      const { pod, podIP } = await this.#makePod(owner, revisionID, epoch);
       return await FleetEnvironment.start({
         ...{ folder: this.#folder, podUid: pod.metadata.uid, epoch, revisionID, version, record: this.record },
         functionName: owner.metadata.name,
         functionUid: owner.metadata.uid,
         timeoutSeconds: owner.spec.timeout ?? 3,
-        routerUrls: this.routers.map(({ proxy }) => `http://127.0.0.1:${proxy.port}`),
+        routers: () => this.routers.map((router) => router.podIP),
+        podIP,
         routerKey: formatPublicKey(this.#keys.publicKey),
       });
     });
@@ -195,12 +200,15 @@ export class RouterFleet {
 
   async invoke(router: FleetRouter | undefined, name: string, event: object = {}): Promise<FleetAnswer> {
     const port = router?.ports.invokePort ?? 0;
-    const answer = await request(`http://127.0.0.1:${port}/2015-03-31/functions/${encodeURIComponent(name)}/invocations`, {
-      method: "POST",
-      headers: { host: `${team}.fleet.test` },
-      body: JSON.stringify(event),
-      dispatcher: this.#client,
-    });
+    const answer = await request(
+      `http://127.0.0.1:${port}/2015-03-31/functions/${encodeURIComponent(name)}/invocations`,
+      {
+        method: "POST",
+        headers: { host: `${team}.fleet.test` },
+        body: JSON.stringify(event),
+        dispatcher: this.#client,
+      },
+    );
     return { status: answer.statusCode, headers: answer.headers, body: await answer.body.text() };
   }
 
@@ -234,9 +242,9 @@ export class RouterFleet {
     this.#made += 1;
     const podName = `router-${this.#made}`;
     const [internalPort = 0] = await freePorts(1);
-    const proxy = await TcpProxy.start(internalPort);
-    const ports = [{ name: "internal", containerPort: proxy.port }];
-    const pod = { ...podOf("router", ports), metadata: { name: podName, namespace: install } };
+    const podIP = `${this.#network}.${this.#made}`;
+    const proxy = await TcpProxy.start(internalPort, { host: podIP, port: ports.routerInternal });
+    const pod = { ...podOf("router"), metadata: { name: podName, namespace: install } };
     const podUid = (await this.world.client.create(pod as KubernetesObject)).metadata.uid;
     const order = {
       kubeconfig: this.world.controlPlane.kubeconfig,
@@ -250,9 +258,11 @@ export class RouterFleet {
         ...this.#variables,
       },
     };
-    const child = spawn(process.execPath, [routerFile, JSON.stringify(order)], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [routerFile, JSON.stringify(order)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const opened = await firstLine<FleetRouterPorts>(child);
-    const router = { podUid, podName, process: child, ports: opened, proxy };
+    const router = { podUid, podName, podIP, process: child, ports: opened, proxy };
     await this.#setReady(router, true);
     await this.untilRoster(({ replicas }) => replicas.some((replica) => replica.podUid === podUid));
     return router;
@@ -266,14 +276,14 @@ export class RouterFleet {
   }
 
   /** What a kubelet says of a router's pod. */
-  async #setReady({ podName }: Pick<FleetRouter, "podName">, isReady: boolean): Promise<void> {
+  async #setReady({ podName, podIP }: Pick<FleetRouter, "podName" | "podIP">, isReady: boolean): Promise<void> {
     const ref = { kind: kinds.pod, namespace: install, name: podName };
     const conditions = [{ type: "Ready", status: isReady ? "True" : "False" }];
-    const status = { phase: "Running", podIP: "127.0.0.1", podIPs: [{ ip: "127.0.0.1" }], conditions };
+    const status = { phase: "Running", podIP, podIPs: [{ ip: podIP }], conditions };
     await this.world.client.patch(ref, { status }, { subresource: "status" });
   }
 
-  async #makePod(owner: Stored<FunctionObject>, revisionID: string, epoch: number): Promise<Stored<KubernetesObject>> {
+  async #makePod(owner: Stored<FunctionObject>, revisionID: string, epoch: number) {
     this.#made += 1;
     const metadata = {
       name: `environment-${this.#made}`,
@@ -285,12 +295,16 @@ export class RouterFleet {
       },
       annotations: { [annotations.epoch]: String(epoch) },
     };
-    return await this.world.client.create({ ...podOf("default"), metadata } as unknown as KubernetesObject);
+    const podIP = `${this.#network}.${this.#made}`;
+    const pod = await this.world.client.create({ ...podOf("default"), metadata } as unknown as KubernetesObject);
+    const ref = { kind: kinds.pod, namespace: team, name: metadata.name };
+    await this.world.client.patch(ref, { status: { podIP, podIPs: [{ ip: podIP }] } }, { subresource: "status" });
+    return { pod, podIP };
   }
 }
 
 /** As little as the API server and the namespaces' pod security take. */
-function podOf(serviceAccountName: string, ports: readonly object[] = []): object {
+function podOf(serviceAccountName: string): object {
   const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
   return {
     apiVersion: "v1",
@@ -298,7 +312,7 @@ function podOf(serviceAccountName: string, ports: readonly object[] = []): objec
     spec: {
       serviceAccountName,
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } },
-      containers: [{ name: "main", image: "none", ports, securityContext }],
+      containers: [{ name: "main", image: "none", securityContext }],
     },
   };
 }

@@ -11,12 +11,12 @@ export class TcpProxy {
     this.#server = server;
   }
 
-  /** Listens on a free port of 127.0.0.1 and forwards to this port of it. */
-  static async start(targetPort: number): Promise<TcpProxy> {
+  /** Listens (by default on a free port of 127.0.0.1) and forwards to this port of 127.0.0.1. */
+  static async start(targetPort: number, { host = "127.0.0.1", port = 0 } = {}): Promise<TcpProxy> {
     const server = createServer();
     const proxy = new TcpProxy(server);
     server.on("connection", (client) => proxy.#forward(client, targetPort));
-    server.listen(0, "127.0.0.1");
+    server.listen(port, host);
     await once(server, "listening");
     return proxy;
   }
