@@ -123,10 +123,13 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     });
     closing.push(() => internal.stop(1000));
     // Connections that were taken over are none of the server's any more.
-    closing.push(() => Promise.resolve(parts.peers.close()));
+    closing.push(() => {
+      parts.peers.close();
+      return Promise.resolve();
+    });
     const { roster } = dependencies;
     if (roster === "alone") parts.setRoster(rosterOfOne(config.KUBELAMBDA_POD_UID, `${host}:${internal.port}`));
-    else caches.push(rosterCache(config, { client, clock, onError, onRoster: parts.setRoster }));
+    else caches.push(rosterCache(config, { client, clock, onError, onRoster: (seen) => parts.setRoster(seen) }));
     for (const cache of caches) closing.push(() => cache.stop());
     for (const cache of caches) cache.start();
     await Promise.all(caches.map((cache) => cache.synced()));
@@ -187,7 +190,7 @@ function rosterCache(config: RouterConfig, watch: RosterWatch): ObjectCache<Kube
     const roster = type === "deleted" ? undefined : parseRoster(object.data);
     if (roster !== undefined) onRoster(roster);
   });
-  return cache as never;
+  return cache;
 }
 
 interface RosterObject extends KubernetesObject {

@@ -190,7 +190,7 @@ export class AccountOwnership {
       const gone = this.#gone;
       try {
         const listed = await environments.listNow(namespace);
-        if (signal.aborted) return;
+        if (account.taking?.signal !== signal) return;
         const tenure = { epoch, firstTurn: Math.floor(clock.nowMs()) * turnsPerMs };
         const present = listed.filter(({ podUid }) => !gone.has(podUid));
         account.settlingUntilMs = clock.monotonicMs() + settleMs;

@@ -42,8 +42,14 @@ export class PeerServer {
   upgrade(request: IncomingMessage, socket: Duplex): void {
     socket.on("error", () => socket.destroy());
     const refuse = (status: string): void => void socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
-    if (request.url !== routes.peer || request.headers.upgrade !== PEER_PROTOCOL) return refuse("404 Not Found");
-    if (!this.#parts.isAllowed(request.headers.authorization)) return refuse("401 Unauthorized");
+    if (request.url !== routes.peer || request.headers.upgrade !== PEER_PROTOCOL) {
+      refuse("404 Not Found");
+      return;
+    }
+    if (!this.#parts.isAllowed(request.headers.authorization)) {
+      refuse("401 Unauthorized");
+      return;
+    }
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${PEER_PROTOCOL}\r\n\r\n`);
     const replica = String(request.headers[REPLICA_HEADER] ?? "").slice(0, 64);
     const peer = new Peer(this.#parts, { socket, replica, onGone: () => this.#peers.delete(peer) });
@@ -129,7 +135,7 @@ class Peer {
     }
     const call = desk.open({ namespace: ns, functionUid: fn, version, deadlineMs });
     this.#callById.set(id, call);
-    await this.#answer(id, call, await placeSettled(this.#parts, ns, call));
+    this.#answer(id, call, await placeSettled(this.#parts, ns, call));
   }
 
   async #again({ id, end }: Extract<Question, { t: "again" }>): Promise<void> {
@@ -139,10 +145,10 @@ class Peer {
       return;
     }
     call.giveBack(end);
-    await this.#answer(id, call, await call.place());
+    this.#answer(id, call, await call.place());
   }
 
-  async #answer(id: number, call: OwnedCall, placement: Placement): Promise<void> {
+  #answer(id: number, call: OwnedCall, placement: Placement): void {
     // Its replica is gone, or has ended the call meanwhile.
     if (this.#callById.get(id) !== call) return;
     if (placement.kind !== "granted") {

@@ -95,7 +95,7 @@ export class PeerWire<Message> {
     if (this.#isClosed) return;
     try {
       for (const message of this.#options.schema.parse(JSON.parse(line.toString("utf8")))) {
-        if (!this.#isClosed) this.#options.onMessage(message);
+        this.#options.onMessage(message);
       }
     } catch (error) {
       this.close(`the other end sent what makes no sense: ${String(error).slice(0, 500)}`);

@@ -45,7 +45,9 @@ export function explore(options: OwnershipOptions, most = 150_000): number {
           if (index < certain.length) before[moved]?.push(number);
         }
       } catch (error) {
-        throw new Error(`${String(error)} after\n${wayTo(found, number)}\nin ${JSON.stringify(world)}`, { cause: error });
+        throw new Error(`${String(error)} after\n${wayTo(found, number)}\nin ${JSON.stringify(world)}`, {
+          cause: error,
+        });
       }
     }
     if (found.length > most) throw new Error(`Cannot look at all worlds: there are more than ${most}`);

@@ -68,8 +68,20 @@ interface Word {
 }
 
 type Message =
-  | { readonly t: "ask" | "end"; readonly to: RouterName; readonly call: number; readonly ask: number; readonly how?: UseEnd }
-  | { readonly t: "granted"; readonly call: number; readonly ask: number; readonly agent: number; readonly position: Position }
+  | {
+      readonly t: "ask" | "end";
+      readonly to: RouterName;
+      readonly call: number;
+      readonly ask: number;
+      readonly how?: UseEnd;
+    }
+  | {
+      readonly t: "granted";
+      readonly call: number;
+      readonly ask: number;
+      readonly agent: number;
+      readonly position: Position;
+    }
   | { readonly t: "refused" | "moved"; readonly call: number; readonly ask: number }
   | {
       readonly t: "invoke";
@@ -229,7 +241,8 @@ export function ownershipMoves(
     if (agent.running !== undefined) move(certain, `agent ${number} answers`, (next) => answer(next, number));
   });
   world.calls.forEach((call, number) => {
-    if (call.has === "asks" && call.to === undefined) askMoves(world, number, (name, change) => move(certain, name, change));
+    if (call.has === "asks" && call.to === undefined)
+      askMoves(world, number, (name, change) => move(certain, name, change));
   });
   for (const name of names) {
     const owner = world.owners[name];
@@ -354,7 +367,10 @@ function deliver(world: OwnershipWorld, message: Message, by: Decided): void {
     case "granted": {
       const { call, ask, agent, position } = message;
       const carried = world.calls[call];
-      if (carried?.has !== "asks" || carried.ask !== ask) return giveUnused(world, message);
+      if (carried?.has !== "asks" || carried.ask !== ask) {
+        giveUnused(world, message);
+        return;
+      }
       carried.has = "sent";
       world.messages.push({ t: "invoke", agent, call, ask, position });
       return;
@@ -418,7 +434,7 @@ function takeEnd(world: OwnershipWorld, message: Extract<Message, { t: "ask" | "
     by.rules.end(seen, how, owner.epoch);
     if (how !== "answered" && how !== "unused") seen.isReady = false;
   }
-  delete owner.calls[message.ask];
+  owner.calls = Object.fromEntries(Object.entries(owner.calls).filter(([ask]) => Number(ask) !== message.ask));
   serve(world, message.to);
 }
 

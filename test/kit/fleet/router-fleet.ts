@@ -170,7 +170,7 @@ export class RouterFleet {
     const metadata = { name: `${functionName}-${version}`, namespace: team };
     await this.world.client.create({
       ...{ apiVersion: API_VERSION, kind: "Version", metadata, spec: { functionName } },
-    } as KubernetesObject);
+    });
     const status = { version, revisionID: `v${version}`, timeout: 3 };
     const ref = { kind: { ...versionKind, namespaced: true }, ...metadata };
     await this.world.client.patch(ref, { status }, { subresource: "status" });
@@ -189,7 +189,7 @@ export class RouterFleet {
         ...{ folder: this.#folder, podUid: pod.metadata.uid, epoch, revisionID, version, record: this.record },
         functionName: owner.metadata.name,
         functionUid: owner.metadata.uid,
-        timeoutSeconds: owner.spec.timeout ?? 3,
+        timeoutSeconds: owner.spec.timeout,
         routers: () => this.routers.map((router) => router.podIP),
         podIP,
         routerKey: formatPublicKey(this.#keys.publicKey),
