@@ -56,9 +56,12 @@ export interface AccessControlParts {
 
 const open: Access = { caller: anonymous, isProven: () => true, confirm: () => undefined };
 
-/** Lets in everyone, for everything. */
+/** Lets in everyone, for everything: where somebody has to be known, whatever credentials will do, as with emulators. */
 export const openAccess: AccessControl = {
-  authenticate: () => Promise.resolve(open),
+  authenticate(request, { mustBeKnown = false } = {}) {
+    const showsNothing = mustBeKnown && readCredentials(toSentParts(request), sha256Base64).kind === "none";
+    return showsNothing ? Promise.reject(AccessError.of(missingToken)) : Promise.resolve(open);
+  },
   authorize: () => Promise.resolve(),
 };
 
