@@ -173,6 +173,40 @@ except ClientError as error:
     assert.equal((await invokeWith(await world.token("team-a/nobody", [us]), "hello")).status, 403);
   });
 
+  it("is asked for by function URLs with AWS_IAM, for a permission of their own, signed with and without the payload's hash", async () => {
+    const id = "0123456789abcdefghijklmnopqrstuv";
+    const functionURL = `${world.routerUrl}/lambda-url/${id}/`;
+    const functionURLConfig = { authType: "AWS_IAM", invokeMode: "BUFFERED" };
+    const spec = { functionURLConfig } as never;
+    const owner = await world.routers.addFunction({ namespace: "team-a", name: "web", spec, status: { functionURL } });
+    const agent = await world.routers.addEnvironment(owner);
+    agent.script = ({ event }) => ({ body: event });
+    const script = `
+import json, os, sys, urllib.request, urllib.error
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+for secret in (os.environ["SECRET"], "wrong"):
+    request = AWSRequest(method="POST", url=os.environ["URL"] + "a%20b?k=1", data=b"body", headers={"content-type": "text/plain"})
+    SigV4Auth(Credentials(os.environ["ID"], secret), "lambda", "us-east-1").add_auth(request)
+    try:
+        answer = urllib.request.urlopen(urllib.request.Request(request.url, b"body", dict(request.headers.items()), method="POST"))
+        context = json.load(answer)
+        print(context["body"], context["requestContext"]["accountId"], context["requestContext"]["authorizer"]["iam"]["accessKey"])
+    except urllib.error.HTTPError as error:
+        print(error.code, error.headers["x-amzn-errortype"], error.read().decode()[:23])
+`;
+    const env = { URL: functionURL, ID: key.accessKeyId, SECRET: key.secretAccessKey };
+    const [right, wrong] = (await runPython(script, { env })).trim().split("\n");
+    assert.equal(right, `body ${accountIdOf("team-a")} ${key.accessKeyId}`);
+    assert.equal(wrong, '403 AccessDeniedException {"Message":"Forbidden.');
+    const nobody = await request(functionURL, {
+      headers: { authorization: `Bearer ${await world.token("team-a/nobody")}` },
+    });
+    assert.deepEqual([nobody.statusCode, agent.calls.length], [403, 1]);
+    await nobody.body.dump();
+  });
+
   it("ends with the access key, which the command line makes, lists without its secret, and deletes", async () => {
     const printed: string[] = [];
     const tools = {
