@@ -6,7 +6,7 @@ import { installNamespace } from "./fixture.ts";
 import { Space, nodeFunction } from "./space.ts";
 
 /** Of which the bytes that the store has served are told apart. */
-const ballastBytes = 500_000;
+const ballastBytes = 100_000;
 const source = `export const handler = async () => { await new Promise((resolve) => setTimeout(resolve, 3000)); return "ok"; };`;
 
 describe("a cache on the node", () => {
