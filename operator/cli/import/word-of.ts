@@ -1,5 +1,5 @@
 /** A value of a document as a word; of what is none, its JSON. */
 export function wordOf(value: unknown): string {
   if (typeof value === "string") return value;
-  return JSON.stringify(value) ?? "";
+  return value === undefined ? "" : JSON.stringify(value);
 }
