@@ -24,6 +24,13 @@ export const ACCESS_KEY_PREFIX = "KLAK";
 /** Of the short-lived credentials of functions. */
 export const FUNCTION_KEY_PREFIX = "KLSK";
 
+const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/** An id of 20 characters, as AWS's have, from 16 bytes. */
+export function formatAccessKeyId(prefix: string, bytes: Uint8Array): string {
+  return prefix + [...bytes].map((byte) => base32[byte & 31] ?? "").join("");
+}
+
 export type AccessKeyRead =
   { readonly ok: true; readonly key: AccessKey } | { readonly ok: false; readonly problem: string };
 

@@ -4,6 +4,7 @@ import {
   ACCESS_KEY_PREFIX,
   ACCESS_KEYS_TYPE,
   accessKeySchema,
+  formatAccessKeyId,
   MOST_ACCESS_KEYS,
   readAccessKey,
   type AccessKey,
@@ -29,8 +30,6 @@ export interface ListedAccessKey extends Omit<AccessKey, "secretAccessKey"> {
 export interface NewAccessKey extends AccessKey {
   readonly accessKeyId: string;
 }
-
-const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 export class AccessKeyStore {
   readonly #client: KubernetesClient;
@@ -68,7 +67,7 @@ export class AccessKeyStore {
         `Cannot make an access key: Secret "${this.#title}" holds ${MOST_ACCESS_KEYS}, the most there may be`,
       );
     }
-    const accessKeyId = newAccessKeyId();
+    const accessKeyId = formatAccessKeyId(ACCESS_KEY_PREFIX, randomBytes(16));
     await this.#put(secret === undefined, { [accessKeyId]: Buffer.from(JSON.stringify(key.data)).toString("base64") });
     return { accessKeyId, ...key.data };
   }
@@ -130,10 +129,6 @@ export class AccessKeyStore {
   get #title(): string {
     return `${this.#namespace}/${this.#name}`;
   }
-}
-
-function newAccessKeyId(): string {
-  return ACCESS_KEY_PREFIX + [...randomBytes(16)].map((byte) => base32[byte & 31] ?? "").join("");
 }
 
 function toListed(accessKeyId: string, value: string): ListedAccessKey {

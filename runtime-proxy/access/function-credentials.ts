@@ -1,5 +1,5 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual, type KeyObject } from "node:crypto";
-import { FUNCTION_KEY_PREFIX } from "../../crds/access-keys.ts";
+import { formatAccessKeyId, FUNCTION_KEY_PREFIX } from "../../crds/access-keys.ts";
 import type { FunctionCredentials } from "../../crds/wire/credentials.ts";
 import type { TokenIdentity } from "../../lib/http/service-account-token.ts";
 import { expiredToken, unrecognizedClient } from "../domain/credential-refusal.ts";
@@ -19,7 +19,6 @@ interface SessionClaim {
 
 /** botocore renews what has less than 15 minutes left; agents renew at half. */
 export const credentialSeconds = 3600;
-const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /**
  * Makes credentials for functions and knows them again without keeping any: the token carries its claim and a seal, and the secret is computed from the
@@ -79,8 +78,6 @@ function deriveKey(root: Buffer, purpose: string): Buffer {
   return Buffer.from(hkdfSync("sha256", root, "", purpose, 32));
 }
 
-/** 20 characters, as AWS's are. */
 function accessKeyIdOf(token: string): string {
-  const bytes = createHash("sha256").update(token).digest().subarray(0, 16);
-  return FUNCTION_KEY_PREFIX + [...bytes].map((byte) => base32[byte & 31] ?? "").join("");
+  return formatAccessKeyId(FUNCTION_KEY_PREFIX, createHash("sha256").update(token).digest().subarray(0, 16));
 }
