@@ -4,7 +4,13 @@ import type { Clock } from "../lib/clock.ts";
 import { summarizeInitFailure } from "./caller-answer.ts";
 import type { LifecycleEffect } from "./domain/lifecycle/effect.ts";
 import type { LifecycleInput } from "./domain/lifecycle/input.ts";
-import { availability, initialState, invocationRefusal, isRunning, type LifecycleState } from "./domain/lifecycle/state.ts";
+import {
+  availability,
+  initialState,
+  invocationRefusal,
+  isRunning,
+  type LifecycleState,
+} from "./domain/lifecycle/state.ts";
 import { step } from "./domain/lifecycle/step.ts";
 import type { Verdict } from "./domain/lifecycle/verdict.ts";
 import type { OutputSource } from "./domain/platform-event.ts";

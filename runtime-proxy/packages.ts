@@ -197,7 +197,9 @@ async function openStore(config: PackagesConfig, onDamaged: (digest: string) => 
   });
   const cacheBytes = config.KUBELAMBDA_PACKAGES_CACHE_BYTES;
   const place = [config.KUBELAMBDA_PACKAGES_BUCKET_ENDPOINT, config.KUBELAMBDA_PACKAGES_BUCKET];
-  const id = createHash("sha256").update([...place, config.KUBELAMBDA_PACKAGES_BUCKET_PREFIX].join("\n")).digest("hex");
+  const id = createHash("sha256")
+    .update([...place, config.KUBELAMBDA_PACKAGES_BUCKET_PREFIX].join("\n"))
+    .digest("hex");
   return await openBucketStore({ bucket, id, directory, cacheBytes, elapsedMs: () => performance.now(), onDamaged });
 }
 

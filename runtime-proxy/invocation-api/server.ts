@@ -47,10 +47,13 @@ export interface InvocationApiParts {
   readonly version: string;
 }
 
-const refusalStatus = { Unauthorized: 401, Busy: 409, Stale: 409, Draining: 503, BadRequest: 400 } as const satisfies Record<
-  AgentRefusal["code"],
-  number
->;
+const refusalStatus = {
+  Unauthorized: 401,
+  Busy: 409,
+  Stale: 409,
+  Draining: 503,
+  BadRequest: 400,
+} as const satisfies Record<AgentRefusal["code"], number>;
 const invocationPrefix = routes.invocation("");
 /** A runtime's own words go no further than a router reads headers. */
 const longestContentType = 4096;
@@ -97,7 +100,10 @@ async function postInvocation(parts: InvocationApiParts, request: AgentRequest):
     case "tooLarge":
       return { ...badRequest(`the event has more than ${MAX_PAYLOAD_BYTES} bytes`), status: 413, close: true };
     case "whole":
-      return toResponse(await parts.invoke(toInvocation(parts, request, requestId, read.payload), grant), parts.version);
+      return toResponse(
+        await parts.invoke(toInvocation(parts, request, requestId, read.payload), grant),
+        parts.version,
+      );
   }
 }
 
