@@ -153,7 +153,7 @@ describe("what a source that may change is resolved to", () => {
     resolver.look("a", { ...wanted, secret });
     await settle();
     const seen = resolver.look("a", { ...wanted, secret });
-    assert.equal(seen.type === "retrying" && seen.reason, "SourceRefused");
+    assert.equal(seen.type === "refused" && seen.reason, "SourceNotServed");
     assert.equal(requests.length, 0);
   });
 });

@@ -71,6 +71,9 @@ export class PackageResolver {
   /** What is known by now; asks where nothing is. `kept` is what the source was resolved to before this process began. */
   look(key: string, wanted: Wanted, kept?: PackageFacts): PackageSeen {
     const { sourceHash } = wanted;
+    // There never will be any: only another spec helps.
+    if (wanted.secret !== undefined && this.#options.secretFetch === undefined)
+      return { type: "refused", reason: "SourceNotServed", message: noPods };
     if (this.#resolutionByKey.get(key)?.sourceHash !== sourceHash) {
       if (kept === undefined || this.#renewed.has(key)) this.#ask(key, wanted);
       else this.#resolutionByKey.set(key, this.#keep(wanted, kept));
@@ -159,8 +162,8 @@ export class PackageResolver {
     const request: ResolveRequest = { namespace, use, source, ...known };
     const { signal } = this.#ending;
     try {
-      if (secret === undefined) return await this.#requests.run(() => store.resolve(request, signal));
-      if (secretFetch === undefined) return { ok: false, error: { code: "SourceRefused", message: noPods } };
+      if (secret === undefined || secretFetch === undefined)
+        return await this.#requests.run(() => store.resolve(request, signal));
       return await secretFetch.resolve(request, secret, signal);
     } catch (error) {
       if (!signal.aborted) onError(error);
