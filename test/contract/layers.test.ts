@@ -144,11 +144,6 @@ describe("layers on a real API server", function () {
 
   const refusals: Record<string, { spec: Partial<LayerSpecInput>; reason: string; message: RegExp }> = {
     "a broken zip": { spec: { content: { zipFile: "bm90IGEgemlw" } }, reason: "InvalidArchive", message: /zip/i },
-    "an artifact in a registry": {
-      spec: { content: { oci: { reference: "registry.test/tools:1" } } },
-      reason: "SourceNotServed",
-      message: /^Cannot read the content from content.oci: this release does not take content from there/,
-    },
   };
   for (const [what, { spec, reason, message }] of Object.entries(refusals)) {
     it(`says what is wrong with ${what}, and recovers`, async () => {
