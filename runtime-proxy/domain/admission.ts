@@ -46,13 +46,3 @@ export function decidePool(seen: LimitsSeen): ConcurrencyPool | ThrottleReason {
 export function claimOf({ reserved, provisionedSum }: Pick<LimitsSeen, "reserved" | "provisionedSum">): number {
   return reserved ?? provisionedSum;
 }
-
-/** AWS's words for a reservation that would leave too little for all others; undefined: it leaves enough. */
-export function unreservedRefusal(limits: {
-  readonly accountLimit: number;
-  readonly unreservedMinimum: number;
-  readonly claimed: number;
-}): string | undefined {
-  if (limits.accountLimit - limits.claimed >= limits.unreservedMinimum) return undefined;
-  return `Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [${limits.unreservedMinimum}].`;
-}

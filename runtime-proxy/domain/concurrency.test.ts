@@ -33,6 +33,62 @@ describe("ConcurrencyLedger", () => {
     assert.deepEqual([ledger.admit("f").ok, ledger.admit("f").ok, ledger.admit("f").ok], [true, true, false]);
   });
 
+  const provisioned = { "1": { claimed: 2, usable: 2 } };
+
+  it("concurrency 17: with R = P = 2 nothing is left for $LATEST", () => {
+    const ledger = new ConcurrencyLedger(1000);
+    ledger.setFunction("f", "a", { reserved: 2, provisioned });
+    assert.deepEqual(ledger.admit("f"), { ok: false, reason: "ReservedFunctionConcurrentInvocationLimitExceeded" });
+  });
+
+  it("concurrency 18: with R = 2 and P = 2 the third call of the version is refused", () => {
+    const ledger = new ConcurrencyLedger(1000);
+    ledger.setFunction("f", "a", { reserved: 2, provisioned });
+    const admissions = [1, 2, 3].map(() => ledger.admit("f", { version: "1" }));
+    assert.deepEqual(admissions, [
+      { ok: true, pool: "provisioned" },
+      { ok: true, pool: "provisioned" },
+      { ok: false, reason: "ReservedFunctionConcurrentInvocationLimitExceeded" },
+    ]);
+    ledger.leave("f", "provisioned", "1");
+    assert.equal(ledger.admit("f", { version: "1" }).ok, true);
+  });
+
+  it("concurrency 16, 25: what is provisioned is used first and only when it is ready; the rest runs on demand", () => {
+    const ledger = new ConcurrencyLedger(1000);
+    ledger.setFunction("f", "a", { reserved: undefined, provisioned: { "1": { claimed: 2, usable: 0 } } });
+    assert.deepEqual(ledger.admit("f", { version: "1" }), { ok: true, pool: "onDemand" });
+    ledger.setFunction("f", "a", { reserved: undefined, provisioned });
+    const pools = [1, 2, 3].map(() => ledger.admit("f", { version: "1" }));
+    assert.deepEqual(
+      pools.map((admission) => admission.ok && admission.pool),
+      ["provisioned", "provisioned", "onDemand"],
+    );
+  });
+
+  it("what is provisioned is taken out of the account, also idle", () => {
+    const ledger = new ConcurrencyLedger(3);
+    ledger.setFunction("f", "a", { reserved: undefined, provisioned });
+    ledger.setFunction("g", "a", undefined);
+    assert.deepEqual([ledger.admit("g").ok, ledger.admit("g").ok], [true, false]);
+  });
+
+  it("requests a second are ten for each of the reservation, and of the account for all others", () => {
+    const ledger = new ConcurrencyLedger(2, 10);
+    ledger.setFunction("f", "a", 1);
+    ledger.setFunction("g", "a", undefined);
+    const once = (uid: string, nowMs: number) => {
+      const admission = ledger.admit(uid, { nowMs });
+      if (admission.ok) ledger.leave(uid);
+      return admission.ok ? "ok" : admission.reason;
+    };
+    for (let number = 0; number < 10; number += 1) assert.equal(once("f", 0), "ok");
+    assert.equal(once("f", 0), "ReservedFunctionInvocationRateLimitExceeded");
+    assert.equal(once("f", 100), "ok");
+    for (let number = 0; number < 20; number += 1) assert.equal(once("g", 0), "ok");
+    assert.equal(once("g", 0), "FunctionInvocationRateLimitExceeded");
+  });
+
   it("counts accounts apart", () => {
     const ledger = new ConcurrencyLedger(1);
     ledger.setFunction("f", "a", undefined);

@@ -22,6 +22,7 @@ export class RequestRate {
 
   /** Whether one more is allowed now, without taking it. */
   has(nowMs: number): boolean {
+    if (this.#perSecond === Infinity) return true;
     const earned = (Math.max(0, nowMs - (this.#atMs ?? nowMs)) / 1000) * this.#perSecond;
     this.#tokens = Math.min(this.#burst, this.#tokens + earned);
     this.#atMs = nowMs;

@@ -36,6 +36,7 @@ const router = await startRouter(
     KUBELAMBDA_OPERATOR_URL: order.operatorUrl,
     KUBELAMBDA_POD_UID: order.podUid,
     KUBELAMBDA_NAMESPACE: "kubelambda",
+    // Who may call has its own tests.
     KUBELAMBDA_AUTH_MODE: "none",
     ...order.variables,
   }),
