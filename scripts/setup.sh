@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes this machine ready for `make test`: on Debian and Ubuntu as root it installs what is missing of scripts/apt-packages.txt,
-# elsewhere it says exactly what is missing. Needs Go 1.24 and Rust 1.85 or newer.
+# elsewhere it says exactly what is missing. Needs Go 1.26 and Rust 1.85 or newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -60,11 +60,11 @@ install_packages() {
 }
 
 check_go() {
-  command -v go > /dev/null || fail "Go is not on PATH: install Go 1.24 or newer (https://go.dev/dl/)"
+  command -v go > /dev/null || fail "Go is not on PATH: install Go 1.26 or newer (https://go.dev/dl/)"
   local version
   version=$(GOTOOLCHAIN=local go env GOVERSION)
   [[ "$version" =~ ^go([0-9]+)\.([0-9]+) ]] || fail "cannot read the version of Go from \"$version\""
-  ((BASH_REMATCH[1] > 1 || BASH_REMATCH[2] >= 24)) || fail "Go is $version: 1.24 or newer is needed (https://go.dev/dl/)"
+  ((BASH_REMATCH[1] > 1 || BASH_REMATCH[2] >= 26)) || fail "Go is $version: 1.26 or newer is needed (https://go.dev/dl/)"
 }
 
 # Debian's own is too old up to release 12.
