@@ -72,7 +72,10 @@ describe("states of a function on a real API server", function () {
     const want = { type: "Stalled", status: "True" };
     const failed = await world.untilCondition({ namespace: space.namespace, name: "f" }, want);
     const { state, lastUpdateStatus, lastUpdateStatusReasonCode, revisionID } = failed.status ?? {};
-    assert.deepEqual([state, lastUpdateStatus, lastUpdateStatusReasonCode], ["Active", "Failed", "InvalidArchive"]);
+    assert.deepEqual(
+      [state, lastUpdateStatus, lastUpdateStatusReasonCode],
+      ["Active", "Failed", "InvalidZipFileException"],
+    );
     assert.equal(revisionID, before.status?.revisionID);
     await world.report(operator, [loadOf(failed, { needed: 1 })]);
     await world.untilPods(failed, ({ length }) => length === 1);
