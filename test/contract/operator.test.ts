@@ -174,7 +174,7 @@ describe("operator on a real API server", function () {
         spec: { code: { s3BucketRef: { from: { name: "bucket" } }, s3Key: "key" } },
         reason: "SourceNotServed",
         message:
-          /^Cannot read the code from code.s3BucketRef: this release does not take code from there; use files, zipFile, configMapRef, s3Bucket, or url with sha256$/,
+          /^Cannot read the code from code.s3BucketRef: there are no objects of that kind here; name the bucket in s3Bucket$/,
       },
       "a file system that only AWS has": {
         spec: {
