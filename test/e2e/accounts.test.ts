@@ -51,6 +51,10 @@ describe("service accounts of the platform", () => {
         ["patch", "controllerrevisions.apps", elsewhere],
         ["create", "versions.kubelambda.dev", elsewhere],
         ["patch", "aliases.kubelambda.dev/status", elsewhere],
+        // Their annotations, which backups keep where they leave statuses behind.
+        ["patch", "aliases.kubelambda.dev", elsewhere],
+        ["patch", "layers.kubelambda.dev", elsewhere],
+        ["patch", "functions.kubelambda.dev", elsewhere],
       ],
       cannot: [
         ...nobody,
@@ -60,8 +64,8 @@ describe("service accounts of the platform", () => {
         ["patch", "configmaps", elsewhere],
         ["delete", "configmaps", elsewhere],
         ["update", "controllerrevisions.apps", elsewhere],
-        ["patch", "aliases.kubelambda.dev", elsewhere],
-        ["patch", "layers.kubelambda.dev", elsewhere],
+        ["update", "aliases.kubelambda.dev", elsewhere],
+        ["update", "layers.kubelambda.dev", elsewhere],
       ],
     },
     router: {
