@@ -4,6 +4,8 @@ import { isBefore, type Position } from "../../../crds/wire/position.ts";
 export interface Tenancy {
   /** Number of the newest grant. The next is higher, also than all of an owner before. */
   turn: number;
+  /** Numbers of this owner's grants are higher; what an agent runs by one of them has its end told here. */
+  readonly firstTurn: number;
   /** A grant is out whose end has not been told. */
   isInUse: boolean;
   /** Something may run that no grant stands for: it counts as a running call until the agent says otherwise, or its pod is gone. */
@@ -35,12 +37,12 @@ export type UseEnd =
 
 /** Of an environment that came under this owner: no other's grant can be in it. `turn`: higher than any before in this epoch. */
 export function newTenancy(turn: number): Tenancy {
-  return { turn, isInUse: false, mayRun: false, fence: { epoch: 0, turn: 0 } };
+  return { turn, firstTurn: turn, isInUse: false, mayRun: false, fence: { epoch: 0, turn: 0 } };
 }
 
 /** Of an environment that another may have given out. */
 export function inheritedTenancy(epoch: number, turn: number): Tenancy {
-  return { turn, isInUse: false, mayRun: true, fence: { epoch, turn } };
+  return { turn, firstTurn: turn, isInUse: false, mayRun: true, fence: { epoch, turn } };
 }
 
 /** The next grant's number. */
@@ -93,7 +95,9 @@ export function hear(tenancy: Tenancy, { isRunning, position }: AgentWord, epoch
     return;
   }
   if (tenancy.isInUse) return;
-  if (isRunning) tenancy.mayRun = true;
+  // Said before the end of a grant, and heard after it, it is no news: how that one ended is known.
+  const isKnown = position?.epoch === epoch && position.turn > tenancy.firstTurn;
+  if (isRunning) tenancy.mayRun ||= !isKnown;
   else if (position === undefined || !isBefore(position, tenancy.fence)) tenancy.mayRun = false;
 }
 

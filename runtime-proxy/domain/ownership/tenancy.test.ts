@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { end, give, hear, inheritedTenancy, newTenancy } from "./tenancy.ts";
+
+const epoch = 3;
+
+describe("an owner's tenancy of an environment", () => {
+  it("is free after an answer, also when a word from before comes late", () => {
+    const tenancy = newTenancy(100);
+    const turn = give(tenancy);
+    end(tenancy, "answered", epoch);
+    hear(tenancy, { isRunning: true, position: { epoch, turn } }, epoch);
+    assert.equal(tenancy.mayRun, false);
+  });
+
+  it("stays what a lost grant made it until the agent has said that nothing runs", () => {
+    const tenancy = newTenancy(100);
+    const turn = give(tenancy);
+    end(tenancy, "lost", epoch);
+    hear(tenancy, { isRunning: true, position: { epoch, turn: turn + 1 } }, epoch);
+    assert.equal(tenancy.mayRun, true);
+    hear(tenancy, { isRunning: false, position: { epoch, turn } }, epoch);
+    assert.equal(tenancy.mayRun, true);
+    hear(tenancy, { isRunning: false, position: { epoch, turn: turn + 1 } }, epoch);
+    assert.equal(tenancy.mayRun, false);
+  });
+
+  it("counts what runs by a grant that is not of this owner's life", () => {
+    for (const position of [{ epoch, turn: 100 }, { epoch, turn: 7 }, { epoch: epoch - 1, turn: 101 }, undefined]) {
+      const tenancy = newTenancy(100);
+      give(tenancy);
+      end(tenancy, "answered", epoch);
+      hear(tenancy, { isRunning: true, position }, epoch);
+      assert.equal(tenancy.mayRun, true, JSON.stringify(position));
+    }
+  });
+
+  it("counts what another may have given out until its agent has seen the claim", () => {
+    const tenancy = inheritedTenancy(epoch, 100);
+    hear(tenancy, { isRunning: false, position: { epoch: epoch - 1, turn: 40 } }, epoch);
+    assert.equal(tenancy.mayRun, true);
+    hear(tenancy, { isRunning: true, position: { epoch, turn: 100 } }, epoch);
+    assert.equal(tenancy.mayRun, true);
+    hear(tenancy, { isRunning: false, position: { epoch, turn: 100 } }, epoch);
+    assert.equal(tenancy.mayRun, false);
+  });
+});
