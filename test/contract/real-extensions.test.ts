@@ -1,8 +1,9 @@
 /** Extensions as others write them, unmodified, in processes: a real agent and supervisor, a folder that lies over /opt. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { freePorts } from "../cluster/free-ports.ts";
+import { waitUntil } from "../cluster/wait-until.ts";
 import { buildLayer } from "../extensions/build.ts";
 import { arn, AgentEnvironment, type EnvironmentOptions } from "../kit/agent-environment.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
@@ -82,9 +83,16 @@ describe("real extensions", function () {
   it("lifecycle 4, 20, extensions-api 28, 32: killed while idle: the next call has new processes", async () => {
     await start("go");
     assert.equal((await environment.invoke('"idle"')).body.toString(), '"idle"');
-    process.kill(pidOf("/opt/extensions/go-extension"), "SIGKILL");
+    const pid = pidOf("/opt/extensions/go-extension");
+    process.kill(pid, "SIGKILL");
+    // Its supervisor has taken its end, and so the agent is being told.
+    await waitUntil(
+      { what: "the extension is gone", timeoutMs: 5000, everyMs: 20 },
+      () => !existsSync(`/proc/${pid}`) || undefined,
+    );
+    await environment.state();
     assert.equal((await environment.invoke('"anew"')).body.toString(), '"anew"');
-    assert.equal(jsonAfter(environment.output, "go-extension registered ").length, 2);
+    await environment.printed("go-extension registered ", 2);
   });
 
   it("lifecycle 19, extensions-api 28: killed in an invocation: the caller is told, the next call works", async () => {
