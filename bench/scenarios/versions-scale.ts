@@ -3,6 +3,7 @@ import type { Reading } from "../comparison.ts";
 import type { BenchContext, Scenario } from "../context.ts";
 import type { BenchProcess } from "../process-group.ts";
 import { privateBytes } from "../process-usage.ts";
+import { bundleProgram } from "../systems/bundle-program.ts";
 import { startAuditedApiServer, type AuditedApiServer } from "../systems/audited-api-server.ts";
 import type { OperatorOrder, OperatorThere } from "../systems/operator-process.ts";
 import { RouterView } from "../systems/router-view.ts";
@@ -11,9 +12,7 @@ import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import { functionKind } from "../../crds/v1alpha1/function.ts";
 import { waitUntil } from "../../test/cluster/wait-until.ts";
 import { operatorToken, startTestStore } from "../../test/kit/package-store-server.ts";
-import { fileURLToPath } from "node:url";
 
-const operatorFile = fileURLToPath(new URL("../systems/operator-process.ts", import.meta.url));
 const mebibyte = 1024 * 1024;
 const namespace = "team";
 const alias = "live";
@@ -48,11 +47,12 @@ export const versionsScale: Scenario = {
       await server.client.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
       await view.start();
       const order: OperatorOrder = {
-        kubeconfig: server.kubeconfig,
+        ...{ host: server.host, port: server.port, serviceAccountDir: server.serviceAccountDir },
         packagesUrl: store.url,
         packagesToken: operatorToken,
       };
-      const argv = [process.execPath, operatorFile, JSON.stringify(order)];
+      const program = await bundleProgram("operator-process", context.folder);
+      const argv = [process.execPath, program, JSON.stringify(order)];
       operator = await context.processes.start({ argv }, true);
       await operator.ready<OperatorThere>();
       return await measure(context, sizes, { server, view, operator });

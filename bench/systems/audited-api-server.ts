@@ -1,18 +1,20 @@
 /** A real API server without nodes that writes down every request but its own, and what the control plane needs beside it. */
-import { statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { kindDefinitions } from "../../crds/kinds.ts";
 import { kubeconfigAccess } from "../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
 import type { KubernetesObject } from "../../lib/kubernetes/object.ts";
-import { startControlPlane } from "../../test/cluster/control-plane.ts";
+import { startControlPlane, type ControlPlane } from "../../test/cluster/control-plane.ts";
 import { waitUntil } from "../../test/cluster/wait-until.ts";
 
 export interface AuditedApiServer {
-  readonly kubeconfig: string;
+  readonly host: string;
+  readonly port: string;
+  /** Folder as the kubelet gives it to a pod, of who may do everything. */
+  readonly serviceAccountDir: string;
   readonly client: ApiServerClient;
   /** Verb and resource of each request that came within so long, e.g. "watch functions". */
   requestsDuring(ms: number): Promise<readonly string[]>;
@@ -23,6 +25,11 @@ interface AuditEvent {
   readonly verb: string;
   readonly objectRef?: { readonly resource?: string; readonly subresource?: string };
   readonly requestURI: string;
+}
+
+interface Kubeconfig {
+  readonly clusters: readonly [{ readonly cluster: { readonly "certificate-authority-data": string } }];
+  readonly users: readonly [{ readonly user: { readonly token: string } }];
 }
 
 const servedLimitMs = 20_000;
@@ -51,7 +58,12 @@ export async function startAuditedApiServer(folder: string): Promise<AuditedApiS
   };
   try {
     await createKinds(client);
-    return { kubeconfig: plane.kubeconfig, client, stop, requestsDuring: (ms) => requestsDuring(log, ms) };
+    const serviceAccountDir = createServiceAccountDir(plane, folder);
+    const { hostname: host, port } = new URL(plane.server);
+    return {
+      ...{ host, port, serviceAccountDir, client, stop },
+      requestsDuring: (ms) => requestsDuring(log, ms),
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -69,6 +81,17 @@ async function createKinds(client: ApiServerClient): Promise<void> {
       client.list({ ...kind, namespaced: true }).catch(() => undefined),
     );
   }
+}
+
+/** The kubeconfig's user, given as to a pod. */
+function createServiceAccountDir({ kubeconfig }: ControlPlane, folder: string): string {
+  const { clusters, users } = JSON.parse(readFileSync(kubeconfig, "utf8")) as Kubeconfig;
+  const dir = join(folder, "service-account");
+  mkdirSync(dir);
+  writeFileSync(join(dir, "token"), users[0].user.token);
+  writeFileSync(join(dir, "namespace"), "kubelambda");
+  writeFileSync(join(dir, "ca.crt"), Buffer.from(clusters[0].cluster["certificate-authority-data"], "base64"));
+  return dir;
 }
 
 /** Of a watch the log tells its begin and its end. */
