@@ -30,7 +30,11 @@ export interface KindDefinition {
   /** Over the whole object. */
   readonly rules: readonly Pick<Rule<unknown>, "cel" | "message">[];
   readonly columns: readonly PrinterColumn[];
-  readonly scale?: { readonly specReplicasPath: string; readonly statusReplicasPath: string };
+  readonly scale?: {
+    readonly specReplicasPath: string;
+    readonly statusReplicasPath: string;
+    readonly labelSelectorPath: string;
+  };
 }
 
 const age: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
@@ -79,6 +83,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
     columns: [
       { name: "Function", type: "string", jsonPath: ".status.functionName" },
       { name: "Version", type: "integer", jsonPath: ".status.version" },
+      { name: "Provisioned", type: "integer", jsonPath: ".status.provisionedAvailable", priority: 1 },
       ready,
       age,
       reason,
@@ -106,6 +111,7 @@ export const kindDefinitions: readonly KindDefinition[] = [
     scale: {
       specReplicasPath: ".spec.provisionedConcurrencyConfig.provisionedConcurrentExecutions",
       statusReplicasPath: ".status.provisionedAllocated",
+      labelSelectorPath: ".status.provisionedSelector",
     },
   },
   {

@@ -15,6 +15,8 @@ export const labels = {
   configuration: "kubelambda.dev/configuration",
   /** The Layer object's uid, on each of its versions. */
   layerUid: "kubelambda.dev/layer-uid",
+  /** On an environment that is kept ready for a published version: the version's number. */
+  provisioned: "kubelambda.dev/provisioned",
   /** The number of a function's published version, on the snapshot that holds it. */
   version: "kubelambda.dev/version",
 } as const;

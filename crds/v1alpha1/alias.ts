@@ -112,6 +112,7 @@ export const aliasStatusSchema = z.object({
   functionName: text(64).optional(),
   functionURL: text(2048).optional(),
   ...provisionedStatusShape,
+  provisionedSelector: text(512).optional().describe("Selects the pods that are kept ready, for autoscalers"),
   conditions: conditionsSchema.optional(),
   observedGeneration: observedGenerationSchema.optional(),
 });

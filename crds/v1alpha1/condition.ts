@@ -14,6 +14,9 @@ export const conditionTypes = {
   ImageCurrent: "The tag of the function's image still names what runs; only on functions that are images",
   RuntimeResolved: "The image of the function's runtime is known by its digest; only on zip functions on a cluster",
   VersionsResolved: "Every version that the alias sends calls to is published",
+  ConcurrencyGranted: "The reserved concurrency is what the spec says; only on functions that have or had one",
+  ProvisionedConcurrencyReady:
+    "As many environments are kept ready as provisionedConcurrencyConfig says; only where there is one",
   EnvironmentsHealthy: "Execution environments that calls need come up",
   FieldsIgnored: "Fields that are accepted for manifests written for AWS and have another meaning, or none, here",
 } as const;
@@ -83,6 +86,11 @@ export const reasons = {
   RuntimeNotPinned: "The chart names the runtime's image by a tag whose digest cannot be told; it is tried again",
   FieldNotServed: "The spec asks for something that this release does not do",
   NameTaken: "An older object of this namespace has the same Lambda name",
+  Granted: "The account grants the concurrency that the spec asks for",
+  ConcurrencyRefused:
+    "The account has not so much concurrency left, or it does not go together with other settings; what was granted before goes on",
+  ProvisioningInProgress: "Environments are made and initialised; until all are ready, calls run on demand",
+  ProvisioningFailed: "Environments that shall be kept ready do not come up; calls run on demand, and it is tried again",
   ImagePullFailed: "An image of the environment cannot be pulled",
   ContainerNotConfigured: "A Secret, ConfigMap or key that environment.valueFrom names is not there; it is tried again",
   InitError: "The function's init phase fails",

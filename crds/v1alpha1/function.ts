@@ -6,7 +6,11 @@ import { rule, immutable, withRules } from "../rule.ts";
 import { codeSchema } from "./code.ts";
 import { conditionsSchema, observedGenerationSchema } from "./condition.ts";
 import { environmentSchema } from "./environment.ts";
-import { functionEventInvokeConfigSchema, functionURLConfigSchema } from "./invoke-config.ts";
+import {
+  functionEventInvokeConfigSchema,
+  functionURLConfigSchema,
+  grantedConcurrencySchema,
+} from "./invoke-config.ts";
 import { aliasNameSchema, lambdaNameSchema, objectNameRule } from "./lambda-name.ts";
 import type { CustomObject } from "./object-meta.ts";
 import { podTemplateSchema } from "./pod-template.ts";
@@ -246,6 +250,7 @@ export const functionStatusSchema = z.object({
     .optional(),
   functionURL: text(2048).optional(),
   functionARN: text(256).optional(),
+  concurrency: grantedConcurrencySchema.optional(),
   readyEnvironments: z.int().min(0).optional(),
   environments: z.int().min(0).optional(),
   conditions: conditionsSchema.optional(),

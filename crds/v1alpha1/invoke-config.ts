@@ -1,5 +1,6 @@
 /** What Function and Alias share about how they are invoked. Ranges: Lambda API reference. */
 import { z } from "zod";
+import { rule, withRules } from "../rule.ts";
 import { text } from "./text.ts";
 
 /** What ACK repeats in these objects: the function and the version or alias that they stand in. */
@@ -50,18 +51,52 @@ export const functionURLConfigSchema = z
   .describe("An HTTP endpoint of its own");
 export type FunctionURLConfig = z.output<typeof functionURLConfigSchema>;
 
-export const provisionedConcurrencyConfigSchema = z
-  .object({
-    provisionedConcurrentExecutions: z.int().min(0).max(1000000).describe("Environments kept ready; 0: none"),
+export const provisionedConcurrencyConfigSchema = withRules(
+  z.object({
+    provisionedConcurrentExecutions: z.int().min(0).max(1000000).describe("Environments kept ready, 1 at least"),
     ...ownerShape,
-  })
-  .describe("A floor of initialised environments");
+  }),
+  [
+    rule(
+      "self.provisionedConcurrentExecutions >= 1",
+      ({ provisionedConcurrentExecutions }) => provisionedConcurrentExecutions >= 1,
+      "Value '0' at 'provisionedConcurrentExecutions' failed to satisfy constraint: Member must have value greater than or equal to 1",
+    ),
+  ],
+).describe("A floor of initialised environments");
 
-/** What a status says of it. */
+/** What a status says of it. Source: Lambda API model, GetProvisionedConcurrencyConfig. */
 export const provisionedStatusShape = {
-  provisionedRequested: z.int().min(0).optional(),
-  provisionedAllocated: z.int().min(0).optional(),
-  provisionedAvailable: z.int().min(0).optional(),
+  provisionedRequested: z.int().min(0).optional().describe("Environments that are asked for"),
+  provisionedAllocated: z.int().min(0).optional().describe("Environments that calls may use: 0 until all are ready"),
+  provisionedAvailable: z.int().min(0).optional().describe("Of these, the ones that are there now"),
   provisionedStatus: z.enum(["IN_PROGRESS", "READY", "FAILED"]).optional(),
   provisionedStatusReason: text(4096).optional(),
 };
+export type ProvisionedStatus = { readonly [K in keyof typeof provisionedStatusShape]?: z.infer<(typeof provisionedStatusShape)[K]> };
+
+/** A part of what one Alias or Version wants kept ready: the environments of one version. */
+const provisionedShareSchema = z.object({
+  qualifier: text(128).describe("Name of the Alias, or number of the Version, whose provisionedConcurrencyConfig it is"),
+  functionVersion: text(32),
+  requested: z.int().min(0).describe("Environments that shall be kept; 0: they go when the others are ready"),
+  allocated: z.int().min(0).describe("Taken out of the limits"),
+  available: z.int().min(0).describe("Calls may use so many"),
+  failure: text(128).optional().describe("Why it does not come up, in Lambda's words"),
+});
+export type ProvisionedShare = z.infer<typeof provisionedShareSchema>;
+
+/** Of a Function's status: what its account grants it. Routers go by this, and not by what specs ask for. */
+export const grantedConcurrencySchema = z
+  .object({
+    reservedConcurrentExecutions: z.int().min(0).optional(),
+    provisioned: z.array(provisionedShareSchema).max(1000).meta({ "x-kubernetes-list-type": "atomic" }).optional(),
+    refused: z
+      .array(z.object({ qualifier: text(128), message: text(1024) }))
+      .max(1000)
+      .meta({ "x-kubernetes-list-type": "atomic" })
+      .optional()
+      .describe("Configurations of provisioned concurrency that are not in force, and why"),
+  })
+  .describe("Concurrency that the account grants: absent until the operator has looked");
+export type GrantedConcurrency = z.infer<typeof grantedConcurrencySchema>;

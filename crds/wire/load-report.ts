@@ -13,6 +13,8 @@ export const functionLoadSchema = z.object({
   idle: z.array(z.object({ podUid: z.string(), idleForMs: z.number() })),
   /** Environments that the operator asked back and that this router will not hand out again and is not using. */
   released: z.array(z.string()),
+  /** Environments that are to be kept ready and whose init has failed: they take no calls. */
+  initFailed: z.array(z.string()).optional(),
   /** The newest failed init or start that a caller saw, for the Function's conditions. */
   failure: z.object({ podUid: z.string(), errorType: z.string(), errorMessage: z.string() }).optional(),
 });
