@@ -23,6 +23,13 @@ func main() {
 	if isLimitedChild() {
 		os.Exit(becomeLimited(os.Args[1:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == installCommand {
+		if err := install(ownPath, os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "supervisor: "+err.Error())
+			os.Exit(1)
+		}
+		return
+	}
 	if err := supervise(os.Getenv("KUBELAMBDA_SOCKET")); err != nil {
 		fmt.Fprintln(os.Stderr, "supervisor: "+err.Error())
 		os.Exit(1)
