@@ -13,6 +13,8 @@ export const labels = {
   revision: "kubelambda.dev/revision",
   /** `status.configurationID` of the Function when the environment was made: while equal, it may stand in for one of a newer revision. */
   configuration: "kubelambda.dev/configuration",
+  /** On generic pods: what they have in common with all that could be in their place, a hash of the pod's spec. Without `functionUid` it is nobody's yet. */
+  generic: "kubelambda.dev/generic",
   /** The Layer object's uid, on each of its versions. */
   layerUid: "kubelambda.dev/layer-uid",
   /** On an environment that is kept ready for a published version: the version's number. */

@@ -2,10 +2,14 @@ import type { KeyObject } from "node:crypto";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import { ports } from "../crds/wire/routes.ts";
 import { parsePublicKey } from "../lib/http/signed-claim.ts";
+import type { FillSource } from "./fill.ts";
 
 /** What one agent runs by. Ports may be 0: any. */
 export interface AgentConfig {
-  readonly document: EnvironmentDocument;
+  /** Undefined: a generic pod that is nobody's yet. */
+  readonly document: EnvironmentDocument | undefined;
+  /** Absent: code and layers are there already. */
+  readonly fillSource?: FillSource;
   readonly podUid: string;
   readonly podIp: string;
   readonly agentPort: number;
@@ -27,6 +31,8 @@ export interface AgentConfig {
   readonly runtimeRoot: string;
   /** The agent's own variables: `document.variablesFrom` names some of them. */
   readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Where the last words go that the pod's status shows. */
+  readonly terminationLog: string;
   /** Of the routers' roster when the pod was made; 0: there was none, and until one speaks whoever has the routers' proof is obeyed. */
   readonly epoch: number;
 }
@@ -34,8 +40,10 @@ export interface AgentConfig {
 /** Reads the agent's environment variables; throws an Error that names the variable that is missing or wrong. */
 export function parseAgentConfig(env: Readonly<Record<string, string | undefined>>): AgentConfig {
   const lambdaUrl = env["KUBELAMBDA_LAMBDA_URL"] ?? "";
+  const fillSource = parseFillSource(env);
   return {
-    document: parseDocument(need(env, "KUBELAMBDA_ENVIRONMENT")),
+    document: parseDocument(env, fillSource),
+    ...(fillSource !== undefined && { fillSource }),
     podUid: need(env, "KUBELAMBDA_POD_UID"),
     podIp: need(env, "KUBELAMBDA_POD_IP"),
     agentPort: parsePort("KUBELAMBDA_AGENT_PORT", env["KUBELAMBDA_AGENT_PORT"] ?? String(ports.agent)),
@@ -50,6 +58,7 @@ export function parseAgentConfig(env: Readonly<Record<string, string | undefined
     layersRoot: env["KUBELAMBDA_LAYERS_ROOT"] ?? "/opt",
     runtimeRoot: env["KUBELAMBDA_RUNTIME_ROOT"] ?? "/var/runtime",
     variables: env,
+    terminationLog: env["KUBELAMBDA_TERMINATION_LOG"] ?? "/dev/termination-log",
     epoch: parseEpoch(env["KUBELAMBDA_EPOCH"] ?? "0"),
   };
 }
@@ -65,8 +74,23 @@ function list(text: string): string[] {
   return parts.filter((part) => part !== "");
 }
 
-/** The operator has written it and checked it by its schema, which the agent does not carry. */
-function parseDocument(text: string): EnvironmentDocument {
+function parseFillSource(env: Readonly<Record<string, string | undefined>>): FillSource | undefined {
+  if ((env["KUBELAMBDA_PACKAGES_URL"] ?? "") === "") return undefined;
+  return {
+    packagesUrl: need(env, "KUBELAMBDA_PACKAGES_URL"),
+    cacheUrl: env["KUBELAMBDA_CACHE_URL"] ?? "",
+    tokenFile: need(env, "KUBELAMBDA_PACKAGES_TOKEN_FILE"),
+  };
+}
+
+/** The operator has written it and checked it by its schema, which the agent does not carry. A pod without one is filled once it has one. */
+function parseDocument(
+  env: Readonly<Record<string, string | undefined>>,
+  fillSource: FillSource | undefined,
+): EnvironmentDocument | undefined {
+  const isGeneric = fillSource !== undefined && (env["KUBELAMBDA_ENVIRONMENT"] ?? "") === "";
+  if (isGeneric) return undefined;
+  const text = need(env, "KUBELAMBDA_ENVIRONMENT");
   try {
     return JSON.parse(text) as EnvironmentDocument;
   } catch (cause) {

@@ -1,11 +1,18 @@
 import type { Socket } from "node:net";
 import { readFile } from "node:fs/promises";
-import type { AgentRefusal, EnvironmentAnnouncement } from "../crds/wire/environment.ts";
+import {
+  ASSIGN_PURPOSE,
+  FILL_FAILED_EXIT_CODE,
+  type Assignment,
+  type AssignmentRefusal,
+} from "../crds/wire/assignment.ts";
+import type { AgentRefusal, EnvironmentAnnouncement, EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import type { Grant, Position } from "../crds/wire/position.ts";
 import { createAgentLog, type AgentLog } from "./agent-log.ts";
 import { Announcer } from "./announce.ts";
+import { AssignedFunction } from "./assigned-function.ts";
 import { ContainerSockets, type ContainerConnections } from "./container-sockets.ts";
 import { credentialsApi, CREDENTIALS_PATH } from "./credentials-api.ts";
 import { createEnvironment } from "./create-environment.ts";
@@ -17,11 +24,13 @@ import { findExtensions } from "./find-extensions.ts";
 import { IdleMemory } from "./idle-memory.ts";
 import { createRouterProof } from "./invocation-api/router-proof.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
+import type { AssignmentParts } from "./invocation-api/assignment.ts";
 import { invocationApi } from "./invocation-api/server.ts";
 import type { AgentHandler } from "./runtime-api/exchange.ts";
 import { NodeServer } from "./runtime-api/node.ts";
 import { SupervisorClient } from "./supervisor-client.ts";
 import { Supervisors } from "./supervisors.ts";
+import { writeTerminationLog } from "./termination-log.ts";
 import { EnvironmentLog } from "./telemetry-api/environment-log.ts";
 
 export interface AgentDeps {
@@ -64,6 +73,7 @@ export class AgentProcess {
   #supervisors: Supervisors | undefined;
   /** What a process of the environment shows to be given credentials: a request that somebody else forges does not know it. */
   readonly #credentialsToken: string;
+  readonly #function: AssignedFunction;
   #environment: ExecutionEnvironment | undefined;
   #environmentLog: EnvironmentLog | undefined;
   #address = "";
@@ -88,6 +98,8 @@ export class AgentProcess {
       () => clock.nowMs(),
       () => this.#environmentLog?.requestId,
     );
+    this.#function = new AssignedFunction(config);
+    this.#function.filled.catch((error: unknown) => this.#notFilled(error));
     this.#sockets = new ContainerSockets(config.runtimeSocket, config.extensionSockets, clock);
     this.#idleMemory = new IdleMemory({
       clock,
@@ -111,8 +123,8 @@ export class AgentProcess {
         invoke: (invocation, grant) => this.#invoke(invocation, grant),
         claim: (position, owner) => this.#takeClaim(position, owner),
         announcement: () => this.#announcement(),
-        functionArn: config.document.functionArn,
-        version: config.document.version,
+        function: () => this.#document,
+        ...(config.document === undefined && { assignment: this.#assignmentParts() }),
       }),
       maxHeaderBytes: routerHeaderBytes,
       maxConnections: routerConnections,
@@ -123,7 +135,7 @@ export class AgentProcess {
       clock,
     });
     this.#runtimeServer = new NodeServer({
-      handle: this.#environmentApi(),
+      handle: this.#whenAssigned(() => this.#environmentApi()),
       maxHeaderBytes: runtimeHeaderBytes,
       maxConnections: runtimeConnections,
       headersTimeoutMs: 0,
@@ -165,7 +177,9 @@ export class AgentProcess {
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    this.#announce();
+    this.#function.stop();
+    // No router knows of what is nobody's.
+    if (this.#function.document !== undefined) this.#announce();
     await this.#environment?.drain();
     const status = this.#isLost ? 1 : 0;
     this.#supervisors?.end();
@@ -181,9 +195,10 @@ export class AgentProcess {
     this.#supervisors = supervisors;
     try {
       await Promise.all([own, ...others.map(([, supervisor]) => supervisor)].map((supervisor) => supervisor.hello()));
+      const document = await this.#function.filled;
       const { files, areDisabled } = await findExtensions(supervisors, this.#config.layersRoot);
       if (this.#isStopping) return;
-      this.#environment = this.#createEnvironment(supervisors, own);
+      this.#environment = this.#createEnvironment(document, supervisors, own);
       this.#environment.begin(files, areDisabled);
     } catch (error) {
       this.#giveUp(String(error)); // mostly told by onLost already
@@ -202,17 +217,21 @@ export class AgentProcess {
     );
   }
 
-  #createEnvironment(supervisors: Supervisors, own: SupervisorClient): ExecutionEnvironment {
+  #createEnvironment(
+    document: EnvironmentDocument,
+    supervisors: Supervisors,
+    own: SupervisorClient,
+  ): ExecutionEnvironment {
     const { clock, draw, newId, randomHex } = this.#deps;
     const write = (text: string): void => own.write(text);
     this.#environmentLog = new EnvironmentLog({
-      document: this.#config.document,
+      document,
       write,
       clock,
       draw,
       agentLog: this.#log,
     });
-    return createEnvironment(this.#config, {
+    return createEnvironment(document, this.#config, {
       supervisors,
       runtimeApi: this.#runtimeApi,
       sdk: this.#sdk(),
@@ -225,6 +244,35 @@ export class AgentProcess {
     });
   }
 
+  /** Nothing of the environment runs before it is a function's. */
+  get #document(): EnvironmentDocument {
+    const { document } = this.#function;
+    if (document === undefined) throw new Error("Cannot serve: the environment is no function's yet");
+    return document;
+  }
+
+  #assignmentParts(): AssignmentParts {
+    const { routerKeys, podUid } = this.#config;
+    return {
+      isAllowed: createRouterProof(routerKeys, podUid, () => this.#deps.clock.nowMs(), ASSIGN_PURPOSE),
+      assigned: () => this.#function.assigned,
+      assign: (assignment) => this.#assign(assignment),
+    };
+  }
+
+  /** As if it had been made for the function under that roster. */
+  #assign(assignment: Assignment): AssignmentRefusal | undefined {
+    const verdict = this.#function.assign(assignment, this.#position.epoch);
+    if (verdict.type === "refuse") return verdict.refusal;
+    if (assignment.epoch > this.#position.epoch) this.#position = { epoch: assignment.epoch, turn: 0 };
+    return undefined;
+  }
+
+  #whenAssigned(create: () => AgentHandler): AgentHandler {
+    let handler: AgentHandler | undefined;
+    return (request) => (handler ??= create())(request);
+  }
+
   #environmentApi(): AgentHandler {
     const { routerUrls, tokenFile } = this.#config;
     const readToken = async (): Promise<string> => await readFile(tokenFile, "utf8");
@@ -232,7 +280,7 @@ export class AgentProcess {
     const parts = { routerUrls, readToken, clock, password: this.#credentialsToken, agentLog: this.#log };
     return environmentApi({
       credentials: this.#config.lambdaUrl === undefined ? undefined : credentialsApi(parts),
-      document: this.#config.document,
+      document: this.#document,
       lifecycle: () => this.#environment,
       newId: this.#deps.newId,
       subscribe: (extension, subscription) =>
@@ -250,6 +298,7 @@ export class AgentProcess {
 
   #refusal(): AgentRefusal | undefined {
     if (this.#isStopping) return { code: "Draining", message: "Cannot invoke: the environment is draining" };
+    if (this.#isMisled()) return { code: "Draining", message: "Cannot invoke: the environment is no function's" };
     if (this.#environment !== undefined) return this.#environment.refusal;
     return { code: "Busy", message: "Cannot invoke: the environment waits for its runtime's container" };
   }
@@ -275,7 +324,15 @@ export class AgentProcess {
     return { code: "Stale", message: `Cannot invoke: the environment does not take this grant: ${why}` };
   }
 
+  /** A router takes it for a function's that it was never given: whoever labelled its pod was not the operator, and it ends. */
+  #isMisled(): boolean {
+    if (this.#function.document !== undefined) return false;
+    this.#giveUp("Cannot go on: a router takes the pod for a function's environment, and no function was assigned to it");
+    return true;
+  }
+
   #takeClaim(position: Position, owner: string): void {
+    if (this.#isMisled()) return;
     const taken = takeClaim(this.#position, position);
     if (taken === undefined) return;
     this.#position = { epoch: taken.epoch, turn: taken.turn };
@@ -322,16 +379,26 @@ export class AgentProcess {
     this.#announcer.announce(this.#announcement());
   }
 
+  /** The pod's status says why, and from there the operator and whoever waits know it. */
+  #notFilled(error: unknown): void {
+    if (this.#isStopping) return;
+    const why = (error instanceof Error ? error.message : String(error)).slice(0, 2000);
+    writeTerminationLog(this.#config.terminationLog, why);
+    this.#giveUp(why, FILL_FAILED_EXIT_CODE);
+  }
+
   /** The environment cannot serve again: who waits is answered, routers are told, the pod is to be replaced. */
-  #giveUp(reason: string): void {
+  #giveUp(reason: string, status = 1): void {
     if (this.#isLost) return;
     this.#isLost = true;
     this.#environment?.onLost();
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#log("error", reason);
-    this.#announce();
-    void this.#end(1);
+    this.#function.stop();
+    // No router knows of what is nobody's, and what was not filled has told none.
+    if (this.#function.document !== undefined && status !== FILL_FAILED_EXIT_CODE) this.#announce();
+    void this.#end(status);
   }
 
   async #end(status: number): Promise<void> {

@@ -216,7 +216,8 @@ export class Announcer {
   }
 
   #isAcknowledged(): boolean {
-    const sequence = this.#newest?.sequence ?? -1;
+    if (this.#newest === undefined) return true;
+    const { sequence } = this.#newest;
     return this.#hasResolved && [...this.#routers.values()].every(({ acknowledged }) => acknowledged >= sequence);
   }
 

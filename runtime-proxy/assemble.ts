@@ -1,5 +1,4 @@
 /** Process `assemble`, and its library: code into `/var/task`, layers into `/opt`, the supervisor to where containers start it. */
-import { writeFileSync } from "node:fs";
 import { chmod, copyFile, lchown, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
@@ -9,6 +8,7 @@ import { downloadPackage, type Download } from "./packages/download.ts";
 import { InflateBudget } from "./packages/inflate-budget.ts";
 import { MergeTarget } from "./packages/merge-target.ts";
 import { unpackArchive } from "./packages/unpack.ts";
+import { writeTerminationLog } from "./termination-log.ts";
 
 export interface AssembleOptions {
   readonly environment: Pick<EnvironmentDocument, "code" | "layers">;
@@ -238,14 +238,6 @@ export async function assembleMain(env: NodeJS.ProcessEnv): Promise<void> {
     process.stderr.write(`${line}\n`);
     writeTerminationLog(env["KUBELAMBDA_TERMINATION_LOG"] ?? "/dev/termination-log", line);
     process.exitCode = 1;
-  }
-}
-
-function writeTerminationLog(path: string, line: string): void {
-  try {
-    writeFileSync(path, line, { flag: "r+" });
-  } catch {
-    // Only a kubelet makes the file; elsewhere stderr has the line.
   }
 }
 

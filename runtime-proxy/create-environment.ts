@@ -1,3 +1,4 @@
+import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import { describeExtensionProcess, describeRuntimeProcess, logStreamName } from "./domain/environment-variables.ts";
@@ -15,10 +16,14 @@ export interface EnvironmentSurroundings extends Pick<EnvironmentParts, "log" | 
   readonly sdk: SdkAccess | undefined;
 }
 
-/** The environment that an agent's configuration describes; nothing is started yet. */
-export function createEnvironment(config: AgentConfig, surroundings: EnvironmentSurroundings): ExecutionEnvironment {
+/** The environment that the document describes; nothing is started yet. */
+export function createEnvironment(
+  document: EnvironmentDocument,
+  config: AgentConfig,
+  surroundings: EnvironmentSurroundings,
+): ExecutionEnvironment {
   const { supervisors, runtimeApi, sdk, clock, randomHex, log, connections, newId, onChange } = surroundings;
-  const { document, taskRoot, layersRoot, runtimeRoot, variables: agentVariables } = config;
+  const { taskRoot, layersRoot, runtimeRoot, variables: agentVariables } = config;
   const logStream = logStreamName(document.version, clock.nowMs(), randomHex(16));
   const place = { taskRoot, layersRoot, runtimeRoot, runtimeApi, logStream, agentVariables, sdk };
   const flushOutput = (): Promise<void> => supervisors.flush();

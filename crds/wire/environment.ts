@@ -148,4 +148,6 @@ export interface RouterClaim {
   readonly podUid: string;
   /** Seconds since 1970. */
   readonly expiresAt: number;
+  /** `assign` (wire/assignment.ts), from the operator; absent from routers. */
+  readonly purpose?: string;
 }

@@ -35,6 +35,8 @@ export const routes = {
    * nothing that stands before. `EnvironmentAnnouncement` after that; its position tells whether a newer owner has spoken.
    */
   claim: "/v1/claim",
+  /** POST to the agent of a generic pod by the operator, bearer claim for this purpose, body `Assignment`: `Assigned` (wire/assignment.ts). GET: the same, and nothing changes. */
+  assignment: "/v1/assignment",
   /** Upgrade to `kubelambda-peer` between routers, bearer claim for the pod's uid of the one that is called: ownership/peer-messages.ts. */
   peer: "/v1/peer",
   /** POST to the operator, body `LoadReport`, bearer token of audience `operator`: `LoadReportAnswer`. */

@@ -15,6 +15,7 @@ import {
   type Payload,
 } from "../runtime-api/exchange.ts";
 import { readPayload } from "../runtime-api/read-payload.ts";
+import { serveAssignment, type AssignmentParts } from "./assignment.ts";
 import type { Invocation, InvocationAnswer, InvocationOutcome } from "./invocation.ts";
 
 // Types only from that file: with its values would come the schema library, and the agent pays for every module.
@@ -43,8 +44,10 @@ export interface InvocationApiParts {
   /** The owner of the account puts the environment under its word. */
   readonly claim: (position: Position, owner: string) => void;
   readonly announcement: () => EnvironmentAnnouncement;
-  readonly functionArn: string;
-  readonly version: string;
+  /** Of the function; asked only when a call is let in. */
+  readonly function: () => { readonly functionArn: string; readonly version: string };
+  /** Absent: it was made for its function. */
+  readonly assignment?: AssignmentParts;
 }
 
 const refusalStatus = {
@@ -63,6 +66,8 @@ const requestIdPattern = /^[A-Za-z0-9-]{1,128}$/;
 export function invocationApi(parts: InvocationApiParts): AgentHandler {
   return async (request) => {
     if (request.method === "GET" && request.path === "/healthz") return { status: 200 };
+    if (parts.assignment !== undefined && request.path === routes.assignment)
+      return await serveAssignment(parts.assignment, request);
     if (!parts.isAllowed(headerOf(request, "authorization"))) {
       return refuse({
         code: "Unauthorized",
@@ -102,13 +107,13 @@ async function postInvocation(parts: InvocationApiParts, request: AgentRequest):
     case "whole":
       return toResponse(
         await parts.invoke(toInvocation(parts, request, requestId, read.payload), grant),
-        parts.version,
+        parts.function().version,
       );
   }
 }
 
 function toInvocation(
-  { functionArn }: InvocationApiParts,
+  parts: InvocationApiParts,
   request: AgentRequest,
   requestId: string,
   payload: Payload,
@@ -118,7 +123,7 @@ function toInvocation(
   const tenantId = headerOf(request, requestHeaders.tenantId);
   return {
     requestId,
-    functionArn: headerOf(request, requestHeaders.functionArn) ?? functionArn,
+    functionArn: headerOf(request, requestHeaders.functionArn) ?? parts.function().functionArn,
     contentType: headerOf(request, "content-type") ?? "application/json",
     wantsLogTail: headerOf(request, requestHeaders.logType) === "Tail",
     isStreamed: headerOf(request, requestHeaders.responseMode) === "streaming",

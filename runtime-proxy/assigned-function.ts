@@ -1,0 +1,63 @@
+import type { Assigned, Assignment } from "../crds/wire/assignment.ts";
+import type { EnvironmentDocument } from "../crds/wire/environment.ts";
+import type { AgentConfig } from "./agent-config.ts";
+import { decideAssignment, type AssignmentVerdict } from "./domain/assignment.ts";
+import { fill, prepareToFill } from "./fill.ts";
+
+type FunctionConfig = Pick<AgentConfig, "document" | "fillSource" | "taskRoot" | "layersRoot">;
+
+/** Whose environment it is, from the start or by the first assignment that comes, and its code once that is in place. */
+export class AssignedFunction {
+  readonly #config: FunctionConfig;
+  readonly #filled = Promise.withResolvers<EnvironmentDocument>();
+  readonly #ending = new AbortController();
+  #document: EnvironmentDocument | undefined;
+
+  constructor(config: FunctionConfig) {
+    this.#config = config;
+    this.#filled.promise.catch(() => undefined);
+    if (config.document !== undefined) this.#begin(config.document);
+    else void prepareToFill();
+  }
+
+  /** Undefined: it is nobody's yet. */
+  get document(): EnvironmentDocument | undefined {
+    return this.#document;
+  }
+
+  get assigned(): Assigned {
+    if (this.#document === undefined) return {};
+    const { functionUid, revisionID } = this.#document;
+    return { functionUid, revisionID };
+  }
+
+  /** Settles when code and layers are in place, or cannot be had. */
+  get filled(): Promise<EnvironmentDocument> {
+    return this.#filled.promise;
+  }
+
+  /** `epoch`: the newest that is known here. Nothing is awaited between looking and taking, so only one can be the first. */
+  assign(assignment: Assignment, epoch: number): AssignmentVerdict {
+    const { functionUid, revisionID } = this.assigned;
+    const current = functionUid === undefined || revisionID === undefined ? undefined : { functionUid, revisionID };
+    const verdict = decideAssignment({ current, epoch, isEnding: this.#ending.signal.aborted }, assignment);
+    if (verdict.type === "take") this.#begin(assignment.document);
+    return verdict;
+  }
+
+  /** Takes no function any more, and ends what is being fetched. */
+  stop(): void {
+    this.#ending.abort(new Error("The environment ends"));
+  }
+
+  #begin(document: EnvironmentDocument): void {
+    this.#document = document;
+    const { fillSource, taskRoot: taskDirectory, layersRoot: layersDirectory } = this.#config;
+    if (fillSource === undefined) {
+      this.#filled.resolve(document);
+      return;
+    }
+    const target = { taskDirectory, layersDirectory, signal: this.#ending.signal };
+    fill(document, fillSource, target).then(() => this.#filled.resolve(document), this.#filled.reject);
+  }
+}
