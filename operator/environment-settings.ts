@@ -22,6 +22,10 @@ export interface EnvironmentSettings {
   /** "": /tmp on disk; Memory: a part of the memory limit. */
   readonly tmpMedium: "" | "Memory";
   readonly runtimeClassName?: string | undefined;
+  /** Functions that need nothing of their own in a pod's spec run in generic pods. */
+  readonly genericPods: boolean;
+  /** Agents bring code and layers in own pods too. */
+  readonly agentsFill: boolean;
   /** The cluster takes spec.resources of a pod (on by default from 1.34). */
   readonly hasPodResources: boolean;
 }

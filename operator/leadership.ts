@@ -220,11 +220,12 @@ function rosterWriter(
 
 function functionSettings(
   config: OperatorConfig,
-  { runtimes, hasPodResources }: OperatorDependencies,
+  { runtimes, hasPodResources, hasContainers }: OperatorDependencies,
   routerKeys: readonly string[],
 ): Omit<FunctionSettings, "urlOf"> {
   return {
     ...{ runtimes, hasPodResources, routerKeys },
+    ...(hasContainers && { genericPods: config.KUBELAMBDA_GENERIC_PODS }),
     region: config.KUBELAMBDA_REGION,
     s3: s3Defaults(config),
     stopsBetweenInvocations: config.KUBELAMBDA_STOP_BETWEEN_INVOCATIONS,
@@ -288,7 +289,7 @@ function secretFetch({ config, dependencies }: LeadershipOptions, pods: FetchPod
 
 function environmentSettings(
   config: OperatorConfig,
-  { hasPodResources }: OperatorDependencies,
+  { hasPodResources, hasContainers }: OperatorDependencies,
   routerKeys: readonly string[],
 ): EnvironmentSettings {
   return {
@@ -306,6 +307,8 @@ function environmentSettings(
     memoryRequestPercent: config.KUBELAMBDA_MEMORY_REQUEST_PERCENT,
     tmpMedium: config.KUBELAMBDA_TMP_MEDIUM,
     runtimeClassName: config.KUBELAMBDA_RUNTIME_CLASS,
+    genericPods: hasContainers && config.KUBELAMBDA_GENERIC_PODS,
+    agentsFill: hasContainers && config.KUBELAMBDA_AGENTS_FILL,
     hasPodResources,
   };
 }

@@ -74,6 +74,17 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_STOP_BETWEEN_INVOCATIONS: booleanVariable().default(false),
   /** Of a streamed response after its first 6 MiB; 0: no limit. Source: Lambda quotas, 2 MB/s. */
   KUBELAMBDA_STREAM_BYTES_PER_SECOND: integerVariable({ min: 0, max: 1_000_000_000 }).default(2_097_152),
+  /** Functions that need nothing of their own in a pod's spec run in pods that could be any such function's. */
+  KUBELAMBDA_GENERIC_PODS: booleanVariable().default(false),
+  /** Agents bring code and layers in all other pods too, instead of an init container. */
+  KUBELAMBDA_AGENTS_FILL: booleanVariable().default(false),
+  /** Generic pods that wait for a namespace, an image and a memory size that were called for lately; 0: none. */
+  KUBELAMBDA_POOL_SIZE: integerVariable({ min: 0, max: 100 }).default(0),
+  /** How long ago "lately" may be. */
+  KUBELAMBDA_POOL_KEEP_SECONDS: integerVariable({ min: 1, max: 86_400 }).default(600),
+  /** Most that wait in one namespace, and in all together. */
+  KUBELAMBDA_POOL_PER_NAMESPACE: integerVariable({ min: 1, max: 1000 }).default(4),
+  KUBELAMBDA_POOL_TOTAL: integerVariable({ min: 1, max: 10_000 }).default(40),
   KUBELAMBDA_RUNTIME_CLASS: z.string().optional(),
   KUBELAMBDA_IMAGE_PULL_POLICY: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent"),
   /** Absent: all namespaces. */

@@ -327,7 +327,9 @@ export class AgentProcess {
   /** A router takes it for a function's that it was never given: whoever labelled its pod was not the operator, and it ends. */
   #isMisled(): boolean {
     if (this.#function.document !== undefined) return false;
-    this.#giveUp("Cannot go on: a router takes the pod for a function's environment, and no function was assigned to it");
+    this.#giveUp(
+      "Cannot go on: a router takes the pod for a function's environment, and no function was assigned to it",
+    );
     return true;
   }
 

@@ -18,6 +18,7 @@ export const conditionTypes = {
   ProvisionedConcurrencyReady:
     "As many environments are kept ready as provisionedConcurrencyConfig says; only where there is one",
   EnvironmentsHealthy: "Execution environments that calls need come up",
+  GenericPods: "Execution environments are pods that could be any function's until they are this one's; if not, the message says why",
   FieldsIgnored: "Fields that are accepted for manifests written for AWS and have another meaning, or none, here",
 } as const;
 export type ConditionType = keyof typeof conditionTypes;
@@ -98,6 +99,8 @@ export const reasons = {
   Unschedulable: "No node has room for the environment",
   EnvironmentFailed: "Environments end or fail before they are ready",
   Healthy: "No environment failed lately",
+  GenericPods: "Nothing of the function has a place in the pod's spec, so pods are taken from the namespace's pool or made in the same form",
+  OwnPods: "Pods are made for this function alone; the message says what for",
   FieldsIgnored: "The message names the fields and what they mean here",
   AllFieldsUsed: "No field is ignored",
   NotServed: "This release checks and keeps objects of this kind and does nothing with them",

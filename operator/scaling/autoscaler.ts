@@ -15,6 +15,7 @@ import { decideScaling, type ScalingSeen } from "./decide.ts";
 import { EnvironmentHands } from "./environment-hands.ts";
 import type { EnvironmentState } from "./environment-state.ts";
 import { FunctionScaling } from "./function-scaling.ts";
+import { GenericIDs } from "./generic-ids.ts";
 import { decideHealth } from "./health.ts";
 import { LoadBoard } from "./load-board.ts";
 import { functionTargets, groupByVersion, type ScalingGroup, type ScalingTargetsOptions } from "./scaling-targets.ts";
@@ -64,6 +65,7 @@ export class Autoscaler {
   /** Function's uid → revision → health. */
   readonly #healths = new Map<string, Map<string, Health>>();
   readonly #hands: EnvironmentHands;
+  readonly #genericIDs: GenericIDs;
   readonly #startedAtMs: number;
   readonly #unsubscribe: (() => void)[] = [];
   #cancelTick: () => void = () => undefined;
@@ -72,7 +74,12 @@ export class Autoscaler {
   constructor(options: AutoscalerOptions) {
     this.#options = options;
     this.#startedAtMs = options.clock.monotonicMs();
-    this.#hands = new EnvironmentHands({ ...options, onFailure: (uid) => this.#scale(uid) });
+    this.#genericIDs = new GenericIDs(options.settings);
+    this.#hands = new EnvironmentHands({
+      ...options,
+      genericIDs: this.#genericIDs,
+      onFailure: (uid) => this.#scale(uid),
+    });
   }
 
   start(): void {

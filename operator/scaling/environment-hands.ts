@@ -14,11 +14,13 @@ import type { EnvironmentSettings } from "../environment-settings.ts";
 import type { Pod } from "../pod.ts";
 import type { EnvironmentFailure } from "./environment-state.ts";
 import type { FunctionScaling } from "./function-scaling.ts";
+import type { GenericIDs } from "./generic-ids.ts";
 
 export interface EnvironmentHandsOptions {
   readonly client: KubernetesClient;
   readonly pods: ObjectCache<Pod>;
   readonly settings: EnvironmentSettings;
+  readonly genericIDs: GenericIDs;
   readonly clock: Clock;
   readonly draw: () => number;
   /** Asked right before each write. */
@@ -68,7 +70,8 @@ export class EnvironmentHands {
           return;
         }
         const epoch = this.#options.epoch();
-        const pod = environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings, epoch });
+        const genericID = this.#options.genericIDs.of(recipe);
+        const pod = environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings, epoch, genericID });
         const birth = client.create(pod);
         const ended = birth.catch(() => undefined).finally(() => this.#births.delete(ended));
         this.#births.add(ended);

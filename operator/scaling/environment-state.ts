@@ -1,5 +1,6 @@
 /** What a pod's status says about the environment in it. */
 import { annotations, labels } from "../../crds/names.ts";
+import { FILL_FAILED_EXIT_CODE } from "../../crds/wire/assignment.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { Pod } from "../pod.ts";
 import type { EnvironmentPhase } from "./decide.ts";
@@ -23,6 +24,16 @@ export interface EnvironmentState {
   readonly failure?: EnvironmentFailure;
   /** The failure is one of start-up that another try will hardly mend soon. */
   readonly isSlowToMend: boolean;
+}
+
+/** Unpacking takes as long as it takes: what the agent could not bring is no crash, whenever it ends. */
+function fillFailure(pod: Stored<Pod>): EnvironmentFailure | undefined {
+  const status = pod.status?.containerStatuses?.find(
+    ({ name, state }) => name === "agent" && state?.terminated?.exitCode === FILL_FAILED_EXIT_CODE,
+  );
+  if (status === undefined) return undefined;
+  const why = oneLine(status.state?.terminated?.message) ?? "no reason given";
+  return { reason: "AssembleFailed", message: `The environment cannot get its code: ${why}` };
 }
 
 type ContainerStatus = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>[number];
@@ -50,7 +61,7 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
   const createdAtMs = Date.parse(creationTimestamp);
   const base = { uid, name, revisionID, configurationID, createdAtMs, isSlowToMend: false };
   if (pod.metadata.deletionTimestamp !== undefined) return { ...base, phase: "terminating" };
-  const failure = startFailure(pod);
+  const failure = startFailure(pod) ?? fillFailure(pod);
   if (failure !== undefined) return { ...base, phase: "failed", failure, isSlowToMend: true };
   const ended = endOf(pod);
   if (ended !== undefined) return { ...base, ...ended };

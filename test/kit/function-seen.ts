@@ -49,6 +49,8 @@ export const environmentSettings: EnvironmentSettings = {
   cpuRequestPercent: 100,
   memoryRequestPercent: 100,
   tmpMedium: "",
+  genericPods: false,
+  agentsFill: false,
   hasPodResources: false,
 };
 

@@ -12,6 +12,8 @@ import type { Stored } from "../../../lib/kubernetes/object.ts";
 import { packageReasons, retriedPackageReasons, type PackageSeen } from "../../package-source.ts";
 import { sourceCurrent } from "../../source-current.ts";
 import { imageReasons, retriedImageReasons, tagCondition, type ImageSeen } from "./image-code.ts";
+import type { FunctionSettings } from "./decide.ts";
+import { decideShape } from "./generic-pod.ts";
 import type { Recipe } from "./recipe.ts";
 import { layersCondition } from "./layer-condition.ts";
 import { extensionFiles, type LayersSeen } from "./layer-use.ts";
@@ -46,7 +48,7 @@ export interface ConditionsInput {
   readonly layers: LayersSeen;
   readonly image?: ImageSeen | undefined;
   readonly runtimeImage?: RuntimeImageSeen | undefined;
-  readonly settings: { readonly runtimes: RuntimeTable; readonly hasPodResources: boolean };
+  readonly settings: Pick<FunctionSettings, "runtimes" | "hasPodResources" | "genericPods">;
   /** ISO 8601. */
   readonly now: string;
 }
@@ -61,7 +63,7 @@ export function decideConditions(input: ConditionsInput): Condition[] {
     ...runtimeConditions(input),
     ...layersCondition(input),
   ];
-  const drafts = [...progressConditions(input), ...resolved, ignored, healthCondition(input)];
+  const drafts = [...progressConditions(input), ...resolved, ignored, healthCondition(input), ...shapeCondition(input)];
   const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
   const layersTold = withoutLayers(object) ? removeCondition(told(object), "LayersResolved") : told(object);
   const isLooked = object.spec.code.recheckSeconds !== undefined;
@@ -83,6 +85,13 @@ function memoryMeaning({ recipe, settings }: ConditionsInput): readonly string[]
   return [
     "spec.memorySize: the limit of runtime and of each extension by itself, for this cluster limits no whole pods",
   ];
+}
+
+/** Where there are no containers all is processes. */
+function shapeCondition({ recipe, settings }: ConditionsInput): readonly ConditionDraft[] {
+  if (recipe === undefined || settings.genericPods === undefined) return [];
+  const { isGeneric, reason, message } = decideShape(recipe, { genericPods: settings.genericPods });
+  return [{ type: "GenericPods", status: isGeneric ? "True" : "False", reason, message }];
 }
 
 function runtimeConditions({ object, recipe, runtimeImage }: ConditionsInput): readonly ConditionDraft[] {

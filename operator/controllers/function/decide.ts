@@ -53,6 +53,8 @@ export interface FunctionSettings {
   readonly stopsBetweenInvocations: boolean;
   /** Of a streamed response after its first 6 MiB; 0: no limit. */
   readonly streamBytesPerSecond: number;
+  /** Whether functions that can run in generic pods do; absent where there are no containers. */
+  readonly genericPods?: boolean | undefined;
   /** The cluster limits the memory of a whole pod. */
   readonly hasPodResources: boolean;
 }

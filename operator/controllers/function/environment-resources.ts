@@ -26,8 +26,12 @@ const agentCpuMillis = 10;
 const extensionMemoryMiB = 32;
 const extensionCpuMillis = 10;
 
-/** `memorySize` is the function's alone; the agent's share, and a /tmp in memory, come on top of it. */
-export function decideResources(recipe: Recipe, settings: EnvironmentSettings): EnvironmentResources {
+/** `memorySize` is the function's alone; the agent's share, and a /tmp in memory, come on top of it. `agentFills`: it does what `assemble` does elsewhere. */
+export function decideResources(
+  recipe: Recipe,
+  settings: EnvironmentSettings,
+  agentFills = false,
+): EnvironmentResources {
   const { memorySize } = recipe.document;
   const memoryMiB = memorySize + (settings.tmpMedium === "Memory" ? recipe.ephemeralStorage : 0);
   const cpuMillis = Math.ceil((memorySize * 1000) / megabytesPerCpu);
@@ -49,7 +53,10 @@ export function decideResources(recipe: Recipe, settings: EnvironmentSettings): 
       requests: quantities(agentCpuMillis, agentMemoryMiB),
       limits: quantities(cpuLimit === undefined ? undefined : Math.max(1000, cpuLimit), assembleMemoryMiB),
     },
-    agent: { requests: quantities(agentCpuMillis, agentMemoryMiB), limits: quantities(undefined, agentMemoryMiB) },
+    agent: {
+      requests: quantities(agentCpuMillis, agentMemoryMiB),
+      limits: quantities(undefined, agentFills ? assembleMemoryMiB : agentMemoryMiB),
+    },
     runtime: { requests: quantities(request.cpuMillis, request.memoryMiB), limits: quantities(cpuLimit, memoryMiB) },
     extension: {
       requests: quantities(extensionCpuMillis, extensionMemoryMiB),

@@ -29,14 +29,21 @@ export interface EnvironmentPodInput {
   readonly settings: EnvironmentSettings;
   /** Of the routers' roster as it is now; 0: there is none. */
   readonly epoch: number;
+  /** What it has in common with others in whose place it could be; absent: it is made for this function alone (generic-pod.ts). */
+  readonly genericID?: string | undefined;
 }
 
 const tokenDirectory = "/var/run/secrets/kubelambda";
+const packagesTokenDirectory = "/var/run/secrets/kubelambda-packages";
+/** In our own image. */
+const supervisorFile = "/kubelambda/supervisor";
 const accountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
 const controlDirectory = "/run/kubelambda/runtime";
 const socketPath = `${controlDirectory}/agent.sock`;
 /** What an agent and its supervisor have after the function's own time, s. */
 const shutdownSeconds = 5;
+/** Source: Lambda quotas. */
+const longestTimeoutSeconds = 900;
 /** Tokens are renewed by the kubelet; the API server allows nothing shorter than 600. */
 const tokenSeconds = 3600;
 const security = {
@@ -46,14 +53,10 @@ const security = {
 };
 
 /** Everything that is not in the pod reaches it through variables and mounts, so that whatever runs pods can run it. */
-export function environmentPod({ namespace, name, owner, recipe, settings, epoch }: EnvironmentPodInput): Pod {
+export function environmentPod(input: EnvironmentPodInput): Pod {
+  const { namespace, name, owner, recipe, settings, epoch, genericID } = input;
   const { document } = recipe;
-  const files = fileSystems(recipe);
-  const resources = decideResources(recipe, settings);
-  const runtime = runtimeContainer(recipe, settings);
-  const extensions = extensionPlaces(recipe);
-  const assemble = assembleContainer(recipe, settings, extensions);
-  const agent = agentContainer(recipe, settings, extensions);
+  const own = environmentLabels(document.functionUid, document.revisionID, recipe.configurationID);
   const pod: Pod = {
     apiVersion: "v1",
     kind: "Pod",
@@ -61,49 +64,67 @@ export function environmentPod({ namespace, name, owner, recipe, settings, epoch
       namespace,
       name,
       ownerReferences: [owner],
-      labels: environmentLabels(document.functionUid, document.revisionID, recipe.configurationID),
+      labels: { ...own, ...(genericID !== undefined && { [labels.generic]: genericID }) },
       annotations: {
         [annotations.environment]: JSON.stringify({ ...document, variablesFrom: variablesFrom(recipe.valueFrom) }),
         [annotations.functionName]: document.functionName,
         [annotations.epoch]: String(epoch),
-        ...extensionAnnotation(extensions),
-        "kubectl.kubernetes.io/default-container": "runtime",
-        "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+        ...extensionAnnotation(extensionPlaces(recipe)),
+        ...podAnnotations,
       },
     },
-    spec: {
-      restartPolicy: "Never",
-      terminationGracePeriodSeconds: document.timeoutSeconds + shutdownSeconds,
-      enableServiceLinks: false,
-      automountServiceAccountToken: false,
-      // Named even when it is the default: the API server takes no projected tokens otherwise.
-      serviceAccountName: recipe.serviceAccountName ?? "default",
-      ...(settings.runtimeClassName !== undefined && { runtimeClassName: settings.runtimeClassName }),
-      ...(recipe.nodeArchitecture !== undefined && { nodeSelector: { "kubernetes.io/arch": recipe.nodeArchitecture } }),
-      hostAliases: [{ ip: "127.0.0.1", hostnames: ["sandbox.localdomain", "sandbox"] }],
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" }, ...files.securityContext },
-      ...(resources.pod !== undefined && { resources: resources.pod }),
-      initContainers: [{ ...assemble, ...withResources(resources.assemble) }],
-      containers: [
-        { ...agent, ...withResources(resources.agent) },
-        { ...runtime, ...withResources(resources.runtime) },
-        ...extensions.map((place) => ({
-          ...extensionContainer(runtime, controlDirectory, place),
-          ...withResources(resources.extension),
-        })),
-      ],
-      volumes: [...volumes(recipe, settings), ...files.volumes, ...extensions.map(({ volume }) => volume)],
-    },
+    spec: environmentSpec(recipe, settings, genericID !== undefined),
   };
   const { metadata, ...made } = mergePodTemplate(pod, recipe.podTemplate);
   return { ...made, metadata: { ...metadata, annotations: { ...identityAnnotations, ...metadata.annotations } } };
+}
+
+/** Of every environment's pod, whatever function it is of. */
+export const podAnnotations = {
+  "kubectl.kubernetes.io/default-container": "runtime",
+  "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+} as const;
+
+/** A generic one says nothing of its function but what its resources and its runtime's image are. */
+export function environmentSpec(recipe: Recipe, settings: EnvironmentSettings, isGeneric: boolean): Pod["spec"] {
+  const files = fileSystems(recipe);
+  const agentFills = isGeneric || settings.agentsFill;
+  const resources = decideResources(recipe, settings, agentFills);
+  const runtime = runtimeContainer(recipe, settings);
+  const extensions = extensionPlaces(recipe);
+  const agent = agentContainer(recipe, settings, extensions);
+  const assemble = { ...assembleContainer(recipe, settings, extensions), ...withResources(resources.assemble) };
+  const graceSeconds = isGeneric ? longestTimeoutSeconds : recipe.document.timeoutSeconds;
+  return {
+    restartPolicy: "Never",
+    terminationGracePeriodSeconds: graceSeconds + shutdownSeconds,
+    enableServiceLinks: false,
+    automountServiceAccountToken: false,
+    // Named even when it is the default: the API server takes no projected tokens otherwise.
+    serviceAccountName: recipe.serviceAccountName ?? "default",
+    ...(settings.runtimeClassName !== undefined && { runtimeClassName: settings.runtimeClassName }),
+    ...(recipe.nodeArchitecture !== undefined && { nodeSelector: { "kubernetes.io/arch": recipe.nodeArchitecture } }),
+    hostAliases: [{ ip: "127.0.0.1", hostnames: ["sandbox.localdomain", "sandbox"] }],
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" }, ...files.securityContext },
+    ...(resources.pod !== undefined && { resources: resources.pod }),
+    ...(!agentFills && { initContainers: [assemble] }),
+    containers: [
+      { ...(agentFills ? fillingAgent(agent, settings, extensions) : agent), ...withResources(resources.agent) },
+      { ...runtime, ...withResources(resources.runtime) },
+      ...extensions.map((place) => ({
+        ...extensionContainer(runtime, controlDirectory, place),
+        ...withResources(resources.extension),
+      })),
+    ],
+    volumes: [...volumes(recipe, settings), ...files.volumes, ...extensions.map(({ volume }) => volume)],
+  };
 }
 
 /**
  * A cloud identity is the function's: webhooks that inject one are asked to pass our own containers by. Sources: documentation of
  * amazon-eks-pod-identity-webhook, azure-workload-identity, gcp-workload-identity-federation-webhook.
  */
-const identityAnnotations = {
+export const identityAnnotations = {
   "eks.amazonaws.com/skip-containers": "assemble,agent",
   "azure.workload.identity/skip-containers": "assemble;agent",
   "cloud.google.com/skip-containers": "assemble,agent",
@@ -123,6 +144,32 @@ export function environmentLabels(
   };
 }
 
+/**
+ * Does what `assemble` does, without an init container, whose end a kubelet sees a second late. The supervisors are in their places
+ * before their containers start: a kubelet starts no container before the hook of the one before has ended.
+ */
+function fillingAgent(
+  agent: Container,
+  settings: EnvironmentSettings,
+  extensions: readonly ExtensionPlace[],
+): Container {
+  const directories = [controlDirectory, ...extensions.map(({ directory }) => directory)];
+  return {
+    ...agent,
+    env: [
+      ...(agent.env ?? []),
+      { name: "KUBELAMBDA_PACKAGES_URL", value: settings.packagesUrl },
+      ...(settings.cacheUrl === "" ? [] : [{ name: "KUBELAMBDA_CACHE_URL", value: settings.cacheUrl }]),
+      { name: "KUBELAMBDA_PACKAGES_TOKEN_FILE", value: `${packagesTokenDirectory}/packages` },
+    ],
+    lifecycle: { postStart: { exec: { command: [supervisorFile, "install", ...directories] } } },
+    volumeMounts: [
+      ...(agent.volumeMounts ?? []),
+      { name: "token-packages", mountPath: packagesTokenDirectory, readOnly: true },
+    ],
+  };
+}
+
 function assembleContainer(
   recipe: Recipe,
   settings: EnvironmentSettings,
@@ -139,7 +186,7 @@ function assembleContainer(
       { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/packages` },
       { name: "KUBELAMBDA_TASK_DIRECTORY", value: "/var/task" },
       { name: "KUBELAMBDA_LAYERS_DIRECTORY", value: "/opt" },
-      { name: "KUBELAMBDA_SUPERVISOR_SOURCE", value: "/kubelambda/supervisor" },
+      { name: "KUBELAMBDA_SUPERVISOR_SOURCE", value: supervisorFile },
       { name: "KUBELAMBDA_SUPERVISOR_TARGETS", value: directories.join(",") },
     ],
     volumeMounts: [
