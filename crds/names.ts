@@ -21,6 +21,8 @@ export const labels = {
   provisioned: "kubelambda.dev/provisioned",
   /** The number of a function's published version, on the snapshot that holds it. */
   version: "kubelambda.dev/version",
+  /** On an environment's pod: uid of the pod that it was made to replace. */
+  replaces: "kubelambda.dev/replaces",
 } as const;
 
 export const annotations = {

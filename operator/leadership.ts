@@ -112,6 +112,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     mayAct,
     settings: environmentSettings(config, dependencies, routerKeys),
     keepAliveMs: config.KUBELAMBDA_IDLE_TIMEOUT_SECONDS * 1000,
+    maxAgeMs: config.KUBELAMBDA_MAX_AGE_SECONDS === 0 ? Infinity : config.KUBELAMBDA_MAX_AGE_SECONDS * 1000,
     maxEnvironments: config.KUBELAMBDA_MAX_ENVIRONMENTS,
     isReplicaGone: dependencies.isReplicaGone,
     epoch: () => roster?.epoch ?? 0,

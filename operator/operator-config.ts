@@ -64,6 +64,8 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_URL_ALLOWED_CIDRS: listVariable(),
   KUBELAMBDA_URL_DENIED_CIDRS: listVariable(),
   KUBELAMBDA_IDLE_TIMEOUT_SECONDS: integerVariable({ min: 1, max: 86_400 }).default(300),
+  /** An environment that is older is replaced; 0: none is. Source: Lambda developer guide, lambda-runtime-environment: every few hours. */
+  KUBELAMBDA_MAX_AGE_SECONDS: integerVariable({ min: 0, max: 604_800 }).default(14_400),
   /** Most environments of a function without reserved concurrency. */
   KUBELAMBDA_MAX_ENVIRONMENTS: integerVariable({ min: 1, max: 100_000 }).default(1000),
   KUBELAMBDA_CPU_POLICY: z.enum(["burst", "proportional", "none"]).default("burst"),

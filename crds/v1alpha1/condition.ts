@@ -96,6 +96,8 @@ export const reasons = {
   ContainerNotConfigured: "A Secret, ConfigMap or key that environment.valueFrom names is not there; it is tried again",
   InitError: "The function's init phase fails",
   QuotaExceeded: "A quota of the namespace forbids more environments",
+  EnvironmentRefused:
+    "The API server refuses the environment's pod: Pod Security, a LimitRange or a policy of the cluster forbids it",
   Unschedulable: "No node has room for the environment",
   EnvironmentFailed: "Environments end or fail before they are ready",
   Healthy: "No environment failed lately",

@@ -102,6 +102,12 @@ const clusterShape = {
     .max(86400)
     .optional()
     .describe("Keep-alive of an idle environment, s; default: the chart's"),
+  maxAgeSeconds: z
+    .int()
+    .min(60)
+    .max(604800)
+    .optional()
+    .describe("An environment that is older is replaced, without a call noticing, s; default: the chart's"),
   revisionHistoryLimit: z.int().min(0).max(100).default(10).describe("Published versions kept that nothing points to"),
 };
 

@@ -15,6 +15,8 @@ export const functionLoadSchema = z.object({
   released: z.array(z.string()),
   /** Environments that are to be kept ready and whose init has failed: they take no calls. */
   initFailed: z.array(z.string()).optional(),
+  /** Environments that answered once and do not answer any more: they serve nobody. */
+  unreachable: z.array(z.string()).optional(),
   /** The newest failed init or start that a caller saw, for the Function's conditions. */
   failure: z.object({ podUid: z.string(), errorType: z.string(), errorMessage: z.string() }).optional(),
 });

@@ -18,6 +18,7 @@ import { FunctionScaling } from "./function-scaling.ts";
 import { GenericIDs } from "./generic-ids.ts";
 import { decideHealth } from "./health.ts";
 import { LoadBoard } from "./load-board.ts";
+import { recentMs } from "./recycling.ts";
 import { functionTargets, groupByVersion, type ScalingGroup, type ScalingTargetsOptions } from "./scaling-targets.ts";
 
 export interface AutoscalerOptions extends ScalingTargetsOptions {
@@ -27,6 +28,8 @@ export interface AutoscalerOptions extends ScalingTargetsOptions {
   readonly pods: ObjectCache<Pod>;
   readonly settings: EnvironmentSettings;
   readonly keepAliveMs: number;
+  /** Of an environment whose function does not say; Infinity: none. */
+  readonly maxAgeMs: number;
   /** Of a function without reserved concurrency. */
   readonly maxEnvironments: number;
   readonly clock: Clock;
@@ -180,7 +183,9 @@ export class Autoscaler {
     const removed = new Set(plans.flatMap(({ plan }) => plan.remove));
     for (const pod of pods) if (removed.has(pod.metadata.uid)) this.#hands.remove(scaling, pod);
     for (const { recipe, plan } of plans) {
-      if (recipe !== undefined) for (let i = 0; i < plan.create; i++) this.#hands.create({ object, recipe, scaling });
+      if (recipe === undefined) continue;
+      for (const replaces of plan.replace) this.#hands.create({ object, recipe, scaling, replaces });
+      for (let i = 0; i < plan.create; i++) this.#hands.create({ object, recipe, scaling });
     }
     for (const { recipe } of groups) {
       const revisionID = recipe?.document.revisionID;
@@ -209,8 +214,10 @@ export class Autoscaler {
     scaling: FunctionScaling,
     { recipe, environments }: ScalingGroup<EnvironmentState>,
   ): ScalingSeen {
-    const { keepAliveMs, maxEnvironments, clock } = this.#options;
-    const { idleTimeoutSeconds, reservedConcurrentExecutions } = object.spec;
+    const { keepAliveMs, maxAgeMs, maxEnvironments, clock } = this.#options;
+    const { idleTimeoutSeconds, maxAgeSeconds, reservedConcurrentExecutions } = object.spec;
+    const { uid } = object.metadata;
+    const unreachable = this.#board.unreachable(uid);
     const revisionID = recipe?.document.revisionID;
     const nowMs = clock.monotonicMs();
     return {
@@ -220,14 +227,18 @@ export class Autoscaler {
           revisionID,
           maxEnvironments: reservedConcurrentExecutions ?? maxEnvironments,
           keepAliveMs: idleTimeoutSeconds === undefined ? keepAliveMs : idleTimeoutSeconds * 1000,
+          maxAgeMs: maxAgeSeconds === undefined ? maxAgeMs : maxAgeSeconds * 1000,
         },
       }),
       environments: environments.map((state) => ({
         ...state,
         ageMs: clock.nowMs() - state.createdAtMs,
         standsIn: recipe !== undefined && standsInFor(recipe, state),
+        isMissed: scaling.isMissed(state, () => this.#board.wasUsed(uid, state.uid, recentMs)),
+        isCutOff: state.isCutOff === true || unreachable.has(state.uid),
       })),
-      replicas: this.#board.of(object.metadata.uid, revisionID),
+      replicas: this.#board.of(uid, revisionID),
+      creatingFor: scaling.creatingFor(),
       creating: revisionID === undefined ? 0 : scaling.creating(revisionID),
       asked: scaling.asked,
       backOffMs: revisionID === undefined ? 0 : scaling.backOffMs(revisionID, nowMs),

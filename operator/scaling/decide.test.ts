@@ -34,7 +34,7 @@ function environment(uid: string, changes: Partial<EnvironmentSeen> = {}): Envir
   return { uid, revisionID: "new", phase: "running", ageMs: 1000, ...changes };
 }
 
-const nothing: ScalingPlan = { create: 0, release: [], remove: [] };
+const nothing: ScalingPlan = { create: 0, replace: [], release: [], remove: [] };
 const long = keepAliveMs;
 
 const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> = {
@@ -204,6 +204,41 @@ const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> =
     }),
     want: { remove: ["a"] },
   },
+  "replaces at once what somebody takes away and calls used, once, and counts that": {
+    seen: seen({
+      replicas: [replica({ needed: 2 })],
+      environments: [
+        environment("a", { phase: "terminating", isMissed: true }),
+        environment("b", { phase: "terminating", isMissed: true }),
+        environment("c", { phase: "terminating", isMissed: false }),
+        environment("d", { phase: "starting", replaces: "b" }),
+      ],
+    }),
+    want: { create: 0, replace: ["a"] },
+  },
+  "replaces no more than the limit allows, nothing that is of another revision, and not while it backs off": {
+    seen: seen({
+      target: { revisionID: "new", maxEnvironments: 1, keepAliveMs },
+      environments: [
+        environment("a", { phase: "terminating", isMissed: true }),
+        environment("b", { phase: "ended", isMissed: true }),
+        environment("c", { phase: "terminating", isMissed: true, revisionID: "old" }),
+      ],
+    }),
+    want: { replace: ["a"], remove: ["b"] },
+  },
+  "does not count an environment that is not heard": {
+    seen: seen({ replicas: [replica({ needed: 1 })], environments: [environment("a", { isCutOff: true })] }),
+    want: { create: 1 },
+  },
+  "replaces what is old and in use, keeps it until its successor runs, and makes no third for it": {
+    seen: seen({
+      target: { revisionID: "new", maxEnvironments: 10, keepAliveMs, maxAgeMs: 500 },
+      replicas: [replica({ needed: 1 })],
+      environments: [environment("a")],
+    }),
+    want: { create: 0, replace: ["a"], release: [] },
+  },
   "leaves everything alone while no revision can be run": {
     seen: {
       ...omitTarget(seen({ replicas: [replica({ needed: 3, idle: { a: long } })] })),
@@ -293,7 +328,11 @@ describe("decideScaling", () => {
     fc.assert(
       fc.property(aSeen, (input) => {
         const first = decideScaling({ ...input, backOffMs: 0 });
-        const made = Array.from({ length: first.create }, (_, i) => environment(`new-${i}`, { phase: "starting" }));
+        const fresh = { phase: "starting", ageMs: 0 } as const;
+        const made = [
+          ...Array.from({ length: first.create }, (_, i) => environment(`new-${i}`, fresh)),
+          ...first.replace.map((uid) => environment(`for-${uid}`, { ...fresh, replaces: uid })),
+        ];
         const left = input.environments.filter(({ uid }) => !first.remove.includes(uid));
         const again = decideScaling({
           ...input,
@@ -302,6 +341,7 @@ describe("decideScaling", () => {
           asked: new Set(first.release),
         });
         assert.equal(again.create, 0);
+        assert.deepEqual(again.replace, []);
         assert.deepEqual(
           again.release,
           first.release.filter((uid) => !first.remove.includes(uid)),

@@ -1,4 +1,5 @@
 /** How many execution environments a function gets and which ones go: absolute numbers in, absolute numbers out. */
+import { decideRecycling, type Recycling } from "./recycling.ts";
 
 export type EnvironmentPhase =
   /** Its containers do not all run yet. */
@@ -19,6 +20,12 @@ export interface EnvironmentSeen {
   readonly ageMs: number;
   /** Of a former revision with the configuration of the target: it serves calls until one of the target runs. */
   readonly standsIn?: boolean;
+  /** uid of the environment that it was made to replace. */
+  readonly replaces?: string | undefined;
+  /** Somebody else takes it away, and calls used it until now. */
+  readonly isMissed?: boolean;
+  /** Its owner, or its node, is not heard: it serves nobody, and may come back. */
+  readonly isCutOff?: boolean;
 }
 
 /** What one router said last about the function. */
@@ -37,6 +44,10 @@ export interface ScalingTarget {
   readonly revisionID: string;
   readonly maxEnvironments: number;
   readonly keepAliveMs: number;
+  /** An environment that is older is replaced. Default: never. */
+  readonly maxAgeMs?: number;
+  /** So many are kept even where nobody calls. Default 0. */
+  readonly floor?: number;
 }
 
 export interface ScalingSeen {
@@ -49,6 +60,8 @@ export interface ScalingSeen {
   readonly replicas: readonly ReplicaSeen[];
   /** Environments of the target that were created and have not been seen yet. */
   readonly creating: number;
+  /** What those among them replace. */
+  readonly creatingFor?: ReadonlySet<string>;
   /** Environments that were asked back before. This is never taken back: a router that gave one up may hear of it late. */
   readonly asked: ReadonlySet<string>;
   /** Nothing is created before that, ms from now; 0: at once. */
@@ -61,6 +74,8 @@ export interface ScalingSeen {
 
 export interface ScalingPlan {
   readonly create: number;
+  /** uids of environments that get a successor each, besides. */
+  readonly replace: readonly string[];
   /** uids that the routers shall give back, the whole set. */
   readonly release: readonly string[];
   /** uids of pods to delete. */
@@ -73,13 +88,17 @@ const startPatienceMs = 60_000;
 /** Creates what calls need, asks back what is idle for long or of another revision, and removes what came back or is over. */
 export function decideScaling(seen: ScalingSeen): ScalingPlan {
   const present = seen.environments.filter(({ phase }) => phase !== "terminating");
-  if (!seen.isWanted) return { create: 0, release: [], remove: uidsOf(present) };
+  if (!seen.isWanted) return { create: 0, replace: [], release: [], remove: uidsOf(present) };
   const over = present.filter(({ phase }) => phase === "ended" || phase === "failed");
   const alive = present.filter(({ phase }) => phase === "starting" || phase === "running");
-  const release = decideRelease(seen, alive);
+  const idle = decideRelease(seen, alive);
+  const aged = recycle(seen, alive, idle);
+  const release = new Set([...idle, ...aged.retire]);
+  const replace = [...missed(seen, alive), ...aged.replace];
   const returned = alive.filter(({ uid }) => seen.asked.has(uid) && isReturned(uid, seen.replicas));
   return {
-    create: decideCreate(seen, alive, release),
+    create: decideCreate(seen, alive, { release, replace }),
+    replace,
     release: [...release].sort(),
     remove: uidsOf([...over, ...returned]),
   };
@@ -88,14 +107,53 @@ export function decideScaling(seen: ScalingSeen): ScalingPlan {
 function decideCreate(
   { target, ...seen }: ScalingSeen,
   alive: readonly EnvironmentSeen[],
-  release: ReadonlySet<string>,
+  { release, replace }: Pick<ScalingPlan, "replace"> & { readonly release: ReadonlySet<string> },
 ) {
   if (target === undefined || seen.backOffMs > 0) return 0;
-  const usable = alive.filter(({ uid, revisionID }) => revisionID === target.revisionID && !release.has(uid));
+  const usable = alive.filter((environment) => isUsable(environment, target) && !release.has(environment.uid));
   // What stands in goes when it has a successor, also where nobody calls.
   const least = alive.some(({ uid, standsIn }) => standsIn === true && !release.has(uid)) ? 1 : 0;
   const wanted = Math.min(Math.max(neededOf(seen.replicas), least), target.maxEnvironments);
-  return Math.max(0, Math.min(wanted - usable.length - seen.creating, seen.createAtOnce));
+  return Math.max(0, Math.min(wanted - usable.length - seen.creating - replace.length, seen.createAtOnce));
+}
+
+/** Those of the target that have lived long enough. */
+function recycle(
+  { target, replicas, asked, ...seen }: ScalingSeen,
+  alive: readonly EnvironmentSeen[],
+  idle: ReadonlySet<string>,
+): Recycling {
+  const maxAgeMs = target?.maxAgeMs ?? Infinity;
+  if (target === undefined || maxAgeMs === Infinity || replicas.length === 0 || !seen.mayRelease)
+    return { replace: [], retire: [] };
+  const current = alive.filter(
+    ({ uid, revisionID }) => revisionID === target.revisionID && !idle.has(uid) && !asked.has(uid),
+  );
+  return decideRecycling({
+    environments: current.map((environment) => ({ ...environment, idleForMs: idleForMs(environment.uid, replicas) })),
+    creating: seen.creatingFor ?? new Set(),
+    maxAgeMs,
+    keepAliveMs: target.keepAliveMs,
+    floor: target.floor ?? 0,
+    mayReplace: seen.backOffMs === 0 && target.maxEnvironments > 0,
+  });
+}
+
+/** Those that calls used and that somebody takes away: a drained node's, preempted or deleted ones. Each is replaced once, and at once. */
+function missed({ target, ...seen }: ScalingSeen, alive: readonly EnvironmentSeen[]): readonly string[] {
+  if (target === undefined || seen.backOffMs > 0) return [];
+  const replaced = new Set([...alive.map(({ replaces }) => replaces), ...(seen.creatingFor ?? [])]);
+  const room = target.maxEnvironments - alive.filter((each) => isUsable(each, target)).length - seen.creating;
+  return seen.environments
+    .filter(
+      ({ uid, revisionID, isMissed }) => isMissed === true && revisionID === target.revisionID && !replaced.has(uid),
+    )
+    .slice(0, Math.max(0, Math.min(room, seen.createAtOnce)))
+    .map(({ uid }) => uid);
+}
+
+function isUsable({ revisionID, isCutOff }: EnvironmentSeen, target: ScalingTarget): boolean {
+  return revisionID === target.revisionID && isCutOff !== true;
 }
 
 function decideRelease(seen: ScalingSeen, alive: readonly EnvironmentSeen[]): ReadonlySet<string> {

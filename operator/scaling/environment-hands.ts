@@ -1,3 +1,4 @@
+import { labels } from "../../crds/names.ts";
 import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
@@ -15,6 +16,7 @@ import type { Pod } from "../pod.ts";
 import type { EnvironmentFailure } from "./environment-state.ts";
 import type { FunctionScaling } from "./function-scaling.ts";
 import type { GenericIDs } from "./generic-ids.ts";
+import { RequestPause } from "./request-pause.ts";
 
 export interface EnvironmentHandsOptions {
   readonly client: KubernetesClient;
@@ -36,6 +38,8 @@ export interface Creation {
   readonly object: Stored<FunctionObject>;
   readonly recipe: Recipe;
   readonly scaling: FunctionScaling;
+  /** uid of the environment that it is to replace. */
+  readonly replaces?: string;
 }
 
 const requestsAtOnce = 16;
@@ -44,11 +48,13 @@ const requestsAtOnce = 16;
 export class EnvironmentHands {
   readonly #options: EnvironmentHandsOptions;
   readonly #requests = new ConcurrencyLimit(requestsAtOnce);
+  readonly #pause: RequestPause;
   readonly #running = new Set<Promise<void>>();
   readonly #births = new Set<Promise<unknown>>();
 
   constructor(options: EnvironmentHandsOptions) {
     this.#options = options;
+    this.#pause = new RequestPause(options);
   }
 
   /** Resolves when what is under way has ended. */
@@ -56,28 +62,26 @@ export class EnvironmentHands {
     await Promise.all(this.#running);
   }
 
-  create({ object, recipe, scaling }: Creation): void {
+  create({ object, recipe, scaling, replaces }: Creation): void {
     const { client, clock, draw, settings, pods, mayAct } = this.#options;
     const { namespace = "", name: functionName } = object.metadata;
     const { revisionID } = recipe.document;
     const name = environmentName(functionName, revisionID, drawName(draw));
-    const expected = { name, revisionID, atMs: clock.monotonicMs() };
+    const expected = { name, revisionID, replaces, atMs: clock.monotonicMs() };
     scaling.expect(expected);
     this.#run(async () => {
       try {
-        if (!mayAct()) {
-          scaling.settle(name);
-          return;
-        }
-        const epoch = this.#options.epoch();
         const genericID = this.#options.genericIDs.of(recipe);
-        const pod = environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings, epoch, genericID });
-        const birth = client.create(pod);
-        const ended = birth.catch(() => undefined).finally(() => this.#births.delete(ended));
-        this.#births.add(ended);
-        const made = await birth;
+        const made = await this.#pause.run(async () => {
+          if (!mayAct()) return undefined;
+          scaling.expect({ ...expected, atMs: clock.monotonicMs() });
+          // Built anew for every try: it is born under the roster of that moment.
+          const epoch = this.#options.epoch();
+          const pod = environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings, epoch, genericID });
+          return await this.#bear(client.create(withReplaces(pod, replaces)));
+        });
         // The watch may have been faster than the answer.
-        if (pods.get(keyOf(made)) !== undefined) scaling.settle(name);
+        if (made === undefined || pods.get(keyOf(made)) !== undefined) scaling.settle(name);
       } catch (thrown) {
         this.#notCreated({ object, recipe, scaling }, name, toKubernetesError(`create pod "${name}"`, thrown));
       }
@@ -116,6 +120,12 @@ export class EnvironmentHands {
   /** Resolves when no creation of a pod born before now is under way. */
   async whenBorn(): Promise<void> {
     await Promise.all(this.#births);
+  }
+
+  async #bear(birth: Promise<Stored<Pod>>): Promise<Stored<Pod>> {
+    const ended = birth.catch(() => undefined).finally(() => this.#births.delete(ended));
+    this.#births.add(ended);
+    return await birth;
   }
 
   #notCreated({ object, recipe, scaling }: Creation, name: string, error: KubernetesError): void {
@@ -163,11 +173,22 @@ export class EnvironmentHands {
   }
 }
 
-/** The API has no code of its own for a quota that is used up. The pod's name is another with each try, so it is left out. */
-function toFailure({ code, serverMessage }: KubernetesError, name: string): EnvironmentFailure {
-  const isQuota = code === "Forbidden" && serverMessage.includes("exceeded quota");
-  const why = serverMessage.replaceAll(name, "<environment>").slice(0, 1000);
-  return { reason: isQuota ? "QuotaExceeded" : "NotCreated", message: `Cannot create an environment: ${why}` };
+function withReplaces(pod: Pod, replaces: string | undefined): Pod {
+  if (replaces === undefined) return pod;
+  const { metadata } = pod;
+  return { ...pod, metadata: { ...metadata, labels: { ...metadata.labels, [labels.replaces]: replaces } } };
+}
+
+/** The pod's name is another with each try, so it is left out. */
+function toFailure(error: KubernetesError, name: string): EnvironmentFailure {
+  const why = error.serverMessage.replaceAll(name, "<environment>").slice(0, 1000);
+  return { reason: reasonOf(error), message: `Cannot create an environment: ${why}` };
+}
+
+/** The API has no code of its own for a quota that is used up; what else it forbids, Pod Security or a limit, stays forbidden. */
+function reasonOf({ code, serverMessage }: KubernetesError): string {
+  if (code === "Forbidden" && serverMessage.includes("exceeded quota")) return "QuotaExceeded";
+  return code === "Forbidden" || code === "Invalid" || code === "BadRequest" ? "EnvironmentRefused" : "NotCreated";
 }
 
 /** No vowels, so no words; no letters that look like digits. */

@@ -7,7 +7,7 @@ import type { EnvironmentPhase } from "./decide.ts";
 
 /** Why an environment does not come up. */
 export interface EnvironmentFailure {
-  /** Constant, UpperCamelCase: ImagePullFailed, AssembleFailed, ContainerNotCreated, ContainerNotConfigured, Unschedulable, Crashed, Evicted, QuotaExceeded, NotCreated. */
+  /** Constant, UpperCamelCase: ImagePullFailed, AssembleFailed, ContainerNotCreated, ContainerNotConfigured, Unschedulable, Crashed, Evicted, QuotaExceeded, EnvironmentRefused, NotCreated. */
   readonly reason: string;
   readonly message: string;
 }
@@ -20,6 +20,12 @@ export interface EnvironmentState {
   readonly configurationID?: string | undefined;
   readonly phase: EnvironmentPhase;
   readonly createdAtMs: number;
+  /** uid of the environment that it was made to replace. */
+  readonly replaces?: string | undefined;
+  /** Somebody else takes it away: its node is drained or shuts down, it is preempted, evicted or deleted. */
+  readonly isTakenAway?: boolean;
+  /** Its node is not heard. */
+  readonly isCutOff?: boolean;
   /** Present when it failed, or waits for something that an administrator has to mend. */
   readonly failure?: EnvironmentFailure;
   /** The failure is one of start-up that another try will hardly mend soon. */
@@ -59,23 +65,37 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
   const revisionID = pod.metadata.labels?.[labels.revision] ?? "";
   const configurationID = pod.metadata.labels?.[labels.configuration];
   const createdAtMs = Date.parse(creationTimestamp);
-  const base = { uid, name, revisionID, configurationID, createdAtMs, isSlowToMend: false };
-  if (pod.metadata.deletionTimestamp !== undefined) return { ...base, phase: "terminating" };
+  const replaces = pod.metadata.labels?.[labels.replaces];
+  const base = { uid, name, revisionID, configurationID, createdAtMs, replaces, isSlowToMend: false };
+  if (pod.metadata.deletionTimestamp !== undefined) return { ...base, phase: "terminating", isTakenAway: true };
   const failure = startFailure(pod) ?? fillFailure(pod);
   if (failure !== undefined) return { ...base, phase: "failed", failure, isSlowToMend: true };
   const ended = endOf(pod);
+  // The node's doing, not the function's: it says nothing about the next one.
+  if (ended !== undefined && isDisrupted(pod)) return { ...base, phase: "ended", isTakenAway: true };
   if (ended !== undefined) return { ...base, ...ended };
   const unconfigured = configurationFailure(pod);
   if (unconfigured !== undefined) return { ...base, phase: "starting", failure: unconfigured };
   const containers = pod.status?.containerStatuses ?? [];
   const isRunning = containers.length > 0 && containers.every(({ state }) => state?.running !== undefined);
-  if (isRunning) return { ...base, phase: "running" };
+  if (isRunning) return { ...base, phase: "running", ...(isCutOff(pod) && { isCutOff: true }) };
   const unschedulable = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
   if (unschedulable?.status === "False" && unschedulable.reason === "Unschedulable") {
     const message = `No node takes the environment: ${unschedulable.message ?? "no reason given"}`;
     return { ...base, phase: "starting", failure: { reason: "Unschedulable", message } };
   }
   return { ...base, phase: "starting" };
+}
+
+/** Preempted, evicted, or on a node that is drained, shut down or gone. Source: Kubernetes documentation, Pod disruption conditions. */
+function isDisrupted({ status }: Stored<Pod>): boolean {
+  return status?.conditions?.some(({ type, status: is }) => type === "DisruptionTarget" && is === "True") === true;
+}
+
+/** The node controller calls a pod not ready whose node is silent; its kubelet would say so of a container. */
+function isCutOff({ status }: Stored<Pod>): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return ready?.status === "False" && status?.containerStatuses?.every((container) => container.ready) === true;
 }
 
 /** The kubelet goes on by itself once the Secret, ConfigMap or key is there, so the environment stays. */

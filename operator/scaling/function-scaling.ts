@@ -7,6 +7,8 @@ interface Expected {
   readonly name: string;
   readonly revisionID: string;
   readonly atMs: number;
+  /** uid of the environment that it replaces. */
+  readonly replaces?: string | undefined;
 }
 
 /** What the autoscaler remembers of one function between two looks. All of it can be lost: pods and reports are the truth. */
@@ -19,6 +21,8 @@ export class FunctionScaling {
   readonly #creations = new Map<string, Expected>();
   readonly #removed = new Set<string>();
   readonly #counted = new Set<string>();
+  /** Environments that somebody else takes away → whether calls used them until then. */
+  readonly #missed = new Map<string, boolean>();
 
   /** What the cache says, and what we did since. */
   look(pods: readonly Stored<Pod>[], nowMs: number): readonly EnvironmentState[] {
@@ -31,6 +35,19 @@ export class FunctionScaling {
   /** Creations of a revision that the cache has not shown yet. */
   creating(revisionID: string): number {
     return [...this.#creations.values()].filter((creation) => creation.revisionID === revisionID).length;
+  }
+
+  /** What creations that the cache has not shown yet are to replace. */
+  creatingFor(): ReadonlySet<string> {
+    return new Set([...this.#creations.values()].flatMap(({ replaces }) => replaces ?? []));
+  }
+
+  /** Of an environment that goes without our doing; `wasInDemand` is asked when that is first seen: routers soon know it no more. */
+  isMissed({ uid, isTakenAway }: EnvironmentState, wasInDemand: () => boolean): boolean {
+    if (isTakenAway !== true || this.#removed.has(uid)) return false;
+    const known = this.#missed.get(uid) ?? wasInDemand();
+    this.#missed.set(uid, known);
+    return known;
   }
 
   expect(creation: Expected): void {
@@ -79,7 +96,8 @@ export class FunctionScaling {
   }
 
   get isEmpty(): boolean {
-    return this.#creations.size === 0 && this.#removed.size === 0 && this.asked.size === 0 && this.#failures.size === 0;
+    const kept = [this.#creations, this.#removed, this.asked, this.#failures, this.#missed];
+    return kept.every(({ size }) => size === 0);
   }
 
   #withRemoval(state: EnvironmentState): EnvironmentState {
@@ -94,6 +112,7 @@ export class FunctionScaling {
   }
 
   #forgetGone(present: ReadonlySet<string>): void {
-    for (const uids of [this.#removed, this.#counted]) for (const uid of uids) if (!present.has(uid)) uids.delete(uid);
+    for (const uids of [this.#removed, this.#counted, this.#missed])
+      for (const uid of uids.keys()) if (!present.has(uid)) uids.delete(uid);
   }
 }

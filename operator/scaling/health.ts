@@ -20,6 +20,7 @@ const quietMs = 10_000;
 const reasonOf: Readonly<Record<string, Reason>> = {
   ImagePullFailed: "ImagePullFailed",
   QuotaExceeded: "QuotaExceeded",
+  EnvironmentRefused: "EnvironmentRefused",
   ContainerNotConfigured: "ContainerNotConfigured",
   Unschedulable: "Unschedulable",
 };

@@ -78,6 +78,20 @@ export class LoadBoard {
     });
   }
 
+  /** Whether calls used an environment within `recentMs`: it was in use, or idle for less, when its routers said so last. */
+  wasUsed(functionUid: string, podUid: string, recentMs: number): boolean {
+    const told = [...this.#replicas.values()].flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? []);
+    const times = told.flatMap(({ idle }) => idle.filter((one) => one.podUid === podUid));
+    const isInUse = times.length === 0 && told.some(({ needed }) => needed > 0);
+    return isInUse || times.some(({ idleForMs }) => idleForMs < recentMs);
+  }
+
+  /** Environments that their owner does not hear. */
+  unreachable(functionUid: string): ReadonlySet<string> {
+    const told = [...this.#replicas.values()].flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? []);
+    return new Set(told.flatMap((load) => load.unreachable ?? []));
+  }
+
   /** The newest failed init that any router's callers saw. */
   failureOf(functionUid: string, revisionID: string | undefined): FunctionLoad["failure"] {
     return [...this.#replicas.values()]

@@ -19,6 +19,8 @@ export interface NewFailure {
 
 const firstDelayMs = 1000;
 const longestDelayMs = 300_000;
+/** A quota has room again when any other pod goes, and nobody tells. */
+const quotaLongestDelayMs = 10_000;
 /** What crashes may be mended by the next call's luck: retried soon, first at once. */
 const crashFirstDelayMs = 250;
 const crashLongestDelayMs = 10_000;
@@ -45,9 +47,10 @@ export function addFailure(before: StartFailures | undefined, added: NewFailure,
 /** Milliseconds until the next creation of the revision; 0: now. */
 export function remainingBackOffMs(failures: StartFailures | undefined, revisionID: string, nowMs: number): number {
   if (failures?.revisionID !== revisionID) return 0;
-  const { count, isSlowToMend, lastAtMs } = failures;
+  const { count, isSlowToMend, lastAtMs, failure } = failures;
+  const longestMs = failure.reason === "QuotaExceeded" ? quotaLongestDelayMs : longestDelayMs;
   const delayMs = isSlowToMend
-    ? Math.min(longestDelayMs, firstDelayMs * 2 ** (count - 1))
+    ? Math.min(longestMs, firstDelayMs * 2 ** (count - 1))
     : count === 1
       ? 0
       : Math.min(crashLongestDelayMs, crashFirstDelayMs * 2 ** (count - 2));

@@ -36,7 +36,7 @@ export interface FunctionFacts {
 }
 
 /** Troubles that no waiting mends: somebody has to bring what is missing. */
-const troublesToMend: readonly string[] = ["ContainerNotConfigured", "ImagePullFailed"];
+const troublesToMend: readonly string[] = ["ContainerNotConfigured", "EnvironmentRefused", "ImagePullFailed"];
 
 /** Calls of it wait in vain unless somebody mends it. */
 export function isToBeMended({ trouble }: FunctionFacts): boolean {

@@ -418,11 +418,12 @@ describe("decideFunction", () => {
     const kept = [keptRecipe(recipeFor(without, []))];
     assert.equal(decideFunction(functionSeen({ object: without, recipes: kept })).status?.functionURL, undefined);
   });
-  it("has the same revision id with another description, tag or idle timeout", () => {
+  it("has the same revision id with another description, tag, idle timeout or age", () => {
     const object = functionObject({
       description: "x",
       tags: { a: "b" },
       idleTimeoutSeconds: 7,
+      maxAgeSeconds: 60,
       reservedConcurrentExecutions: 1,
     });
     assert.equal(recipeFor(object).document.revisionID, revisionID);

@@ -13,7 +13,7 @@ const fates: Record<keyof FunctionSpec, "done" | Partial<FunctionSpecInput>> = {
   ...{ environment: "done", memorySize: "done", timeout: "done", ephemeralStorage: "done", architectures: "done" },
   ...{ imageConfig: "done", reservedConcurrentExecutions: "done", functionURLConfig: "done", recursiveLoop: "done" },
   ...{ description: "done", tags: "done", publish: "done", autoPublishAlias: "done", serviceAccountName: "done" },
-  ...{ podTemplate: "done", idleTimeoutSeconds: "done", revisionHistoryLimit: "done", fileSystemConfigs: "done" },
+  ...{ podTemplate: "done", idleTimeoutSeconds: "done", maxAgeSeconds: "done", revisionHistoryLimit: "done", fileSystemConfigs: "done" },
   loggingConfig: { loggingConfig: { logGroup: "/aws/lambda/other" } },
   functionEventInvokeConfig: { functionEventInvokeConfig: { maximumRetryAttempts: 0 } },
   deadLetterConfig: { deadLetterConfig: { targetARN: "arn:aws:sqs:eu-west-1:123456789012:q" } },

@@ -55,7 +55,7 @@ describe("what a version is", () => {
     "a function URL": { functionURLConfig: { authType: "NONE" } },
     "asynchronous invocation": { functionEventInvokeConfig: { maximumRetryAttempts: 1 } },
     "how it is published": { publish: true, autoPublishAlias: "live", revisionHistoryLimit: 3 },
-    "how long environments wait": { idleTimeoutSeconds: 7 },
+    "how long environments wait": { idleTimeoutSeconds: 7, maxAgeSeconds: 60 },
   };
   for (const [what, spec] of Object.entries(same)) {
     it(`versions-aliases 3: is the same with other ${what}`, () => {
