@@ -178,4 +178,24 @@ describe("environmentState", () => {
       assert.equal(revisionID, "r");
     });
   }
+
+  it("is taken away, and has not failed, when its node shuts down under it", () => {
+    const status: Status = {
+      phase: "Failed",
+      reason: "Terminated",
+      conditions: [{ type: "DisruptionTarget", status: "True", reason: "TerminationByKubelet" }],
+      containerStatuses: [container("agent", terminated(137, 1))],
+    };
+    const { phase, failure, isTakenAway } = environmentState(pod(status));
+    assert.deepEqual([phase, failure, isTakenAway], ["ended", undefined, true]);
+  });
+
+  it("is cut off when the node controller says that it is not ready, though its containers are", () => {
+    const ready = { ...container("agent", running), ready: true };
+    const conditions = [{ type: "Ready", status: "False" }];
+    assert.equal(environmentState(pod({ conditions, containerStatuses: [ready] })).isCutOff, true);
+    const failing = { ...ready, ready: false };
+    assert.equal(environmentState(pod({ conditions, containerStatuses: [failing] })).isCutOff, undefined);
+    assert.equal(environmentState(pod({ containerStatuses: [ready] })).isCutOff, undefined);
+  });
 });
