@@ -1,7 +1,8 @@
 import type { Registry } from "prom-client";
 import type { LoadReport, LoadReportAnswer } from "../crds/wire/load-report.ts";
-import { LeaderElection } from "../lib/kubernetes/leader-election.ts";
-import type { ObjectCache } from "../lib/kubernetes/object-cache.ts";
+import { kinds } from "../lib/kubernetes/kinds.ts";
+import { LeaderElection, type Lease } from "../lib/kubernetes/leader-election.ts";
+import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { sleep } from "../lib/clock.ts";
 import type { NotServedObject } from "./controllers/not-served/decide.ts";
 import { setLeaderLabel, takeLeaderLabel } from "./leader-label.ts";
@@ -34,6 +35,7 @@ const handoverMs = 4000;
 export class LeaderRole {
   readonly #options: LeaderRoleOptions;
   #election: LeaderElection | undefined;
+  #lease: ObjectCache<Lease> | undefined;
   #term: Term | undefined;
   #ended: Promise<void> = Promise.resolve();
   #isStopped = false;
@@ -62,6 +64,7 @@ export class LeaderRole {
       onLost: (reason) => this.#end(reason),
       onError: (error) => log.debug("Lease not renewed", { error }),
     });
+    this.#lease = this.#watchLease(this.#election);
     this.#election.start();
   }
 
@@ -80,8 +83,24 @@ export class LeaderRole {
     const election = this.#election;
     // What is under way ends while we still hold the Lease; then it goes to the next at once.
     if (term !== undefined) await this.#close(term, deadline);
-    await election?.stop();
+    await Promise.all([election?.stop(), this.#lease?.stop()]);
     await this.#ended;
+  }
+
+  /** A leader that ends lets the Lease go: whoever waits for it has it a moment later. */
+  #watchLease(election: LeaderElection): ObjectCache<Lease> {
+    const { config, dependencies } = this.#options;
+    const { client, clock, log } = dependencies;
+    const lease = new ObjectCache<Lease>({
+      ...{ client, clock, kind: kinds.lease, namespace: config.KUBELAMBDA_NAMESPACE },
+      fieldSelector: `metadata.name=${leaseName}`,
+      onError: (error) => log.debug("Watch of the Lease failed and goes on", { error }),
+    });
+    lease.onChange(({ object }) => {
+      if (object.spec?.holderIdentity === "") election.lookNow();
+    });
+    lease.start();
+    return lease;
   }
 
   #mayAct(): boolean {

@@ -7,7 +7,7 @@ import {
   type AssignmentRefusal,
 } from "../crds/wire/assignment.ts";
 import type { AgentRefusal, EnvironmentAnnouncement, EnvironmentDocument } from "../crds/wire/environment.ts";
-import type { Clock } from "../lib/clock.ts";
+import { sleep, type Clock } from "../lib/clock.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import type { Grant, Position } from "../crds/wire/position.ts";
 import { createAgentLog, type AgentLog } from "./agent-log.ts";
@@ -51,6 +51,8 @@ export interface AgentDeps {
 
 /** For routers to acknowledge a farewell and to take the last answer. */
 const farewellLimitMs = 2_000;
+/** What was granted before the acknowledgement is here by then. */
+const lingerMs = 100;
 /** So long after its last call an environment tells its owner again and again how it is; later the owner asks first. */
 const renewForMs = 60_000;
 const routerHeaderBytes = 64 * 1024;
@@ -403,14 +405,17 @@ export class AgentProcess {
     void this.#end(status);
   }
 
+  /** A call that is sent until then is refused and goes elsewhere; on a connection that is being closed nobody could tell whether it ran. */
+  async #farewell(): Promise<void> {
+    await this.#announcer.whenAcknowledged(farewellLimitMs);
+    await sleep(this.#deps.clock, lingerMs);
+    await this.#invocationServer.close(farewellLimitMs);
+  }
+
   async #end(status: number): Promise<void> {
     this.#idleMemory.stop();
     this.#sockets.close();
-    await Promise.all([
-      this.#announcer.whenAcknowledged(farewellLimitMs),
-      this.#invocationServer.close(farewellLimitMs),
-      this.#runtimeServer.close(0),
-    ]);
+    await Promise.all([this.#farewell(), this.#runtimeServer.close(0)]);
     this.#announcer.stop();
     this.#ended.resolve(status);
   }

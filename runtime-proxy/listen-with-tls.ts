@@ -24,6 +24,7 @@ export async function listenWithTls(
   });
   return {
     port: server.port,
+    drain: () => server.drain(),
     async stop(deadlineMs) {
       stopWatch();
       await server.stop(deadlineMs);

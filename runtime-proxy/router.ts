@@ -56,8 +56,10 @@ export interface RunningRouter {
   readonly tlsPort?: number;
   readonly internalPort: number;
   readonly healthPort: number;
-  /** From now on /readyz says no; everything else goes on. */
+  /** From now on /readyz says no and answers end their connections; everything else goes on. */
   unready(): void;
+  /** Settles when no account is this replica's any more, at the latest after the deadline. */
+  whenReplaced(deadlineMs: number): Promise<void>;
   /** Takes no new call, carries running ones to their end, cuts what is left after the deadline. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -153,7 +155,12 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
       ...(tls !== undefined && { tlsPort: tls.port }),
       internalPort: internal.port,
       healthPort: health.port,
-      unready: () => (isReady = false),
+      unready() {
+        isReady = false;
+        invoke.drain();
+        tls?.drain();
+      },
+      whenReplaced: (withinMs) => parts.ownership.replaced(withinMs),
       async stop(deadlineMs) {
         isReady = false;
         await Promise.all([invoke.stop(deadlineMs), tls?.stop(deadlineMs), parts.whenQuiet(deadlineMs)]);
@@ -233,10 +240,10 @@ async function* allMetrics({
   yield* functionMetrics.text();
 }
 
-/** Time for load balancers to see that we are not ready, before we take no more calls. */
-const unreadyMs = 5000;
+/** An operator that ends at the same time has a successor by then, who names new owners. */
+const handOverMs = 15_000;
 /** Longest run of a call and some margin. */
-const graceMs = 915_000;
+const graceMs = 905_000;
 const keyRetryMs = 1000;
 const tokenReadAgainMs = 60_000;
 const signingKeyName = "router-signing-key.pem";
@@ -269,8 +276,9 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
     draw: Math.random,
   });
   finish = async () => {
+    log.info("Ending: others take over", { drainMs: config.KUBELAMBDA_DRAIN_MS });
     running.unready();
-    await sleep(clock, unreadyMs);
+    await Promise.all([sleep(clock, config.KUBELAMBDA_DRAIN_MS), running.whenReplaced(handOverMs)]);
     await running.stop(graceMs);
   };
 }

@@ -30,6 +30,8 @@ export interface ServerOptions {
 
 export interface RunningServer {
   readonly port: number;
+  /** From now on each answer ends its connection: clients that keep theirs open go elsewhere by themselves. */
+  drain(): void;
   /** Takes no new request, lets running ones end, cuts what is left after the deadline. */
   stop(deadlineMs: number): Promise<void>;
   /** For connections from now on. */
@@ -43,7 +45,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
-  app.use((req: IncomingMessage, res: ServerResponse) => void answer(options, req, res));
+  let isDraining = false;
+  const door = { ...options, isDraining: () => isDraining };
+  app.use((req: IncomingMessage, res: ServerResponse) => void answer(door, req, res));
   const requestTimeout = options.requestTimeoutMs ?? 60_000;
   const settings = {
     maxHeaderSize: options.maxHeaderBytes ?? 16 * 1024,
@@ -69,6 +73,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   return {
     port: (server.address() as AddressInfo).port,
+    drain: () => (isDraining = true),
     stop: (deadlineMs) => stopServer(server, deadlineMs),
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext({ ...files, ...tlsRules });
@@ -76,17 +81,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-async function answer(options: ServerOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
+type Door = ServerOptions & { readonly isDraining: () => boolean };
+
+async function answer(options: Door, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const gone = new AbortController();
   res.once("close", () => {
     if (!res.writableFinished) gone.abort();
   });
   const request = toRequest(req, gone.signal);
   try {
-    await send(await options.handler(request), req, res);
+    await send(options, await options.handler(request), req, res);
   } catch (error) {
     if (res.headersSent || res.destroyed) res.destroy();
-    else await send(options.onError(error, request), req, res).catch(() => res.destroy());
+    else await send(options, options.onError(error, request), req, res).catch(() => res.destroy());
   }
 }
 
@@ -115,9 +122,14 @@ function toSent({ rawHeaders, httpVersion, socket }: IncomingMessage, query: str
   };
 }
 
-async function send(response: HttpResponse, req: IncomingMessage, res: ServerResponse): Promise<void> {
+async function send(
+  { isDraining }: Door,
+  response: HttpResponse,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
   // A body that nobody read would be taken for the next request: say that the connection ends, and let it drain no further.
-  if (!req.complete) res.setHeader("connection", "close");
+  if (!req.complete || isDraining()) res.setHeader("connection", "close");
   for (const [name, value] of Object.entries(response.headers ?? {})) res.setHeader(name, value);
   const { body } = response;
   res.statusCode = response.status;

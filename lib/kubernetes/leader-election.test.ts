@@ -68,6 +68,20 @@ describe("LeaderElection", () => {
     assert.equal(lease()!.leaseTransitions, 1);
   });
 
+  it("takes over without waiting for its next look when it is told that the lease may be free", async () => {
+    const one = candidate("one");
+    await settle();
+    const two = candidate("two");
+    await settle();
+    two.lookNow();
+    await settle();
+    assert.deepEqual(story, ["one started"], "it was not");
+    await one.stop();
+    two.lookNow();
+    await settle();
+    assert.deepEqual(story, ["one started", "one lost: stopped", "two started"]);
+  });
+
   it("takes over from a leader that is gone, but not before its lease is over", async () => {
     // Another machine's clock says nothing: this lease claims to be long over, and to be far in the future.
     for (const renewTime of ["2001-01-01T00:00:00.000000Z", "2099-01-01T00:00:00.000000Z"]) {

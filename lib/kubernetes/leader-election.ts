@@ -64,6 +64,7 @@ export class LeaderElection {
   #cancelDeadline: (() => void) | undefined;
   #running: Promise<void> | undefined;
   #losing: Promise<void> | undefined;
+  #wake: () => void = () => undefined;
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
@@ -81,6 +82,11 @@ export class LeaderElection {
 
   start(): void {
     this.#running ??= this.#run();
+  }
+
+  /** The Lease may be free: looks at once instead of after the retry period. */
+  lookNow(): void {
+    this.#wake();
   }
 
   /** Ends the candidacy; a leader lets the Lease go (after onLost), so that another takes over at once. */
@@ -109,8 +115,17 @@ export class LeaderElection {
       if (holds === false) this.#lose("another candidate holds the lease");
       // Jitter keeps candidates from asking in step.
       const pauseMs = this.#isLeading ? this.#retryPeriodMs : this.#retryPeriodMs * (1 + 0.2 * draw());
-      await sleep(clock, pauseMs, this.#stop.signal).catch(() => undefined);
+      await this.#rest(pauseMs);
     }
+  }
+
+  async #rest(pauseMs: number): Promise<void> {
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    await sleep(this.#options.clock, pauseMs, AbortSignal.any([this.#stop.signal, woken.signal])).catch(
+      () => undefined,
+    );
+    this.#wake = () => undefined;
   }
 
   /** Answers whether we hold the Lease now; throws when that is not known. */

@@ -10,8 +10,8 @@ export interface RequestPauseOptions {
 
 /** Where the API server does not say how long. */
 const backoff: BackoffPolicy = { initialMs: 500, maxMs: 5000, factor: 2, jitter: 0.5 };
-/** Whatever it says. */
-const longestPauseMs = 10_000;
+/** Whatever it says: an environment that does not show for 10 s is taken for one that was never asked for. */
+const longestPauseMs = 7000;
 const mostTries = 8;
 
 /** Requests that the API server has no room for are made again when it says; what comes meanwhile waits as well. */

@@ -53,7 +53,7 @@ async function takeReport(
   }
   const answer = options.takeReport(body.report);
   return answer === undefined
-    ? refusal(503, "NotLeading", "Cannot take a report: this operator does not lead")
+    ? elsewhere(refusal(503, "NotLeading", "Cannot take a report: this operator does not lead"))
     : jsonResponse(200, answer);
 }
 
@@ -77,6 +77,11 @@ async function readReport({ body }: HttpRequest): Promise<ReadReport> {
       return { ok: false, refusal: refusal(400, "BadRequest", "Cannot read the report: not JSON") };
     throw error;
   }
+}
+
+/** A connection to a former leader would be kept for ever: the next one finds the leader. */
+function elsewhere(response: HttpResponse): HttpResponse {
+  return { ...response, headers: { ...response.headers, connection: "close" } };
 }
 
 function refusal(status: number, code: string, message: string): HttpResponse {

@@ -153,6 +153,15 @@ export class AccountOwnership {
       await this.changed(leftMs);
   }
 
+  /** Settles once the roster does not name this replica, at the latest after `limitMs`. */
+  async replaced(limitMs: number): Promise<void> {
+    const untilMs = this.#parts.clock.monotonicMs() + limitMs;
+    const isNamed = (): boolean =>
+      this.#roster?.replicas.some(({ podUid }) => podUid === this.#parts.replica) === true && !this.#isStopped;
+    for (let leftMs = limitMs; isNamed() && leftMs > 0; leftMs = untilMs - this.#parts.clock.monotonicMs())
+      await this.changed(leftMs);
+  }
+
   stop(): void {
     this.#isStopped = true;
     for (const account of this.#accounts.values()) account.taking?.abort();
