@@ -6,14 +6,15 @@ import { promisify } from "node:util";
 import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import { functionKind } from "../../crds/v1alpha1/function.ts";
 import { aliasUrlId, urlHost, urlHostSuffix, urlId, UrlWorld } from "../kit/url-world.ts";
+import { describeWithRouters } from "../kit/with-routers.ts";
 
 const run = promisify(execFile);
 const asJson = (value: unknown) => () => ({ body: JSON.stringify(value) });
 
-describe("function URLs", () => {
+describeWithRouters("function URLs", (routers) => {
   let world: UrlWorld;
 
-  before(async () => (world = await UrlWorld.start()));
+  before(async () => (world = await UrlWorld.start(routers)));
   after(() => world.close());
   beforeEach(async () => {
     world.agent.calls.length = 0;

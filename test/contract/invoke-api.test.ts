@@ -11,10 +11,11 @@ import { verifyClaim } from "../../lib/http/signed-claim.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import { RouterWorld } from "../kit/router-world.ts";
 import type { ScriptedAgent } from "../kit/scripted-agent.ts";
+import { describeWithRouters } from "../kit/with-routers.ts";
 
 const arn = `arn:aws:lambda:us-east-1:${accountIdOf("default")}:function:hello`;
 
-describe("Invoke API", () => {
+describeWithRouters("Invoke API", (routers) => {
   let world: RouterWorld;
   let hello: Stored<FunctionObject>;
   let agent: ScriptedAgent;
@@ -22,7 +23,7 @@ describe("Invoke API", () => {
 
   before(async () => {
     world = new RouterWorld();
-    await world.startRouter();
+    await world.startRouters(routers);
     hello = await world.addFunction({ name: "hello" });
     agent = await world.addEnvironment(hello);
     sdk = new LambdaClient({

@@ -15,6 +15,7 @@ import { AgentEnvironment } from "../kit/agent-environment.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
 import { RouterWorld } from "../kit/router-world.ts";
 import { runtimeProgram } from "../kit/scripted-runtime.ts";
+import { describeWithRouters } from "../kit/with-routers.ts";
 
 /** Streams what the event asks for: texts, each after a file of that name is there if it says so; then an error, an exit, a hang. */
 const streaming = runtimeProgram(`
@@ -57,7 +58,7 @@ async function reaches(what: string, isSo: () => boolean): Promise<void> {
   await waitUntil({ what, timeoutMs: 20_000, everyMs: 300 }, () => isSo() || undefined);
 }
 
-describe("InvokeWithResponseStream end to end", function () {
+describeWithRouters("InvokeWithResponseStream end to end", function (this: Mocha.Suite, routers) {
   this.timeout(60_000);
   let world: RouterWorld;
   let environment: AgentEnvironment;
@@ -69,7 +70,7 @@ describe("InvokeWithResponseStream end to end", function () {
   });
   async function start(timeoutSeconds: number): Promise<void> {
     world = new RouterWorld();
-    await world.startRouter();
+    await world.startRouters(routers);
     const owner = await world.addFunction({ name: "probe", spec: { timeout: timeoutSeconds } });
     // Its scripted agent is never announced: a real one stands in its place.
     const { podUid } = await world.addPod(owner);

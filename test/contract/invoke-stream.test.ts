@@ -4,15 +4,16 @@ import { createHash } from "node:crypto";
 import { InvokeCommand, InvokeWithResponseStreamCommand } from "@aws-sdk/client-lambda";
 import type { RouterWorld } from "../kit/router-world.ts";
 import type { ScriptedAgent, ScriptedStream } from "../kit/scripted-agent.ts";
+import { describeWithRouters } from "../kit/with-routers.ts";
 import { decode, StreamBench, streams } from "./stream-bench.ts";
 
-describe("InvokeWithResponseStream", () => {
+describeWithRouters("InvokeWithResponseStream", (routers) => {
   let bench: StreamBench;
   let world: RouterWorld;
   let agent: ScriptedAgent;
 
   beforeEach(async () => {
-    bench = await StreamBench.start();
+    bench = await StreamBench.start(routers);
     ({ world, agent } = bench);
   });
   afterEach(async () => bench.stop());

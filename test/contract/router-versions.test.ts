@@ -1,7 +1,7 @@
 /** Versions and aliases through a real router: which environments take a call, and what the caller is told. */
 import assert from "node:assert/strict";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
-import { after, before, beforeEach, describe, it } from "mocha";
+import { after, before, beforeEach, it } from "mocha";
 import { accountIdOf, API_VERSION } from "../../crds/names.ts";
 import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
@@ -9,17 +9,18 @@ import { versionKind } from "../../crds/v1alpha1/version.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import { RouterWorld } from "../kit/router-world.ts";
 import type { ScriptedAgent } from "../kit/scripted-agent.ts";
+import { describeWithRouters } from "../kit/with-routers.ts";
 
 const arn = `arn:aws:lambda:us-east-1:${accountIdOf("default")}:function:hello`;
 
-describe("versions and aliases through the router", () => {
+describeWithRouters("versions and aliases through the router", (routers) => {
   let world: RouterWorld;
   let hello: Stored<FunctionObject>;
   let agents: Record<"latest" | "1" | "2", ScriptedAgent>;
 
   before(async () => {
     world = new RouterWorld();
-    await world.startRouter();
+    await world.startRouters(routers);
     hello = await world.addFunction({ name: "hello" });
     await addVersion("one", 1);
     await addVersion("two", 2);

@@ -41,9 +41,9 @@ export class StreamBench {
     });
   }
 
-  static async start(): Promise<StreamBench> {
+  static async start(routers = 1): Promise<StreamBench> {
     const world = new RouterWorld();
-    await world.startRouter();
+    await world.startRouters(routers);
     const hello = await world.addFunction({ name: "hello" });
     return new StreamBench(world, hello, await world.addEnvironment(hello));
   }

@@ -8,7 +8,7 @@ import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
 import { versionKind } from "../../crds/v1alpha1/version.ts";
 import type { LoadReport } from "../../crds/wire/load-report.ts";
-import { ROSTER_KEY, ROSTER_NAME, type Roster } from "../../crds/wire/roster.ts";
+import { ownerOf, ROSTER_KEY, ROSTER_NAME, type Roster } from "../../crds/wire/roster.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
@@ -45,6 +45,7 @@ export class RouterWorld {
   readonly #operator: Server;
   #pods = 0;
   #epoch = 0;
+  #entry = 0;
 
   readonly #client: KubernetesClient;
 
@@ -62,6 +63,14 @@ export class RouterWorld {
     });
   }
 
+  /** Starts so many; calls go to one that has to ask another, where there are several. */
+  async startRouters(count: number, changes: Partial<RouterConfig> = {}): Promise<void> {
+    while (this.#routers.length < count) await this.startRouter(changes);
+    const owner = ownerOf({ replicas: this.#replicas() }, "default")?.podUid;
+    this.#entry = Math.max(0, this.#routers.length - 1);
+    if (owner === replicaName(this.#entry)) this.#entry = 0;
+  }
+
   /** Starts one more router; the first call starts the operator too. */
   async startRouter(changes: Partial<RouterConfig> = {}): Promise<RunningRouter> {
     if (!this.#operator.listening) {
@@ -74,7 +83,7 @@ export class RouterWorld {
         KUBELAMBDA_INTERNAL_PORT: "0",
         KUBELAMBDA_HEALTH_PORT: "0",
         KUBELAMBDA_OPERATOR_URL: `http://127.0.0.1:${(this.#operator.address() as AddressInfo).port}`,
-        KUBELAMBDA_POD_UID: `router-${this.#routers.length}`,
+        KUBELAMBDA_POD_UID: replicaName(this.#routers.length),
         KUBELAMBDA_NAMESPACE: "kubelambda",
         // Who calls has tests of its own.
         KUBELAMBDA_AUTH_MODE: "none",
@@ -103,10 +112,7 @@ export class RouterWorld {
   /** All routers that run, as the operator would write it. */
   async #writeRoster(): Promise<void> {
     this.#epoch += 1;
-    const replicas = this.#routers.map(({ internalPort }, number) => {
-      return { podUid: `router-${number}`, address: `127.0.0.1:${internalPort}` };
-    });
-    const roster: Roster = { epoch: this.#epoch, previous: this.#epoch - 1, replicas };
+    const roster: Roster = { epoch: this.#epoch, previous: this.#epoch - 1, replicas: this.#replicas() };
     const data = { [ROSTER_KEY]: JSON.stringify(roster) };
     const ref = { kind: kinds.configMap, namespace: "kubelambda", name: ROSTER_NAME };
     const object = {
@@ -119,8 +125,21 @@ export class RouterWorld {
     else await this.store.patch(ref, { data });
   }
 
+  #replicas(): Roster["replicas"] {
+    return this.#routers.map(({ internalPort }, number) => {
+      return { podUid: replicaName(number), address: `127.0.0.1:${internalPort}` };
+    });
+  }
+
+  /** Who takes the calls. */
   get router(): RunningRouter {
-    return this.#routers[0]!;
+    return this.#routers[this.#entry]!;
+  }
+
+  /** Who decides what runs in the namespace "default". */
+  get owner(): RunningRouter {
+    const owner = ownerOf({ replicas: this.#replicas() }, "default")?.podUid;
+    return this.#routers.find((_, number) => replicaName(number) === owner)!;
   }
 
   /** Makes a function that is Active with revision "r1", unless told otherwise. */
@@ -183,10 +202,10 @@ export class RouterWorld {
     return agent;
   }
 
-  /** Announces as the agent stands; returns the router's status. */
+  /** Announces as the agent stands, by default to whom its agent would find; returns the router's status. */
   async announce(
     agent: Pick<ScriptedAgent, "podUid" | "announcement">,
-    router = this.router,
+    router = this.owner,
     token = agent.podUid,
   ): Promise<number> {
     const { statusCode, body } = await request(
@@ -243,11 +262,15 @@ export class RouterWorld {
 
   async close(): Promise<void> {
     await this.#connections.destroy();
-    for (const router of this.#routers) await router.stop(1000);
+    await Promise.all(this.#routers.map((router) => router.stop(1000)));
     for (const agent of this.agents) await agent.close();
     this.#operator.closeAllConnections();
     await new Promise<void>((resolve) => this.#operator.close(() => resolve()));
   }
+}
+
+function replicaName(number: number): string {
+  return `router-${number}`;
 }
 
 export interface CallOptions {

@@ -28,9 +28,12 @@ export class UrlWorld extends RouterWorld {
   versionAgent!: ScriptedAgent;
   hello!: Stored<FunctionObject>;
 
-  static async start(): Promise<UrlWorld> {
+  static async start(routers = 1): Promise<UrlWorld> {
     const world = new UrlWorld();
-    await world.startRouter({ KUBELAMBDA_FUNCTION_URL_HOST: urlHostSuffix, KUBELAMBDA_TRUSTED_PROXIES: ["127.0.0.1"] });
+    await world.startRouters(routers, {
+      KUBELAMBDA_FUNCTION_URL_HOST: urlHostSuffix,
+      KUBELAMBDA_TRUSTED_PROXIES: ["127.0.0.1"],
+    });
     const functionURL = `https://${urlHost}/`;
     world.hello = await world.addFunction({ name: "hello", status: { functionURL } });
     await world.configure({});
