@@ -16,6 +16,7 @@ import { agentRent } from "./scenarios/agent-rent.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
 import { firstChunk } from "./scenarios/first-chunk.ts";
 import { packageMemory } from "./scenarios/package-memory.ts";
+import { routerThroughput } from "./scenarios/router-throughput.ts";
 import { secondEnvironment } from "./scenarios/second-environment.ts";
 import { telemetryCall } from "./scenarios/telemetry-call.ts";
 import { unpack } from "./scenarios/unpack.ts";
@@ -26,6 +27,7 @@ import { seededRandom } from "./seeded-random.ts";
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   "warm-call": warmCall,
+  "router-throughput": routerThroughput,
   "cold-call": coldCall,
   "url-call": urlCall,
   "agent-call": agentCall,

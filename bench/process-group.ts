@@ -29,7 +29,7 @@ export class ProcessGroup {
 
   /** What `reads` is false for writes to /dev/null: its lines are work of its own, which the reader's should not add to. */
   async start({ argv, env, cwd, readyLimitMs = 20_000 }: ProcessOptions, reads = false): Promise<BenchProcess> {
-    const [command = "", ...args] = argv;
+    const [command = "", ...args] = profiled(argv);
     const child = spawn(command, args, {
       cwd,
       env: env ?? { PATH: process.env["PATH"] ?? "" },
@@ -51,6 +51,15 @@ export class ProcessGroup {
   kill(): void {
     for (const child of this.#running) killWithDescendants(child);
   }
+}
+
+/** With KUBELAMBDA_BENCH_PROFILE every Node.js process that ends by itself leaves a CPU profile in that folder. */
+function profiled([command = "", ...args]: readonly string[]): readonly string[] {
+  const folder = process.env["KUBELAMBDA_BENCH_PROFILE"];
+  const all = [command, ...args];
+  const at = all.indexOf(process.execPath);
+  if (folder === undefined || at < 0) return all;
+  return all.toSpliced(at + 1, 0, "--cpu-prof", `--cpu-prof-dir=${folder}`);
 }
 
 function keepEnd(child: ChildProcess): () => string {

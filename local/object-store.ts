@@ -35,6 +35,8 @@ export interface ObjectStoreOptions {
   readonly kinds: readonly KindRef[];
   readonly nowMs: () => number;
   readonly raw?: RawAnswers;
+  /** Default: a random UUID. */
+  readonly newUid?: () => string;
 }
 
 type Mutable = { -readonly [K in keyof KubernetesObject]: KubernetesObject[K] };
@@ -46,11 +48,13 @@ export class ObjectStore implements KubernetesClient {
   readonly #kindOf: KindTable;
   readonly #nowMs: () => number;
   readonly #raw: RawAnswers;
+  readonly #newUid: () => string;
 
   constructor(options: ObjectStoreOptions) {
     this.#kindOf = createKindTable(options.kinds);
     this.#nowMs = options.nowMs;
     this.#raw = options.raw ?? {};
+    this.#newUid = options.newUid ?? randomUUID;
   }
 
   get<T extends KubernetesObject>(ref: ObjectRef): Promise<Stored<T>> {
@@ -84,7 +88,7 @@ export class ObjectStore implements KubernetesClient {
       if (this.#collection(kind).has(keyOf({ metadata: meta })))
         throw this.#error("AlreadyExists", "create", ref, "already exists");
       this.#checkMetadata(ref, meta, undefined);
-      const metadata = { ...meta, uid: randomUUID(), generation: 1, creationTimestamp: this.#timestamp() };
+      const metadata = { ...meta, uid: this.#newUid(), generation: 1, creationTimestamp: this.#timestamp() };
       return this.#store("ADDED", kind, { ...rest, metadata }) as Stored<T>;
     });
   }
@@ -114,7 +118,7 @@ export class ObjectStore implements KubernetesClient {
       this.#applied.set(id, managers.set(options.fieldManager, object));
       if (current !== undefined)
         return this.#replace(kind, current, merged as unknown as KubernetesObject, undefined) as Stored<T>;
-      const metadata = { ...object.metadata, uid: randomUUID(), generation: 1, creationTimestamp: this.#timestamp() };
+      const metadata = { ...object.metadata, uid: this.#newUid(), generation: 1, creationTimestamp: this.#timestamp() };
       const { status: _status, ...rest } = object;
       return this.#store("ADDED", kind, { ...rest, metadata }) as Stored<T>;
     });

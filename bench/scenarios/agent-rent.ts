@@ -10,7 +10,7 @@ import { bundleAgent } from "../systems/agent-bundle.ts";
 import { startAgentProcess, untilOpened, untilThere, type EnvironmentParts } from "../systems/environment.ts";
 import { prepareNodeRuntime } from "../systems/node-runtime.ts";
 import { OperatorEar } from "../systems/operator-ear.ts";
-import type { RouterOrder, RouterThere } from "../systems/router-process.ts";
+import type { RouterOrder, RouterThere } from "../systems/router-order.ts";
 
 /** Starts one process that will listen at `socket`. */
 type Start = (podUid: string) => Promise<{ readonly process: BenchProcess; readonly socket: string }>;

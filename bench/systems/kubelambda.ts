@@ -7,7 +7,7 @@ import { bundleAgent } from "./agent-bundle.ts";
 import { startEnvironment, type BenchEnvironment } from "./environment.ts";
 import { prepareNodeRuntime } from "./node-runtime.ts";
 import { OperatorEar } from "./operator-ear.ts";
-import type { RouterOrder, RouterThere } from "./router-process.ts";
+import type { RouterOrder, RouterThere } from "./router-order.ts";
 import type { System } from "./system.ts";
 
 const routerFile = fileURLToPath(new URL("./router-process.ts", import.meta.url));
