@@ -18,7 +18,8 @@ export const conditionTypes = {
   ProvisionedConcurrencyReady:
     "As many environments are kept ready as provisionedConcurrencyConfig says; only where there is one",
   EnvironmentsHealthy: "Execution environments that calls need come up",
-  GenericPods: "Execution environments are pods that could be any function's until they are this one's; if not, the message says why",
+  GenericPods:
+    "Execution environments are pods that could be any function's until they are this one's; if not, the message says why",
   FieldsIgnored: "Fields that are accepted for manifests written for AWS and have another meaning, or none, here",
 } as const;
 export type ConditionType = keyof typeof conditionTypes;
@@ -91,7 +92,8 @@ export const reasons = {
   ConcurrencyRefused:
     "The account has not so much concurrency left, or it does not go together with other settings; what was granted before goes on",
   ProvisioningInProgress: "Environments are made and initialised; until all are ready, calls run on demand",
-  ProvisioningFailed: "Environments that shall be kept ready do not come up; calls run on demand, and it is tried again",
+  ProvisioningFailed:
+    "Environments that shall be kept ready do not come up; calls run on demand, and it is tried again",
   ImagePullFailed: "An image of the environment cannot be pulled",
   ContainerNotConfigured: "A Secret, ConfigMap or key that environment.valueFrom names is not there; it is tried again",
   InitError: "The function's init phase fails",
@@ -101,7 +103,8 @@ export const reasons = {
   Unschedulable: "No node has room for the environment",
   EnvironmentFailed: "Environments end or fail before they are ready",
   Healthy: "No environment failed lately",
-  GenericPods: "Nothing of the function has a place in the pod's spec, so pods are taken from the namespace's pool or made in the same form",
+  GenericPods:
+    "Nothing of the function has a place in the pod's spec, so pods are taken from the namespace's pool or made in the same form",
   OwnPods: "Pods are made for this function alone; the message says what for",
   FieldsIgnored: "The message names the fields and what they mean here",
   AllFieldsUsed: "No field is ignored",

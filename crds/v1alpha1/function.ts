@@ -6,11 +6,7 @@ import { rule, immutable, withRules } from "../rule.ts";
 import { codeSchema } from "./code.ts";
 import { conditionsSchema, observedGenerationSchema } from "./condition.ts";
 import { environmentSchema } from "./environment.ts";
-import {
-  functionEventInvokeConfigSchema,
-  functionURLConfigSchema,
-  grantedConcurrencySchema,
-} from "./invoke-config.ts";
+import { functionEventInvokeConfigSchema, functionURLConfigSchema, grantedConcurrencySchema } from "./invoke-config.ts";
 import { aliasNameSchema, lambdaNameSchema, objectNameRule } from "./lambda-name.ts";
 import type { CustomObject } from "./object-meta.ts";
 import { podTemplateSchema } from "./pod-template.ts";

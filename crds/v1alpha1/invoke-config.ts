@@ -73,11 +73,15 @@ export const provisionedStatusShape = {
   provisionedStatus: z.enum(["IN_PROGRESS", "READY", "FAILED"]).optional(),
   provisionedStatusReason: text(4096).optional(),
 };
-export type ProvisionedStatus = { readonly [K in keyof typeof provisionedStatusShape]?: z.infer<(typeof provisionedStatusShape)[K]> };
+export type ProvisionedStatus = {
+  readonly [K in keyof typeof provisionedStatusShape]?: z.infer<(typeof provisionedStatusShape)[K]>;
+};
 
 /** A part of what one Alias or Version wants kept ready: the environments of one version. */
 const provisionedShareSchema = z.object({
-  qualifier: text(128).describe("Name of the Alias, or number of the Version, whose provisionedConcurrencyConfig it is"),
+  qualifier: text(128).describe(
+    "Name of the Alias, or number of the Version, whose provisionedConcurrencyConfig it is",
+  ),
   functionVersion: text(32),
   requested: z.int().min(0).describe("Environments that shall be kept; 0: they go when the others are ready"),
   allocated: z.int().min(0).describe("Taken out of the limits"),
