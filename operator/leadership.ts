@@ -13,7 +13,7 @@ import { ImageResolver } from "./controllers/function/image-resolver.ts";
 import { RuntimeImages } from "./controllers/function/runtime-images.ts";
 import { entryOf } from "./controllers/function/runtime-table.ts";
 import { functionController } from "./controllers/function/controller.ts";
-import type { FunctionSettings } from "./controllers/function/decide.ts";
+import type { FunctionSettings } from "./controllers/function/settings.ts";
 import { layerController } from "./controllers/layer/controller.ts";
 import { notServedController } from "./controllers/not-served/controller.ts";
 import type { NotServedObject } from "./controllers/not-served/decide.ts";

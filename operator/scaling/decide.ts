@@ -1,16 +1,6 @@
 /** How many execution environments a function gets and which ones go: absolute numbers in, absolute numbers out. */
+import type { EnvironmentPhase } from "./environment-phase.ts";
 import { decideRecycling, type Recycling } from "./recycling.ts";
-
-export type EnvironmentPhase =
-  /** Its containers do not all run yet. */
-  | "starting"
-  | "running"
-  /** A container has ended, so the environment is over. */
-  | "ended"
-  /** It cannot start as it is. */
-  | "failed"
-  /** Its pod is being deleted. */
-  | "terminating";
 
 export interface EnvironmentSeen {
   /** uid of the pod. */

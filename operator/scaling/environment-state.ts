@@ -3,7 +3,7 @@ import { annotations, labels } from "../../crds/names.ts";
 import { FILL_FAILED_EXIT_CODE } from "../../crds/wire/assignment.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { Pod } from "../pod.ts";
-import type { EnvironmentPhase } from "./decide.ts";
+import type { EnvironmentPhase } from "./environment-phase.ts";
 
 /** Why an environment does not come up. */
 export interface EnvironmentFailure {

@@ -1,5 +1,5 @@
 /** Environments whose time is over, and those that somebody takes away: which get a successor, and which may go. Pure. */
-import type { EnvironmentPhase } from "./decide.ts";
+import type { EnvironmentPhase } from "./environment-phase.ts";
 
 export interface RecyclableSeen {
   readonly uid: string;

@@ -12,7 +12,7 @@ import type { Stored } from "../../../lib/kubernetes/object.ts";
 import { packageReasons, retriedPackageReasons, type PackageSeen } from "../../package-source.ts";
 import { sourceCurrent } from "../../source-current.ts";
 import { imageReasons, retriedImageReasons, tagCondition, type ImageSeen } from "./image-code.ts";
-import type { FunctionSettings } from "./decide.ts";
+import type { FunctionSettings } from "./settings.ts";
 import { decideShape } from "./generic-pod.ts";
 import type { Recipe } from "./recipe.ts";
 import { layersCondition } from "./layer-condition.ts";

@@ -1,19 +1,19 @@
 /** From what is seen of a Function to what shall be: its recipe, its status, what to tell. */
-import type { FunctionUrlOwner } from "../../../crds/function-url.ts";
 import { LATEST, labels } from "../../../crds/names.ts";
 import type { Reason } from "../../../crds/v1alpha1/condition.ts";
 import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/function.ts";
 import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
-import type { PackageSeen, S3Defaults } from "../../package-source.ts";
+import type { PackageSeen } from "../../package-source.ts";
 import { sourceRead } from "../../source-read.ts";
 import { recipeObject, type ControllerRevision, type Recipe } from "./recipe.ts";
 import { arnOf, decideRecipe, lambdaName, nodeArchitectureOf, type RecipeInput } from "./revision.ts";
 import { findImageProblem, type ImageSeen } from "./image-code.ts";
+import type { FunctionSettings } from "./settings.ts";
 import { findUnservedField } from "./served-fields.ts";
 import { decideRuntimeImage, keptRuntimeImage, type RuntimeImageSeen } from "./runtime-image.ts";
-import { entryOf, noticeChangesAfterMs, runtimeStanding, type RuntimeTable } from "./runtime-table.ts";
+import { entryOf, noticeChangesAfterMs, runtimeStanding } from "./runtime-table.ts";
 import { isSameConfiguration } from "./recipe-identity.ts";
 import { findSizeProblem, layerTitle, type LayersSeen } from "./layer-use.ts";
 import { decideConditions, decideEvents, type Health, type Progress } from "./conditions.ts";
@@ -40,23 +40,6 @@ export interface FunctionSeen {
   readonly hash: (text: string) => string;
   /** ISO 8601. */
   readonly now: string;
-}
-
-export interface FunctionSettings {
-  readonly region: string;
-  readonly urlOf: (owner: FunctionUrlOwner) => string;
-  readonly runtimes: RuntimeTable;
-  /** For what a spec does not say of its bucket. */
-  readonly s3: S3Defaults;
-  readonly routerKeys: readonly string[];
-  /** Between invocations the supervisors stop the processes. */
-  readonly stopsBetweenInvocations: boolean;
-  /** Of a streamed response after its first 6 MiB; 0: no limit. */
-  readonly streamBytesPerSecond: number;
-  /** Whether functions that can run in generic pods do; absent where there are no containers. */
-  readonly genericPods?: boolean | undefined;
-  /** The cluster limits the memory of a whole pod. */
-  readonly hasPodResources: boolean;
 }
 
 /** Its recipe has to be kept before anything may refer to it. */

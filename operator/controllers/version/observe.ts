@@ -9,7 +9,7 @@ import type { OperatorCaches } from "../../operator-caches.ts";
 import { publishedNumber } from "../../restored.ts";
 import { sha256Hex } from "../../sha256.ts";
 import type { Health } from "../function/conditions.ts";
-import type { FunctionSettings } from "../function/decide.ts";
+import type { FunctionSettings } from "../function/settings.ts";
 import { decideUnpublished, type VersionSeen } from "./decide.ts";
 import type { StepSeen } from "./next-step.ts";
 import { candidateOf, snapshotName, type Candidate, type SnapshotObject } from "./snapshot.ts";
