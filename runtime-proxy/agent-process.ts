@@ -225,10 +225,9 @@ export class AgentProcess {
     own: SupervisorClient,
   ): ExecutionEnvironment {
     const { clock, draw, newId, randomHex } = this.#deps;
-    const write = (text: string): void => own.write(text);
     this.#environmentLog = new EnvironmentLog({
       document,
-      write,
+      write: (text, when) => own.write(text, when),
       clock,
       draw,
       agentLog: this.#log,

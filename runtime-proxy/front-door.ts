@@ -53,7 +53,9 @@ const absoluteForm = /^https?:\/\/([^/?#@]+)/i;
 function inOriginForm(request: HttpRequest): HttpRequest {
   const [start, host] = absoluteForm.exec(request.path) ?? [];
   if (start === undefined) return request;
-  return { ...request, path: request.path.slice(start.length) || "/", headers: { ...request.headers, host } };
+  const { method, query, headers, body, signal, sent } = request;
+  const path = request.path.slice(start.length) || "/";
+  return { method, path, query, headers: { ...headers, host }, body, signal, ...(sent !== undefined && { sent }) };
 }
 
 function refusal(status: number, message: string): HttpResponse {

@@ -107,7 +107,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     const listen = async (
       port: number,
       handler: HttpHandler,
-      more: Partial<Pick<ServerOptions, "maxHeaderBytes" | "upgrade">> = {},
+      more: Partial<Pick<ServerOptions, "maxHeaderBytes" | "upgrade" | "isDirect">> = {},
     ): Promise<RunningServer> => await startServer({ ...serverOptions, port, handler, ...more });
     const health = await listen(
       config.KUBELAMBDA_HEALTH_PORT,
@@ -137,10 +137,11 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     await Promise.all(caches.map((cache) => cache.synced()));
     await parts.ownership.settled(askAllMs);
     await parts.asker.askAll(askAllMs);
-    const invokeOptions = { ...serverOptions, handler: parts.frontDoor, maxHeaderBytes: mostHeaderBytes };
+    const direct = { maxHeaderBytes: mostHeaderBytes, isDirect: true };
+    const invokeOptions = { ...serverOptions, handler: parts.frontDoor, ...direct };
     const tls = await listenWithTls(config, invokeOptions, { clock, log });
     closing.push(async () => await tls?.stop(0));
-    const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.frontDoor, { maxHeaderBytes: mostHeaderBytes });
+    const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.frontDoor, direct);
     parts.reporter.start();
     closing.push(() => parts.reporter.stop());
     isReady = true;

@@ -46,6 +46,8 @@ export class SupervisorClient {
   #lastFlush = 0;
   #lastList = 0;
   #isLost = false;
+  /** Frames that go out with the next one, at the latest at the end of this turn of the event loop. */
+  #held: Buffer[] = [];
 
   constructor(socket: Socket, events: SupervisorEvents, clock: Clock) {
     this.#socket = socket;
@@ -95,7 +97,7 @@ export class SupervisorClient {
     const { promise, resolve } = Promise.withResolvers<MemoryReading>();
     this.#memoryReadings.push(resolve);
     const cancel = this.#clock.schedule(flushLimitMs, () => resolve(noMemory));
-    this.#send(frameKinds.memory, {});
+    this.#sendSoon(frameKinds.memory, {});
     const reading = await promise;
     cancel();
     return reading;
@@ -123,9 +125,10 @@ export class SupervisorClient {
     this.#send(frameKinds.goOn, {});
   }
 
-  /** Puts the platform's own lines between what the processes write. */
-  write(text: string): void {
-    this.#send(frameKinds.write, Buffer.from(text));
+  /** Puts the platform's own lines between what the processes write; `now`: before anything that a process is given next. */
+  write(text: string, when: "now" | "soon" = "now"): void {
+    if (when === "now") this.#send(frameKinds.write, Buffer.from(text));
+    else this.#sendSoon(frameKinds.write, Buffer.from(text));
   }
 
   /** Ends the container with status 0. */
@@ -133,9 +136,24 @@ export class SupervisorClient {
     this.#send(frameKinds.end, {});
   }
 
+  /** A frame that waits for nothing: each one on its own would be a system call, and wake the supervisor once more. */
+  #sendSoon(kind: string, payload: Buffer | object): void {
+    if (this.#isLost) return;
+    this.#held.push(encodeFrame(kind, payload));
+    if (this.#held.length === 1) process.nextTick(() => this.#write());
+  }
+
   #send(kind: string, payload: Buffer | object): void {
     if (this.#isLost) return;
-    this.#socket.write(encodeFrame(kind, payload));
+    this.#held.push(encodeFrame(kind, payload));
+    this.#write();
+  }
+
+  #write(): void {
+    const [first, ...more] = this.#held;
+    this.#held = [];
+    if (first === undefined || this.#isLost) return;
+    this.#socket.write(more.length === 0 ? first : Buffer.concat([first, ...more]));
     if (this.#socket.writableLength > maxQueuedBytes) this.#cut("the supervisor takes nothing off its socket");
   }
 

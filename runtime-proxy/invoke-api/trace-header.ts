@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import type { FunctionFacts } from "../domain/function-facts.ts";
 import { continueTrace, MOST_RUNS_OF_A_CHAIN, type TraceSampler } from "../domain/trace-header.ts";
 import { InvokeError } from "./errors.ts";
@@ -15,7 +15,7 @@ export type BeginTrace = (facts: FunctionFacts, incoming: string | undefined) =>
 
 export function createBeginTrace({ sampler, nowMs, draw }: TraceParts): BeginTrace {
   return (facts, incoming) => {
-    const random = randomBytes(20).toString("hex");
+    const random = randomHex();
     const seconds = Math.floor(nowMs() / 1000).toString(16);
     const { header, runsBefore } = continueTrace({
       incoming,
@@ -27,6 +27,20 @@ export function createBeginTrace({ sampler, nowMs, draw }: TraceParts): BeginTra
     if (runsBefore >= MOST_RUNS_OF_A_CHAIN && facts.allowsLoops !== true) throw recursive();
     return header;
   };
+}
+
+const randomBytesOfCall = 20;
+/** Filled for many calls at once: each filling is a system call's worth of work. */
+const randomPool = Buffer.alloc(200 * randomBytesOfCall);
+let randomUsed = randomPool.length;
+
+function randomHex(): string {
+  if (randomUsed === randomPool.length) {
+    randomFillSync(randomPool);
+    randomUsed = 0;
+  }
+  randomUsed += randomBytesOfCall;
+  return randomPool.toString("hex", randomUsed - randomBytesOfCall, randomUsed);
 }
 
 /** Source: Lambda API model, RecursiveInvocationException. */

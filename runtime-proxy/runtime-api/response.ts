@@ -28,6 +28,8 @@ async function collect(request: AgentRequest, done: (end: ResponseEnd) => void):
   switch (read.kind) {
     case "whole":
       done({ kind: "whole", answer: wholeAnswer(request, read.payload, trailerFailure(request.trailers())) });
+      // The caller's answer goes out first: it is waited for, this one is not.
+      await new Promise((resolve) => setImmediate(resolve));
       return accepted;
     case "tooLarge":
       done({ kind: "tooLarge" });

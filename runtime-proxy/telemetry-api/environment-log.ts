@@ -18,8 +18,8 @@ import { Subscriptions, type SubscribeAnswer, type SubscribingExtension } from "
 
 export interface EnvironmentLogParts {
   readonly document: Pick<EnvironmentDocument, "logFormat" | "systemLogLevel">;
-  /** Puts text into the container's own log, in order with what its processes write. */
-  readonly write: (text: string) => void;
+  /** Puts text into the container's own log, in order with what its processes write; `soon`: no process waits for it. */
+  readonly write: (text: string, when: "now" | "soon") => void;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly draw: () => number;
@@ -141,7 +141,7 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     const line = this.#line(event);
     if (line !== undefined) {
       if (this.#tail !== undefined) this.#keep(Buffer.from(line), "appendLine");
-      this.#parts.write(line);
+      this.#parts.write(line, isAwaited(type) ? "now" : "soon");
     }
     this.#follow(event);
     if (this.#subscriptions.hearsPlatform) this.#subscriptions.addPlatform(event);
@@ -202,6 +202,11 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     if (nowMs !== this.#stamp.ms) this.#stamp = { ms: nowMs, text: new Date(nowMs).toISOString() };
     return this.#stamp.text;
   }
+}
+
+/** What a process does after it must not be told before it: INIT_START and START. */
+function isAwaited(type: PlatformEventType): boolean {
+  return type === "platform.start" || type === "platform.initStart" || type === "platform.fault";
 }
 
 /** What an invocation that ends now says of its end. */
