@@ -22,6 +22,8 @@ export interface BenchContext {
 /** One thing that is measured, with everything that it is compared with in the same run. */
 export interface Scenario {
   readonly summary: string;
+  /** It wants a network of its own; this fetches, before, what comes over the one that is there. */
+  readonly prepare?: (context: Pick<BenchContext, "cacheFolder" | "progress">) => Promise<void>;
   /** Ends whatever it starts, also when it rejects. */
   readonly run: (context: BenchContext) => Promise<readonly Comparison[]>;
 }

@@ -8,6 +8,7 @@ import { summarize } from "./comparison.ts";
 import { joinCpuGroup } from "./cpu-group.ts";
 import type { BenchContext, Scenario } from "./context.ts";
 import { describeMachine, niceValue } from "./machine.ts";
+import { hasOwnNetwork, runAgainInOwnNetwork } from "./own-network.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { formatReport } from "./report.ts";
 import { agentCall } from "./scenarios/agent-call.ts";
@@ -15,6 +16,7 @@ import { agentMemory } from "./scenarios/agent-memory.ts";
 import { agentRent } from "./scenarios/agent-rent.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
 import { firstChunk } from "./scenarios/first-chunk.ts";
+import { hopCall } from "./scenarios/hop-call.ts";
 import { packageMemory } from "./scenarios/package-memory.ts";
 import { routerThroughput } from "./scenarios/router-throughput.ts";
 import { secondEnvironment } from "./scenarios/second-environment.ts";
@@ -27,6 +29,7 @@ import { seededRandom } from "./seeded-random.ts";
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   "warm-call": warmCall,
+  "hop-call": hopCall,
   "router-throughput": routerThroughput,
   "cold-call": coldCall,
   "url-call": urlCall,
@@ -40,14 +43,18 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "second-environment": secondEnvironment,
   "versions-scale": versionsScale,
 };
-/** Without names: cold-call needs a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
-const usual =
-  process.env["KUBELAMBDA_BENCH_CLUSTER"] === "1"
-    ? Object.keys(scenarios)
-    : Object.keys(scenarios).filter((name) => name !== "cold-call");
+/** On a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
+const onCluster: ReadonlySet<string> = new Set(["cold-call"]);
+/** Without names: what needs a cluster only where there is one, and what wants a network of its own not at all. */
+const usual = Object.keys(scenarios).filter(
+  (name) =>
+    (process.env["KUBELAMBDA_BENCH_CLUSTER"] === "1" || !onCluster.has(name)) && scenarios[name]?.prepare === undefined,
+);
 const cacheFolder = fileURLToPath(new URL("../.cache/bench", import.meta.url));
 
+const progress = (line: string): void => void process.stderr.write(`${line}\n`);
 const options = readArguments(process.argv.slice(2));
+await takeOwnNetwork(options.names);
 const processes = new ProcessGroup();
 const folder = await mkdtemp(join(tmpdir(), "kl-bench-"));
 const leaveCpuGroup = joinCpuGroup();
@@ -66,6 +73,15 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
+/** Where its scenarios want it, the whole run goes on in a network of its own and this process ends with its status. */
+async function takeOwnNetwork(names: readonly string[]): Promise<void> {
+  const prepares = names.flatMap((name) => scenarios[name]?.prepare ?? []);
+  if (prepares.length < names.length || hasOwnNetwork()) return;
+  for (const prepare of prepares) await prepare({ cacheFolder, progress });
+  const status = await runAgainInOwnNetwork();
+  if (status !== undefined) process.exit(status);
+}
+
 interface BenchArguments {
   readonly names: readonly string[];
   readonly rounds: number;
@@ -78,7 +94,6 @@ interface BenchArguments {
 async function runAll({ names, seed, ...sizes }: BenchArguments): Promise<void> {
   const machine = { ...describeMachine(), nice: niceValue(), hasOwnCpuGroup: leaveCpuGroup !== undefined };
   const draw = seededRandom(seed);
-  const progress = (line: string): void => void process.stderr.write(`${line}\n`);
   const context: BenchContext = { ...sizes, processes, draw, folder, cacheFolder, progress };
   const results: unknown[] = [];
   if (leaveCpuGroup === undefined)

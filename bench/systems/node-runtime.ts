@@ -6,7 +6,10 @@ import type { BenchContext } from "../context.ts";
 export const taskRoot = fileURLToPath(new URL("../function/", import.meta.url)).replace(/\/$/, "");
 
 /** The folder with `bootstrap` and the runtime client that every system under measurement uses; installed once. */
-export async function prepareNodeRuntime({ cacheFolder, progress }: BenchContext): Promise<string> {
+export async function prepareNodeRuntime({
+  cacheFolder,
+  progress,
+}: Pick<BenchContext, "cacheFolder" | "progress">): Promise<string> {
   const runtimes = new Runtimes({
     cacheDirectory: `${cacheFolder}/runtimes`,
     path: process.env["PATH"] ?? "",

@@ -6,8 +6,10 @@ import { run } from "./run.ts";
 import { sourceHash } from "./source-hash.ts";
 
 export interface GoProgram {
-  /** Its folder below test/cluster, and its file's name. */
+  /** Its file's name, and its folder's. */
   readonly name: string;
+  /** Where that folder is; default: test/cluster. */
+  readonly sources?: string;
   readonly ldflags: string;
   /** A main package of another module, which the folder's go.mod names; default: the folder itself. */
   readonly mainPackage?: string;
@@ -54,7 +56,7 @@ export type Progress = (line: string) => void;
 
 /** Builds the program unless the cache has it for these sources; answers with its path. */
 export async function buildGoProgram(program: GoProgram, progress: Progress): Promise<string> {
-  const source = join(clusterSources, program.name);
+  const source = join(program.sources ?? clusterSources, program.name);
   const target = join(cacheDir, "build", `${program.name}-${sourceHash([source], [program.ldflags])}`);
   if (existsSync(target)) return target;
   mkdirSync(dirname(target), { recursive: true });

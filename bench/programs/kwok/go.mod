@@ -1,4 +1,4 @@
-module kubelambda.test/cluster/kwok
+module kubelambda.bench/kwok
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module kubelambda.test/cluster/queue-proxy
+module kubelambda.bench/queue-proxy
 
 go 1.25.0
 

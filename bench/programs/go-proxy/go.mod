@@ -1,0 +1,3 @@
+module kubelambda.bench/go-proxy
+
+go 1.25.0
