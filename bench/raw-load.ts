@@ -30,17 +30,18 @@ const answerLimitMs = 30_000;
 const keptErrors = 20;
 const headEnd = Buffer.from("\r\n\r\n");
 
-/** Kept connections, each with one call at a time; the targets take turns. */
+/** Kept connections, each with one call at a time. The targets take turns; with several ports each connection keeps to one. */
 export class RawLoad {
   readonly #targets: readonly RawTarget[];
   readonly #requests: readonly Buffer[];
   readonly #lines: readonly Line[];
-  #turn = 0;
 
   constructor(targets: readonly RawTarget[], connections: number) {
     this.#targets = targets;
     this.#requests = targets.map(encode);
-    this.#lines = Array.from({ length: connections }, () => new Line());
+    const ports = [...new Set(targets.map(({ port }) => port))];
+    const byPort = ports.map((port) => targets.flatMap((target, i) => (target.port === port ? [i] : [])));
+    this.#lines = Array.from({ length: connections }, (_, i) => new Line(byPort[i % byPort.length] ?? [], i));
   }
 
   /** Each connection calls again as soon as it has its answer. */
@@ -91,7 +92,7 @@ export class RawLoad {
   }
 
   async #call(line: Line, dueMs: number, record: Recording): Promise<void> {
-    const index = this.#turn++ % this.#targets.length;
+    const index = line.nextTarget();
     const [target, request] = [this.#targets[index], this.#requests[index]];
     if (target === undefined || request === undefined) throw new RangeError("Cannot generate load: no target");
     const problem = await line.call(target, request);
@@ -126,20 +127,29 @@ class Recording {
   }
 }
 
-/** One connection, to one place at a time. */
+/** One connection, to one place. */
 class Line {
+  readonly #targets: readonly number[];
+  #turn: number;
   #socket: Socket | undefined;
-  #place = "";
   #held: Buffer = Buffer.alloc(0);
   #answer = "";
   #settle: ((problem: string | undefined) => void) | undefined;
 
+  /** `targets`: indexes, all of one port; `start`: with which of them it begins. */
+  constructor(targets: readonly number[], start: number) {
+    this.#targets = targets;
+    this.#turn = start;
+  }
+
+  nextTarget(): number {
+    this.#turn += 1;
+    return this.#targets[this.#turn % this.#targets.length] ?? 0;
+  }
+
   /** Settles with what is wrong, undefined when nothing is. */
   call({ host, port, answer }: RawTarget, request: Buffer): Promise<string | undefined> {
-    const place = `${host}:${port}`;
-    if (this.#place !== place) this.close();
     this.#socket ??= this.#open(host, port);
-    this.#place = place;
     this.#answer = answer;
     return new Promise((resolve) => {
       this.#settle = resolve;

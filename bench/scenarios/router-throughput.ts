@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 import type { Comparison, Reading } from "../comparison.ts";
 import type { BenchContext, Scenario } from "../context.ts";
 import { measureRaw, rawMetrics, type RawContender } from "../raw-comparison.ts";
-import { startBareProxyTo } from "../systems/bare.ts";
+import { startBareProxyTo, type RunningProxy } from "../systems/bare.ts";
 import { event, eventAnswer, startNoopWorld, type NoopWorld } from "../systems/noop-world.ts";
 import { keepOn } from "../systems/pinned.ts";
 
@@ -31,19 +31,16 @@ async function oneCore(context: BenchContext, hasCores: boolean): Promise<Compar
   const pins = hasCores ? { coreOf: () => 0, core: 1 } : {};
   const world = await startNoopWorld(context, { routers: 1, environments, ...pins });
   const title = "throughput of one core";
+  let bare: RunningProxy | undefined;
   try {
-    const bare = await startBareProxyTo(context.processes, world.environmentsPort, hasCores ? 0 : undefined);
-    const contenders = [
-      routersOf(world, subject),
-      {
-        name: "bare proxy",
-        targets: [{ ...bare, path: "/", body: event, answer: eventAnswer }],
-        pids: () => [bare.pid],
-      },
-    ];
+    bare = await startBareProxyTo(context.processes, world.environmentsPort, hasCores ? 0 : undefined);
+    const { host, port, pid } = bare;
+    const targets = [{ host, port, path: "/", body: event, answer: eventAnswer }];
+    const contenders = [routersOf(world, subject), { name: "bare proxy", targets, pids: () => [pid] }];
     const rounds = withCpuTime(await measureRaw(context, { title, contenders, connections }), { [subject]: 1 });
     return { title, subject, baselines: ["bare proxy"], metrics, rounds, notes: notes(hasCores) };
   } finally {
+    await bare?.end();
     await world.end();
   }
 }

@@ -43,7 +43,8 @@ export class PeerWire<Message> {
   send(message: PeerMessage): void {
     if (this.#isClosed) return;
     this.#outgoing.push(message);
-    if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush());
+    // All that this turn brings, from whichever connection, is one write.
+    if (this.#outgoing.length === 1) setImmediate(() => this.#flush());
   }
 
   close(reason: string): void {
