@@ -22,10 +22,14 @@ describe("concurrency over routers", () => {
     await fleet.scaleTo(1);
     hello = await fleet.addFunction("hello", { reserved: 2 });
     const flood = await fleet.addFunction("flood", { timeout: 10 });
-    for (const version of [1, 2]) await fleet.addVersion("hello", version);
+    for (const version of [1, 2]) {
+      await fleet.addVersion("hello", version);
+      await fleet.addVersion("flood", version);
+    }
     await fleet.addEnvironments(hello, 3);
     for (const version of ["1", "2"]) await fleet.addEnvironments(hello, 2, version);
     await fleet.addEnvironments(flood, 4);
+    for (const version of ["1", "2"]) await fleet.addEnvironments(flood, 1, version);
     for (const name of ["hello", "hello:1", "hello:2", "flood"]) {
       const warm = await fleet.invoke(fleet.routers[0], name);
       assert.equal(warm.status, 200, warm.body);
@@ -68,7 +72,7 @@ describe("concurrency over routers", () => {
         });
       }
 
-      it("concurrency 6, 32: R = 0 refuses with AWS's body, and runs nothing", async () => {
+      it("concurrency 6: R = 0 refuses with AWS's body, and runs nothing", async () => {
         await reserve(0);
         const before = fleet.runs("hello").length;
         const answer = await fleet.invoke(other, "hello");
@@ -180,6 +184,47 @@ describe("concurrency over routers", () => {
         const next = await fleet.invoke(other, "hello");
         assert.equal(next.status, 200, next.body);
         assert.notEqual((JSON.parse(next.body) as { readonly pid: number }).pid, old);
+      });
+
+      it("concurrency 31: both versions behind a weighted alias are counted by themselves, over all routers together", async () => {
+        await fleet.pointAlias("flood", `split${count}`, "1", { "2": 0.5 });
+        const alias = `flood:split${count}`;
+        await fleet.world.until("the alias is known", async () =>
+          (await fleet.invoke(other, alias)).status === 200 ? true : undefined,
+        );
+        const ran = { "1": 0, "2": 0 };
+        const before = await invocationsOf(alias);
+        for (let number = 0; number < 30; number += 1) {
+          const { headers } = await fleet.invoke(fleet.routers[number % count], alias);
+          ran[headers["x-amz-executed-version"] as "1" | "2"] += 1;
+        }
+        const after = await invocationsOf(alias);
+        assert.deepEqual(
+          after.map((counted, place) => counted - (before[place] ?? 0)),
+          [ran["1"], ran["2"]],
+        );
+        assert.ok(ran["1"] > 0 && ran["2"] > 0);
+      });
+
+      async function invocationsOf(resource: string): Promise<readonly number[]> {
+        const counted = ["1", "2"].map((version) =>
+          fleet.metric("kubelambda_invocations_total", `resource="${resource}"`, `executed_version="${version}"`),
+        );
+        return await Promise.all(counted);
+      }
+
+      it("concurrency 32: a throttled call is a throttle, no invocation and no error, at whichever router it came in", async () => {
+        await reserve(0);
+        const metrics = ["throttles", "invocations", "errors"];
+        const read = async () =>
+          await Promise.all(metrics.map((name) => fleet.metric(`kubelambda_${name}_total`, 'function="hello"')));
+        const before = await read();
+        for (const router of fleet.routers) assert.equal((await fleet.invoke(router, "hello")).status, 429);
+        const after = await read();
+        assert.deepEqual(
+          after.map((counted, place) => counted - (before[place] ?? 0)),
+          [count, 0, 0],
+        );
       });
 
       it("never ran more at once than its reservation", () => {

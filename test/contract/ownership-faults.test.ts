@@ -92,7 +92,7 @@ describe("ownership under faults", () => {
     const load = new FleetLoad(fleet, { name: "hello", clients: 5, runMs: 60 });
     await load.untilServed(10);
     for (let times = 0; times < 5; times += 1) {
-      owner.proxy.cut();
+      fleet.network.block("reset", [{ ip: owner.podIP }])();
       await load.untilServed(3);
     }
     judge(await load.end());

@@ -39,6 +39,8 @@ export class RouterWorld {
   readonly reports: LoadReport[] = [];
   /** What the operator wants back. */
   release: readonly string[] = [];
+  /** A number in [0, 1). */
+  draw: () => number = () => 0;
   readonly #routers: RunningRouter[] = [];
   readonly #waiting = new Set<() => void>();
   readonly #connections = new Agent({ connections: 200 });
@@ -102,7 +104,7 @@ export class RouterWorld {
       readOperatorToken: () => Promise.resolve("token"),
       log: silentLogger,
       clock: systemClock,
-      draw: () => 0,
+      draw: () => this.draw(),
     });
     this.#routers.push(router);
     await this.#writeRoster();
@@ -134,6 +136,10 @@ export class RouterWorld {
   /** Who takes the calls. */
   get router(): RunningRouter {
     return this.#routers[this.#entry]!;
+  }
+
+  get routers(): readonly RunningRouter[] {
+    return this.#routers;
   }
 
   /** Who decides what runs in the namespace "default". */

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Clock } from "../../../lib/clock.ts";
 import type { EnvironmentDocument } from "../../../crds/wire/environment.ts";
 import { ports } from "../../../crds/wire/routes.ts";
 import { parseAgentConfig } from "../../../runtime-proxy/agent-config.ts";
@@ -27,16 +28,20 @@ export interface FleetEnvironmentOptions {
   readonly podIP: string;
   /** `formatPublicKey`. */
   readonly routerKey: string;
+  readonly clock: Clock;
 }
 
 export class FleetEnvironment {
   readonly podUid: string;
+  /** Resolves when it has ended, also by itself. */
+  readonly ended: Promise<unknown>;
   readonly #agent: RunningAgent;
   readonly #supervisor: ChildProcess;
   readonly #folder: string;
 
   private constructor(podUid: string, parts: { agent: RunningAgent; supervisor: ChildProcess; folder: string }) {
     this.podUid = podUid;
+    this.ended = Promise.race([parts.agent.ended, once(parts.supervisor, "exit")]);
     this.#agent = parts.agent;
     this.#supervisor = parts.supervisor;
     this.#folder = parts.folder;
@@ -65,6 +70,7 @@ export class FleetEnvironment {
     });
     const agent = await startAgent(config, {
       ...systemAgentDeps,
+      clock: options.clock,
       writeLog: () => undefined,
       resolveHost: () => Promise.resolve(options.routers()),
     });
@@ -84,13 +90,14 @@ export class FleetEnvironment {
 }
 
 /** `{"ms": n, "id": …}` runs so long; a timeout ends the process in the middle. */
-function runtimeProgram({ record, functionName, version }: FleetEnvironmentOptions): string {
+function runtimeProgram({ record, functionName, version, podUid }: FleetEnvironmentOptions): string {
   return `#!${process.execPath}
 const { appendFileSync } = require("node:fs");
 const { setTimeout: sleep } = require("node:timers/promises");
 const base = "http://" + process.env.AWS_LAMBDA_RUNTIME_API + "/2018-06-01/runtime/invocation/";
 const write = (what, id) => appendFileSync(${JSON.stringify(record)}, JSON.stringify({
-  what, id, name: ${JSON.stringify(functionName)}, version: ${JSON.stringify(version)}, pid: process.pid,
+  what, id, name: ${JSON.stringify(functionName)}, version: ${JSON.stringify(version)},
+  podUid: ${JSON.stringify(podUid)}, pid: process.pid,
   atMs: Number(process.hrtime.bigint() / 1000n) / 1000,
 }) + "\\n");
 (async () => {
@@ -101,7 +108,7 @@ const write = (what, id) => appendFileSync(${JSON.stringify(record)}, JSON.strin
     write("begin", id);
     if (ms > 0) await sleep(ms);
     write("end", id);
-    await fetch(base + requestId + "/response", { method: "POST", body: JSON.stringify({ id, pid: process.pid }) });
+    await fetch(base + requestId + "/response", { method: "POST", body: JSON.stringify({ id, name: ${JSON.stringify(functionName)}, pid: process.pid }) });
   }
 })();
 `;

@@ -3,11 +3,11 @@ import { createPrivateKey } from "node:crypto";
 import { aliasKind } from "../../../crds/v1alpha1/alias.ts";
 import { functionKind } from "../../../crds/v1alpha1/function.ts";
 import { versionKind } from "../../../crds/v1alpha1/version.ts";
-import { systemClock } from "../../../lib/clock.ts";
 import { kubeconfigAccess } from "../../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../../lib/kubernetes/api-server-client.ts";
 import { createLogger } from "../../../lib/logger.ts";
 import { routerConfigSchema, startRouter } from "../../../runtime-proxy/router.ts";
+import { JumpingClock } from "./jumping-clock.ts";
 
 export interface FleetRouterOrder {
   readonly kubeconfig: string;
@@ -24,14 +24,22 @@ export interface FleetRouterPorts {
   readonly healthPort: number;
 }
 
+/** What a router is told while it runs. */
+export interface FleetRouterNews {
+  /** Of its clock, against the machine's. */
+  readonly offsetMs: number;
+}
+
+const clock = new JumpingClock();
+process.on("message", ({ offsetMs }: FleetRouterNews) => clock.jumpTo(offsetMs));
+// Without whoever made it a router of a fleet has no reason to be.
+process.on("disconnect", () => process.exit(0));
 const order = JSON.parse(process.argv[2] ?? "") as FleetRouterOrder;
 const stopWithinMs = 15_000;
 const level = process.env["FLEET_LOG"] === undefined ? "error" : "debug";
 const router = await startRouter(
   routerConfigSchema.parse({
-    KUBELAMBDA_LISTEN_HOST: "127.0.0.1",
     KUBELAMBDA_INVOKE_PORT: "0",
-    KUBELAMBDA_INTERNAL_PORT: "0",
     KUBELAMBDA_HEALTH_PORT: "0",
     KUBELAMBDA_OPERATOR_URL: order.operatorUrl,
     KUBELAMBDA_POD_UID: order.podUid,
@@ -54,7 +62,7 @@ const router = await startRouter(
     },
     readOperatorToken: () => Promise.resolve("token"),
     log: createLogger({ process: `router ${order.podUid.slice(0, 4)}`, level, stream: process.stderr }),
-    clock: systemClock,
+    clock,
     draw: Math.random,
   },
 );

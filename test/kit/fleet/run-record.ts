@@ -5,9 +5,11 @@ export interface Run {
   readonly id: string;
   readonly name: string;
   readonly version: string;
+  /** Of the environment's pod. */
+  readonly podUid: string;
   readonly pid: number;
   readonly beginMs: number;
-  /** Infinity: it was ended in the middle, or still runs. */
+  /** Infinity: it still runs, or was ended in the middle, nobody saw when. */
   readonly endMs: number;
 }
 
@@ -16,20 +18,29 @@ interface Line {
   readonly id: string;
   readonly name: string;
   readonly version: string;
+  readonly podUid: string;
   readonly pid: number;
   readonly atMs: number;
 }
 
-export function readRuns(record: string): readonly Run[] {
-  const lines = readFileSync(record, "utf8")
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as Line);
-  return lines.flatMap((line, at) => {
-    if (line.what !== "begin") return [];
-    const end = lines.slice(at).find(({ what, id, pid }) => what === "end" && id === line.id && pid === line.pid);
-    const { id, name, version, pid, atMs } = line;
-    return [{ id, name, version, pid, beginMs: atMs, endMs: end?.atMs ?? Infinity }];
+/** The machine's monotonic clock, which all processes share, ms. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000;
+}
+
+/** `endedAtMs`: when the process of a pod ended. */
+export function readRuns(record: string, endedAtMs: ReadonlyMap<string, number> = new Map()): readonly Run[] {
+  const ends = new Map<string, number[]>();
+  const begins: Line[] = [];
+  for (const text of readFileSync(record, "utf8").split("\n")) {
+    if (text === "") continue;
+    const line = JSON.parse(text) as Line;
+    if (line.what === "begin") begins.push(line);
+    else ends.set(`${line.pid} ${line.id}`, [...(ends.get(`${line.pid} ${line.id}`) ?? []), line.atMs]);
+  }
+  return begins.map(({ what: _what, atMs, ...run }) => {
+    const endMs = ends.get(`${run.pid} ${run.id}`)?.shift() ?? endedAtMs.get(run.podUid) ?? Infinity;
+    return { ...run, beginMs: atMs, endMs };
   });
 }
 
