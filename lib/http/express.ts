@@ -2,7 +2,7 @@
 import express from "express";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { refuseBadRequests, type BadRequest } from "./bad-request.ts";
 import type { HttpResponse } from "./handler.ts";
@@ -58,7 +58,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     options.tls === undefined
       ? createServer(settings, listener)
       : createTlsServer({ ...settings, ...options.tls, ...tlsRules }, listener);
+  // Who has said all that it wants to say may still want the answer.
+  Object.assign(server, { httpAllowHalfOpen: true });
   refuseBadRequests(server, options.onBadRequest);
+  const unused = new UnusedConnections(server);
   const { upgrade } = options;
   if (upgrade !== undefined) server.on("upgrade", (request: IncomingMessage, socket) => upgrade(request, socket));
   await new Promise<void>((resolve, reject) => {
@@ -68,7 +71,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     port: (server.address() as AddressInfo).port,
     drain: () => (isDraining = true),
-    stop: (deadlineMs) => stopServer(server, deadlineMs),
+    stop: (deadlineMs) => stopServer(server, unused, deadlineMs),
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext({ ...files, ...tlsRules });
     },
@@ -86,9 +89,27 @@ function listenerOf(options: ServerOptions, isDraining: () => boolean): RequestL
   return app as RequestListener;
 }
 
-async function stopServer(server: Server, deadlineMs: number): Promise<void> {
+/** Connections on which nothing has been sent yet: to Node.js they are not idle, and a server's end would wait for them. */
+class UnusedConnections {
+  readonly #sockets = new Set<Socket>();
+
+  constructor(server: Server) {
+    server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+    server.on("request", ({ socket }: IncomingMessage) => this.#sockets.delete(socket));
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+  }
+}
+
+async function stopServer(server: Server, unused: UnusedConnections, deadlineMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
+  unused.close();
   const timer = setTimeout(() => server.closeAllConnections(), deadlineMs);
   await closed;
   clearTimeout(timer);

@@ -1,5 +1,6 @@
 /** Whatever bytes come to the router's port: an answer or a cut, never two readings of one request, and the next call works. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { Agent, request } from "undici";
 import { startServer, type RunningServer } from "../../lib/http/express.ts";
@@ -164,14 +165,34 @@ describe("the router's port", () => {
     assert.equal(world.agent.calls.length, 1);
   });
 
-  it("a client that has closed its half is gone: its function runs to its end, and the environment is free again", async () => {
+  /** As `nc -N` does: all is said, and the answer is waited for. */
+  async function sendAndClose(text: string): Promise<string> {
     const socket = connect({ port: world.router.invokePort, host: "127.0.0.1", allowHalfOpen: true });
-    socket.on("error", () => undefined);
-    socket.end(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    await waitUntil({ what: "the function runs", timeoutMs: 10_000 }, () => world.agent.calls.length > 0 || undefined);
-    socket.destroy();
-    assert.equal((await world.url("/")).body, "done");
-    assert.equal(world.agent.mostAtOnce, 1);
+    socket.end(text);
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket as AsyncIterable<Buffer>) chunks.push(chunk);
+    return Buffer.concat(chunks).toString("latin1");
+  }
+
+  it("a client that has closed its half gets its answer, and the connection ends", async () => {
+    world.agent.script = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return { body: '"done"' };
+    };
+    for (const text of [
+      `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`,
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}`,
+    ])
+      assert.match(await sendAndClose(text), /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\ndone$/s);
+  });
+
+  it("a client that has closed its half before its request was whole is told so, and no function hears of it", async () => {
+    for (const text of [
+      `GET ${path} HTTP/1.1\r\nHo`,
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123`,
+    ])
+      assert.match(await sendAndClose(text), /^HTTP\/1\.1 400 /);
+    assert.equal(world.agent.calls.length, 0);
   });
 
   it("a client that goes away while its function runs does not stop it", async () => {
@@ -224,6 +245,21 @@ describe("a server's time limits", () => {
     }
     assert.equal(connections, 1);
     await agent.close();
+  });
+
+  it("ends at once beside a connection on which nothing was ever sent, and carries a call to its end", async () => {
+    const ending = await startServer({
+      ...{ host: "127.0.0.1", port: 0, onError: () => ({ status: 500 }) },
+      handler: () => new Promise((resolve) => setTimeout(() => resolve({ status: 200, body: "done" }), 300)),
+    });
+    const unused = connect(ending.port, "127.0.0.1");
+    await once(unused, "connect");
+    const running = request(`http://127.0.0.1:${ending.port}/`, { reset: true });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const isCut = once(unused, "close");
+    await ending.stop(3_600_000);
+    await isCut;
+    assert.equal(await (await running).body.text(), "done");
   });
 
   it("headers that come too slowly are 408", async () => {
