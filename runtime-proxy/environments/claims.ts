@@ -2,8 +2,11 @@ import type { KeyObject } from "node:crypto";
 import type { RouterClaim } from "../../crds/wire/environment.ts";
 import { signClaim } from "../../lib/http/signed-claim.ts";
 
-/** How long a claim holds, in ms; it is signed anew when half of that is gone. */
-const validMs = 60_000;
+/**
+ * How long a claim holds, in ms; it is signed anew when half of that is gone. So a router's clock may be 5 minutes behind an agent's,
+ * as a caller's may be behind ours (SigV4).
+ */
+const validMs = 600_000;
 const mostRemembered = 20_000;
 
 /** Signs claims for environments and remembers them, so that a warm call signs nothing. Returns the `authorization` header. */

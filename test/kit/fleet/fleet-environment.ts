@@ -80,10 +80,15 @@ export class FleetEnvironment {
     return new FleetEnvironment(podUid, { agent, supervisor, folder });
   }
 
-  async stop(): Promise<void> {
-    const ended = this.#agent.stop().catch(() => undefined);
+  /** kill -9 of the supervisor. */
+  crash(): void {
     for (const pid of childrenOf(this.#supervisor.pid ?? 0)) killIfAlive(pid);
     this.#supervisor.kill("SIGKILL");
+  }
+
+  async stop(): Promise<void> {
+    const ended = this.#agent.stop().catch(() => undefined);
+    this.crash();
     await ended;
     await rm(this.#folder, { recursive: true, force: true });
   }

@@ -30,6 +30,7 @@ interface Wanted {
 interface Placed extends Wanted {
   readonly node: FleetNode;
   readonly podName: string;
+  readonly podIP: string;
 }
 
 const retryMs = 100;
@@ -64,6 +65,27 @@ export class FleetEnvironments {
   /** On which node, and how many. */
   count(node: FleetNode): number {
     return [...this.#placed.values()].filter((placed) => placed.node === node).length;
+  }
+
+  /** Of all pods. */
+  addresses(): readonly string[] {
+    return [...this.#placed.values()].map(({ podIP }) => podIP);
+  }
+
+  addressesOn(node: FleetNode | undefined): readonly string[] {
+    return [...this.#placed.values()].filter((placed) => placed.node === node).map(({ podIP }) => podIP);
+  }
+
+  /** kill -9 of one supervisor, which takes the environment with it. */
+  crashOne(): void {
+    const [first] = this.#placed;
+    if (first !== undefined) first[1].node.tell({ kind: "crash", podUid: first[0] });
+  }
+
+  /** Resolves when so many more have gone. */
+  async lost(more: number): Promise<void> {
+    const before = this.endedAtMs.size;
+    while (this.endedAtMs.size < before + more && !this.#isStopped) await sleep(systemClock, 20);
   }
 
   /** kill -9; its pods are deleted, and others come on the nodes that are left. */
@@ -137,7 +159,7 @@ export class FleetEnvironments {
     });
     const podUid = pod.metadata.uid;
     const node = this.#emptiest();
-    this.#placed.set(podUid, { ...wanted, node, podName });
+    this.#placed.set(podUid, { ...wanted, node, podName, podIP });
     await node.startEnvironment({
       ...{ folder, podUid, epoch, revisionID, version, record, podIP, routerKey },
       functionName: owner.metadata.name,

@@ -1,15 +1,22 @@
 /** Steady calls at all routers of a fleet, each with a name of its own, and what their clients were told. */
 import type { FleetAnswer, RouterFleet } from "./router-fleet.ts";
+import { monotonicMs } from "./run-record.ts";
 
 export interface LoadOptions {
-  readonly name: string;
-  readonly clients: number;
+  /** How many clients each function has; they are spread over the routers. */
+  readonly clients: Readonly<Record<string, number>>;
   /** Of one run. */
   readonly runMs: number;
 }
 
 export interface LoadCall {
   readonly id: string;
+  readonly name: string;
+  /** uid of the router that took it. */
+  readonly router: string;
+  /** By the machine's monotonic clock. */
+  readonly beganMs: number;
+  readonly endedMs: number;
   /** Absent: the connection broke, as it does when a router is killed. */
   readonly answer?: FleetAnswer;
 }
@@ -22,15 +29,15 @@ export class FleetLoad {
   readonly #fleet: RouterFleet;
   readonly #options: LoadOptions;
   readonly #clients: Promise<void>[];
+  #served = 0;
   #isEnding = false;
 
   constructor(fleet: RouterFleet, options: LoadOptions) {
     this.#fleet = fleet;
     this.#options = options;
     loads += 1;
-    this.#clients = Array.from({ length: options.clients }, (_, number) =>
-      this.#call(`load-${loads}-${number}`, number),
-    );
+    const names = Object.entries(options.clients).flatMap(([name, count]) => Array<string>(count).fill(name));
+    this.#clients = names.map((name, place) => this.#call(`load-${loads}-${place}`, name, place));
   }
 
   /** Takes no more calls up; resolves when all have their answer. */
@@ -40,27 +47,33 @@ export class FleetLoad {
     return this.calls;
   }
 
+  /** Calls that were answered well. */
+  get served(): number {
+    return this.#served;
+  }
+
   /** Waits until so many more calls were answered well. */
   async untilServed(more: number): Promise<void> {
-    const { length } = this.#served();
+    const before = this.#served;
     await this.#fleet.world.until(`${more} more calls are served`, () =>
-      Promise.resolve(this.#served().length >= length + more ? true : undefined),
+      Promise.resolve(this.#served >= before + more ? true : undefined),
     );
   }
 
-  #served(): readonly LoadCall[] {
-    return this.calls.filter(({ answer }) => answer?.status === 200);
-  }
-
   /** Each at a router of its own: one that hangs holds up its own clients only. */
-  async #call(client: string, place: number): Promise<void> {
-    const { name, runMs } = this.#options;
+  async #call(client: string, name: string, place: number): Promise<void> {
+    const { runMs } = this.#options;
     for (let number = 0; !this.#isEnding; number += 1) {
       const id = `${client}-${number}`;
       const { routers } = this.#fleet;
       const router = routers[place % Math.max(1, routers.length)];
-      const answer = await this.#fleet.invoke(router, name, { ms: runMs, id }).catch(() => undefined);
-      this.calls.push({ id, ...(answer !== undefined && { answer }) });
+      if (router !== undefined) {
+        const beganMs = monotonicMs();
+        const answer = await this.#fleet.invoke(router, name, { ms: runMs, id }).catch(() => undefined);
+        if (answer?.status === 200) this.#served += 1;
+        const call = { id, name, router: router.podUid, beganMs, endedMs: monotonicMs() };
+        this.calls.push({ ...call, ...(answer !== undefined && { answer }) });
+      }
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }

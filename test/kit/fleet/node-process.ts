@@ -6,6 +6,7 @@ import { JumpingClock } from "./jumping-clock.ts";
 export type NodeOrder =
   | { readonly kind: "start"; readonly environment: Omit<FleetEnvironmentOptions, "routers" | "clock"> }
   | { readonly kind: "remove"; readonly podUid: string }
+  | { readonly kind: "crash"; readonly podUid: string }
   /** Where all routers are, as a headless Service shows them. */
   | { readonly kind: "routers"; readonly addresses: readonly string[] }
   | { readonly kind: "clock"; readonly offsetMs: number };
@@ -29,6 +30,9 @@ process.on("message", (order: NodeOrder) => {
       return;
     case "clock":
       clock.jumpTo(order.offsetMs);
+      return;
+    case "crash":
+      environments.get(order.podUid)?.crash();
       return;
     case "start":
       void start(order.environment);

@@ -158,13 +158,19 @@ export class RouterFleet {
     await this.environments.add(count, { owner, version });
   }
 
-  async invoke(router: FleetRouter | undefined, name: string, event: object = {}): Promise<FleetAnswer> {
+  /** `client`: whose connections are used; default: one for all. */
+  async invoke(
+    router: FleetRouter | undefined,
+    name: string,
+    event: object = {},
+    client = this.#client,
+  ): Promise<FleetAnswer> {
     const origin = `http://${router?.podIP}:${router?.ports.invokePort}`;
     const answer = await request(`${origin}/2015-03-31/functions/${encodeURIComponent(name)}/invocations`, {
       method: "POST",
       headers: { host: `${team}.fleet.test` },
       body: JSON.stringify(event),
-      dispatcher: this.#client,
+      dispatcher: client,
     });
     return { status: answer.statusCode, headers: answer.headers, body: await answer.body.text() };
   }

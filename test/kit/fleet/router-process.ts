@@ -5,7 +5,7 @@ import { functionKind } from "../../../crds/v1alpha1/function.ts";
 import { versionKind } from "../../../crds/v1alpha1/version.ts";
 import { kubeconfigAccess } from "../../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../../lib/kubernetes/api-server-client.ts";
-import { createLogger } from "../../../lib/logger.ts";
+import { createLogger, silentLogger } from "../../../lib/logger.ts";
 import { routerConfigSchema, startRouter } from "../../../runtime-proxy/router.ts";
 import { JumpingClock } from "./jumping-clock.ts";
 
@@ -36,7 +36,7 @@ process.on("message", ({ offsetMs }: FleetRouterNews) => clock.jumpTo(offsetMs))
 process.on("disconnect", () => process.exit(0));
 const order = JSON.parse(process.argv[2] ?? "") as FleetRouterOrder;
 const stopWithinMs = 15_000;
-const level = process.env["FLEET_LOG"] === undefined ? "error" : "debug";
+const name = `router ${order.podUid.slice(0, 4)}`;
 const router = await startRouter(
   routerConfigSchema.parse({
     KUBELAMBDA_INVOKE_PORT: "0",
@@ -61,7 +61,11 @@ const router = await startRouter(
       return Promise.resolve({ ok: true, identity: { namespace: "team", serviceAccount: "default", podUid } });
     },
     readOperatorToken: () => Promise.resolve("token"),
-    log: createLogger({ process: `router ${order.podUid.slice(0, 4)}`, level, stream: process.stderr }),
+    // Faults are what fleets are for, so that errors are no news.
+    log:
+      process.env["FLEET_LOG"] === undefined
+        ? silentLogger
+        : createLogger({ process: name, level: "debug", stream: process.stderr }),
     clock,
     draw: Math.random,
   },

@@ -1,0 +1,100 @@
+/** The judge of fleets sees what must not be: without that, a run that held proves nothing. */
+import assert from "node:assert/strict";
+import { describe, it } from "mocha";
+import { violations, type Evidence } from "../kit/fleet/fleet-judge.ts";
+import type { LoadCall } from "../kit/fleet/fleet-load.ts";
+import type { Run } from "../kit/fleet/run-record.ts";
+
+function run(id: string, more: Partial<Run> = {}): Run {
+  return { id, name: "hello", version: "$LATEST", podUid: "pod", pid: 1, beginMs: 0, endMs: 10, ...more };
+}
+
+function call(id: string, more: Partial<LoadCall> = {}): LoadCall {
+  const answer = { status: 200, headers: {}, body: JSON.stringify({ id, name: "hello" }) };
+  return { id, name: "hello", router: "router", beganMs: 0, endedMs: 20, answer, ...more };
+}
+
+function refused(status: number, error: string, body: object) {
+  return { status, headers: { "x-amzn-errortype": error }, body: JSON.stringify(body) };
+}
+
+const lost = refused(500, "ServiceException", {
+  Message: 'RequestId: r Error: Cannot invoke "arn": the connection to its execution environment broke during the call',
+});
+const cases: Record<string, { readonly seen: Partial<Evidence>; readonly want: readonly string[] }> = {
+  "nothing, of calls that were answered and refused as documented": {
+    seen: {
+      calls: [
+        call("a"),
+        call("b", {
+          answer: refused(429, "TooManyRequestsException", { Reason: "ConcurrentInvocationLimitExceeded" }),
+        }),
+      ],
+      runs: [run("a")],
+    },
+    want: [],
+  },
+  "more at once than the function's reservation": {
+    seen: { runs: [run("a"), run("b"), run("c", { beginMs: 9 }), run("d", { beginMs: 10 })] },
+    want: ['function "hello": 3 ran at once, the limit is 2'],
+  },
+  "more at once of functions without a reservation than is left": {
+    seen: { runs: [1, 2, 3, 4].map((n) => run(`a${n}`, { name: n > 2 ? "left" : "right" })) },
+    want: ["functions without a reservation: 4 ran at once, the limit is 3"],
+  },
+  "one that was ended in the middle, until then": {
+    seen: { runs: [run("a", { endMs: Infinity }), run("b", { beginMs: 1 }), run("c", { beginMs: 2 })] },
+    want: [],
+  },
+  "a call that ran twice": {
+    seen: { calls: [call("a")], runs: [run("a"), run("a", { beginMs: 50, endMs: 60 })] },
+    want: ['call "a" ran twice'],
+  },
+  "a call that the wrong function ran": {
+    seen: { calls: [call("a")], runs: [run("a", { name: "left" })] },
+    want: ['call "a" of "hello" ran in "left"'],
+  },
+  "another call's answer": {
+    seen: {
+      calls: [call("a", { answer: { status: 200, headers: {}, body: '{"id":"b","name":"hello"}' } })],
+      runs: [run("a")],
+    },
+    want: ['call "a" of "hello" was answered with {"id":"b","name":"hello"}'],
+  },
+  "an answer of what never ran": { seen: { calls: [call("a")] }, want: ['call "a" was answered and did not run'] },
+  "a connection that broke at a router that lives": {
+    seen: { calls: [{ ...call("a"), answer: undefined }] as never },
+    want: ['call "a" got no answer, and its router was not killed'],
+  },
+  "none that broke at one that was killed": {
+    seen: { calls: [{ ...call("a"), answer: undefined }] as never, killed: new Set(["router"]) },
+    want: [],
+  },
+  "a call that was lost while nothing was done to environments": {
+    seen: { calls: [call("a", { answer: lost })] },
+    want: [
+      'call "a" ended with 500 ServiceException: Error: Cannot invoke …: the connection to its execution environment broke during the call',
+    ],
+  },
+  "none that was lost with its environment": {
+    seen: { calls: [call("a", { answer: lost })], mayLoseEnvironments: true },
+    want: [],
+  },
+  "an error that is not in the catalogue": {
+    seen: { calls: [call("a", { answer: refused(503, "Strange", {}) })], mayLoseEnvironments: true },
+    want: ['call "a" ended with 503 Strange: '],
+  },
+};
+
+describe("the judge of a fleet", () => {
+  for (const [title, { seen, want }] of Object.entries(cases)) {
+    it(`finds ${title}`, () => {
+      const evidence = {
+        ...{ calls: [], runs: [], limits: { reserved: { hello: 2 }, account: 5 }, killed: new Set<string>() },
+        mayLoseEnvironments: false,
+        ...seen,
+      };
+      assert.deepEqual(violations(evidence), want);
+    });
+  }
+});

@@ -1,0 +1,148 @@
+/** One fleet under steady load, faults one after another, and the record of it all. */
+import { FleetLoad } from "./fleet-load.ts";
+import { faults, type Fault, type FaultName, type FaultScene } from "./fleet-faults.ts";
+import { limitsHeld, violations, type Held } from "./fleet-judge.ts";
+import { RouterFleet } from "./router-fleet.ts";
+import { monotonicMs } from "./run-record.ts";
+
+/** What one fault did to the calls. */
+export interface FaultRecord {
+  readonly name: FaultName;
+  readonly routers: number;
+  /** From its end until every router serves every function again, ms. */
+  readonly recoveredAfterMs: number;
+  /** From its beginning until then: the longest time without an answer to anybody, ms. */
+  readonly longestGapMs: number;
+  readonly served: number;
+}
+
+export type FaultRunOptions = Pick<FaultScene, "lastMs" | "awayMs">;
+
+const accountLimit = 5;
+const reserved = { hello: 2 };
+/** More than may run, and every one of five routers has some. */
+const clients = { hello: 3, left: 2, right: 2 };
+const names = Object.keys(clients);
+const runMs = 30;
+/** A fault may last minutes: whatever it was, it is over by then. */
+const recoverWithinMs = 90_000;
+
+export class FaultRun {
+  readonly fleet: RouterFleet;
+  readonly records: FaultRecord[] = [];
+  readonly #options: FaultRunOptions;
+  readonly #killed = new Set<string>();
+  #mayLoseEnvironments = false;
+  #load: FleetLoad | undefined;
+  readonly #ended: FleetLoad[] = [];
+
+  private constructor(fleet: RouterFleet, options: FaultRunOptions) {
+    this.fleet = fleet;
+    this.#options = options;
+  }
+
+  /** Two nodes with environments for more calls than the limits let in. */
+  static async start(routers: number, options: FaultRunOptions): Promise<FaultRun> {
+    const fleet = await RouterFleet.start({
+      KUBELAMBDA_REQUESTS_PER_CONCURRENCY: "0",
+      KUBELAMBDA_ACCOUNT_CONCURRENCY: String(accountLimit),
+    });
+    const run = new FaultRun(fleet, options);
+    await Promise.all([fleet.scaleTo(routers), fleet.environments.addNode(), fleet.environments.addNode()]);
+    for (const name of names) {
+      const limit = reserved[name as keyof typeof reserved];
+      const owner = await fleet.addFunction(name, limit === undefined ? {} : { reserved: limit });
+      await fleet.addEnvironments(owner, 3);
+    }
+    await run.#untilServed();
+    return run;
+  }
+
+  async scaleTo(routers: number): Promise<void> {
+    await this.#endLoad();
+    await this.fleet.scaleTo(routers);
+    await this.#untilServed();
+  }
+
+  /** Brings the fault about under load; resolves when everything is as before. */
+  async suffer(name: FaultName): Promise<FaultRecord> {
+    const { fleet } = this;
+    const fault: Fault = faults[name];
+    this.#mayLoseEnvironments ||= fault.losesEnvironments === true;
+    const load = (this.#load ??= this.#newLoad());
+    await load.untilServed(5);
+    const [beganMs, servedBefore] = [monotonicMs(), load.served];
+    await fault.carryOut({ ...this.#options, fleet, load, killed: this.#killed });
+    const endedMs = monotonicMs();
+    if (fault.flows === true && load.served === servedBefore)
+      throw new Error(`Cannot see calls flow while ${name}: none was served in ${Math.round(endedMs - beganMs)} ms`);
+    await fleet.environments.whole();
+    await this.#untilServed();
+    const recoveredMs = monotonicMs();
+    const record = {
+      name,
+      routers: fleet.routers.length,
+      recoveredAfterMs: recoveredMs - endedMs,
+      longestGapMs: this.#longestGap(load, beganMs, recoveredMs),
+      served: load.served - servedBefore,
+    };
+    this.records.push(record);
+    return record;
+  }
+
+  /** Ends the load; what must not have been, a sentence each. */
+  async judge(): Promise<readonly string[]> {
+    await this.#endLoad();
+    const evidence = { runs: this.fleet.runs(), limits: { reserved, account: accountLimit }, killed: this.#killed };
+    return violations({ ...evidence, calls: this.calls, mayLoseEnvironments: this.#mayLoseEnvironments });
+  }
+
+  /** Of all loads that have ended. */
+  get calls() {
+    return this.#ended.flatMap(({ calls }) => calls);
+  }
+
+  held(): readonly Held[] {
+    return limitsHeld({ runs: this.fleet.runs(), limits: { reserved, account: accountLimit } });
+  }
+
+  async stop(): Promise<void> {
+    await this.fleet.stop();
+  }
+
+  #newLoad(): FleetLoad {
+    return new FleetLoad(this.fleet, { clients, runMs });
+  }
+
+  async #endLoad(): Promise<void> {
+    const load = this.#load;
+    this.#load = undefined;
+    if (load === undefined) return;
+    await load.end();
+    this.#ended.push(load);
+  }
+
+  /** Every router serves every function. */
+  async #untilServed(): Promise<void> {
+    const { fleet } = this;
+    const untilMs = monotonicMs() + recoverWithinMs;
+    for (const router of fleet.routers)
+      for (const name of names)
+        for (;;) {
+          const answer = await fleet.invoke(router, name).catch((error: unknown) => String(error));
+          if (typeof answer !== "string" && answer.status === 200) break;
+          const last = typeof answer === "string" ? answer : `${answer.status} ${answer.body}`;
+          if (monotonicMs() > untilMs)
+            throw new Error(`Cannot see "${name}" served by ${router.podName} in ${recoverWithinMs} ms: ${last}`);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+  }
+
+  #longestGap({ calls }: FleetLoad, fromMs: number, untilMs: number): number {
+    const served = calls.filter(
+      ({ answer, endedMs }) => answer?.status === 200 && endedMs >= fromMs && endedMs <= untilMs,
+    );
+    const moments = [fromMs, ...served.map(({ endedMs }) => endedMs).sort((a, b) => a - b), untilMs];
+    return moments.reduce((longest, at, place) => Math.max(longest, at - (moments[place - 1] ?? at)), 0);
+  }
+}

@@ -1,0 +1,265 @@
+/** What can go wrong with a fleet, one thing after another; each is over, and what was lost is there again, when it resolves. */
+import { Agent } from "undici";
+import { sleep, systemClock } from "../../../lib/clock.ts";
+import { ports } from "../../../crds/wire/routes.ts";
+import type { Blocked, BlockKind } from "./fleet-network.ts";
+import { setRouterClock, type FleetRouter } from "./fleet-router.ts";
+import type { FleetLoad } from "./fleet-load.ts";
+import type { RouterFleet } from "./router-fleet.ts";
+
+export interface FaultScene {
+  readonly fleet: RouterFleet;
+  readonly load: FleetLoad;
+  /** How long what lasts lasts, ms. */
+  readonly lastMs: number;
+  /** How long the API server, etcd or the operator are away, ms. */
+  readonly awayMs: number;
+  /** uids of routers that were killed. */
+  readonly killed: Set<string>;
+}
+
+export interface Fault {
+  /** A fault that a single router cannot have. */
+  readonly leastRouters?: number;
+  /** Calls that run may be lost with their environments. */
+  readonly losesEnvironments?: boolean;
+  /** Warm calls are answered all the while. */
+  readonly flows?: boolean;
+  readonly carryOut: (scene: FaultScene) => Promise<void>;
+}
+
+/** Longer than a router may be silent before it is out of the roster. */
+const untilReplacedMs = 7000;
+const clocksDifferMs = 290_000;
+const ours = "hello";
+
+export const faults = {
+  "a router is killed": {
+    carryOut: (scene) => killRouter(scene, (owner, all) => all.find((one) => one !== owner) ?? owner),
+  },
+  "the owner is killed": { carryOut: (scene) => killRouter(scene, (owner) => owner) },
+  "the owner is rolled out": {
+    leastRouters: 2,
+    flows: true,
+    carryOut: async ({ fleet }) => {
+      const count = fleet.routers.length;
+      await fleet.stopRouter(await fleet.owner());
+      await fleet.scaleTo(count);
+    },
+  },
+  "the owner is frozen": { carryOut: async (scene) => await freeze(scene, await scene.fleet.owner()) },
+  "a router that is no owner is frozen": {
+    leastRouters: 2,
+    flows: true,
+    carryOut: async (scene) => await freeze(scene, await anotherThanOwner(scene.fleet)),
+  },
+  "the owner is cut off from all, without a word": {
+    leastRouters: 2,
+    carryOut: async ({ fleet, lastMs }) => {
+      const owner = await fleet.owner();
+      await whileBlocked({ fleet, lastMs: Math.max(lastMs, untilReplacedMs) }, "drop", isolation(fleet, owner));
+    },
+  },
+  "a router and the owner are cut off from each other, without a word": {
+    leastRouters: 2,
+    flows: true,
+    carryOut: async ({ fleet, lastMs }) => {
+      const [owner, other] = [await fleet.owner(), await anotherThanOwner(fleet)];
+      await whileBlocked({ fleet, lastMs: Math.max(lastMs, untilReplacedMs) }, "drop", [
+        { from: owner.group, ip: other.podIP },
+        { from: other.group, ip: owner.podIP },
+      ]);
+    },
+  },
+  "all connections between routers are reset": {
+    leastRouters: 2,
+    flows: true,
+    carryOut: async ({ fleet, load }) => {
+      for (let times = 0; times < 3; times += 1) {
+        fleet.network.block(
+          "reset",
+          fleet.routers.map(({ podIP }) => ({ ip: podIP, port: ports.routerInternal })),
+        )();
+        await load.untilServed(3);
+      }
+    },
+  },
+  "the routers are cut off from the API server, without a word": {
+    flows: true,
+    carryOut: async ({ fleet, lastMs }) => {
+      const port = Number(new URL(fleet.world.controlPlane.server).port);
+      const blocked = fleet.routers.map(({ group }) => ({ from: group, port }));
+      await whileBlocked({ fleet, lastMs }, "drop", blocked);
+    },
+  },
+  "the routers are cut off from the operator, without a word": {
+    flows: true,
+    carryOut: async ({ fleet, lastMs }) => {
+      const blocked = fleet.routers.map(({ group }) => ({ from: group, port: fleet.operator.port }));
+      await whileBlocked({ fleet, lastMs: Math.max(lastMs, untilReplacedMs) }, "drop", blocked);
+    },
+  },
+  "a node is killed": {
+    losesEnvironments: true,
+    carryOut: async ({ fleet: { environments } }) => {
+      const [node] = environments.nodes;
+      if (node !== undefined) await environments.killNode(node);
+      await environments.addNode();
+    },
+  },
+  "a node is frozen": {
+    losesEnvironments: true,
+    carryOut: async ({ fleet: { environments }, lastMs }) => {
+      const [node] = environments.nodes;
+      node?.process.kill("SIGSTOP");
+      await sleep(systemClock, lastMs);
+      node?.process.kill("SIGCONT");
+    },
+  },
+  "a node is cut off from all routers, without a word": {
+    losesEnvironments: true,
+    carryOut: async ({ fleet, lastMs }) => {
+      const [node] = fleet.environments.nodes;
+      const from = node === undefined ? {} : { from: node.group };
+      await whileBlocked({ fleet, lastMs }, "drop", [
+        { ...from, port: ports.routerInternal },
+        ...fleet.environments.addressesOn(node).map((ip) => ({ ip, port: ports.agent })),
+      ]);
+    },
+  },
+  "an environment is killed": {
+    losesEnvironments: true,
+    carryOut: async ({ fleet: { environments } }) => {
+      environments.crashOne();
+      await environments.lost(1);
+      await environments.whole();
+    },
+  },
+  "the API server is killed": {
+    flows: true,
+    carryOut: async ({ fleet: { world }, awayMs }) => {
+      await world.controlPlane.kill("kube-apiserver");
+      await sleep(systemClock, awayMs);
+      await world.controlPlane.start("kube-apiserver");
+    },
+  },
+  "etcd is killed": {
+    flows: true,
+    carryOut: async ({ fleet: { world }, awayMs }) => {
+      await world.controlPlane.kill("etcd");
+      await sleep(systemClock, awayMs);
+      await world.controlPlane.start("etcd");
+    },
+  },
+  "every watch expires": {
+    flows: true,
+    carryOut: async ({ fleet, fleet: { world } }) => {
+      await fleet.reserve(ours, 1);
+      await fleet.reserve(ours, 2);
+      await world.controlPlane.kill("kube-apiserver");
+      await world.controlPlane.compact();
+      await world.controlPlane.start("kube-apiserver");
+    },
+  },
+  "the operator is away": {
+    flows: true,
+    carryOut: async ({ fleet: { operator }, awayMs }) => {
+      await operator.stop();
+      await sleep(systemClock, awayMs);
+      await operator.start();
+    },
+  },
+  "clocks of routers and nodes jump": {
+    flows: true,
+    carryOut: async ({ fleet, load }) => {
+      const [node] = fleet.environments.nodes;
+      const [first, ...others] = fleet.routers;
+      try {
+        // Between any two less than what claims allow for.
+        for (const offsetMs of [clocksDifferMs, -clocksDifferMs]) {
+          if (first !== undefined) setRouterClock(first, offsetMs / 2);
+          for (const router of others) setRouterClock(router, -offsetMs / 2);
+          node?.tell({ kind: "clock", offsetMs: -offsetMs / 2 });
+          await load.untilServed(20);
+        }
+      } finally {
+        for (const router of fleet.routers) setRouterClock(router, 0);
+        node?.tell({ kind: "clock", offsetMs: 0 });
+      }
+    },
+  },
+  "a limit is set below what is in use": {
+    carryOut: async ({ fleet, load }) => {
+      for (const limit of [1, 0, 2]) {
+        await fleet.reserve(ours, limit);
+        await load.untilServed(5);
+      }
+    },
+  },
+  "a thousand unknown functions are called": {
+    flows: true,
+    carryOut: async ({ fleet }) => {
+      const others = new Agent({ connections: 1000 });
+      const calls = Array.from({ length: 1000 }, (_, number) =>
+        fleet.invoke(fleet.routers[number % fleet.routers.length], `unknown-${number}`, {}, others),
+      );
+      for (const { status } of await Promise.all(calls))
+        if (status !== 404) throw new Error(`Cannot see an unknown function refused: status ${status}, right is 404`);
+      await others.close();
+    },
+  },
+} as const satisfies Readonly<Record<string, Fault>>;
+
+export type FaultName = keyof typeof faults;
+
+async function killRouter(
+  { fleet, killed }: FaultScene,
+  choose: (owner: FleetRouter, all: readonly FleetRouter[]) => FleetRouter,
+): Promise<void> {
+  const count = fleet.routers.length;
+  const router = choose(await fleet.owner(), fleet.routers);
+  killed.add(router.podUid);
+  await fleet.killRouter(router);
+  await fleet.scaleTo(count);
+}
+
+async function freeze({ fleet, lastMs }: FaultScene, router: FleetRouter): Promise<void> {
+  router.process.kill("SIGSTOP");
+  try {
+    await sleep(systemClock, Math.max(lastMs, untilReplacedMs));
+  } finally {
+    router.process.kill("SIGCONT");
+  }
+  await fleet.untilRoster(({ replicas }) => replicas.length === fleet.routers.length);
+}
+
+async function whileBlocked(
+  { fleet, lastMs }: Pick<FaultScene, "fleet" | "lastMs">,
+  kind: BlockKind,
+  blocked: readonly Blocked[],
+): Promise<void> {
+  const unblock = fleet.network.block(kind, blocked);
+  try {
+    await sleep(systemClock, lastMs);
+  } finally {
+    unblock();
+  }
+}
+
+/** Its clients reach it, and nobody else does, nor does it reach anybody. */
+function isolation(fleet: RouterFleet, { group, podIP }: FleetRouter): readonly Blocked[] {
+  const apiServer = Number(new URL(fleet.world.controlPlane.server).port);
+  const peers = fleet.routers.filter((router) => router.podIP !== podIP).map((router) => router.podIP);
+  return [
+    { ip: podIP, port: ports.routerInternal },
+    ...[...peers, ...fleet.environments.addresses()].map((ip) => ({ from: group, ip })),
+    ...[apiServer, fleet.operator.port].map((port) => ({ from: group, port })),
+  ];
+}
+
+async function anotherThanOwner(fleet: RouterFleet): Promise<FleetRouter> {
+  const owner = await fleet.owner();
+  const other = fleet.routers.find((router) => router !== owner);
+  if (other === undefined) throw new Error("Cannot find a router that is no owner: there is one alone");
+  return other;
+}

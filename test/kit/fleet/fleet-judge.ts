@@ -1,0 +1,104 @@
+/** What must hold of all calls and runs of a fleet, whatever happened to it: a pure look at both records. */
+import type { LoadCall } from "./fleet-load.ts";
+import { mostAtOnce, type Run } from "./run-record.ts";
+
+export interface Limits {
+  /** By function. */
+  readonly reserved: Readonly<Record<string, number>>;
+  readonly account: number;
+}
+
+export interface Evidence {
+  readonly calls: readonly LoadCall[];
+  readonly runs: readonly Run[];
+  readonly limits: Limits;
+  /** uids of routers that were killed: their own clients may be left without an answer. */
+  readonly killed: ReadonlySet<string>;
+  /** Something was done to environments that may end a call in the middle. */
+  readonly mayLoseEnvironments: boolean;
+}
+
+export interface Held {
+  readonly what: string;
+  readonly most: number;
+  readonly limit: number;
+}
+
+/** Most at once of each function that has a reservation, of all others together, and of the account. */
+export function limitsHeld({ runs, limits: { reserved, account } }: Pick<Evidence, "runs" | "limits">): Held[] {
+  const others = runs.filter(({ name }) => reserved[name] === undefined);
+  const left = account - Object.values(reserved).reduce((sum, limit) => sum + limit, 0);
+  return [
+    ...Object.entries(reserved).map(([name, limit]) => ({
+      what: `function "${name}"`,
+      most: mostAtOnce(runs.filter((run) => run.name === name)),
+      limit,
+    })),
+    { what: "functions without a reservation", most: mostAtOnce(others), limit: left },
+    { what: "account", most: mostAtOnce(runs), limit: account },
+  ];
+}
+
+/** Every sentence is something that must not be; empty: all is as promised. */
+export function violations(evidence: Evidence): readonly string[] {
+  const { calls, runs } = evidence;
+  const beyond = limitsHeld(evidence).filter(({ most, limit }) => most > limit);
+  const runById = new Map(runs.map((run) => [run.id, run]));
+  const again = runs.filter((run) => runById.get(run.id) !== run);
+  return [
+    ...beyond.map(({ what, most, limit }) => `${what}: ${most} ran at once, the limit is ${limit}`),
+    ...again.map(({ id }) => `call "${id}" ran twice`),
+    ...calls.flatMap((call) => wrongAnswer(call, runById.get(call.id)) ?? []),
+    ...calls.flatMap((call) => undocumented(call, evidence) ?? []),
+  ];
+}
+
+/** How a call ended, in few words: calls of one kind have the same. */
+export function kindOf({ answer }: LoadCall): string {
+  if (answer === undefined) return "no answer: the connection broke";
+  const error = String(answer.headers["x-amzn-errortype"] ?? "");
+  const functionError = answer.headers["x-amz-function-error"];
+  if (functionError !== undefined) return `200, function error ${bodyOf(answer.body)["errorType"]}`;
+  if (answer.status === 200) return "200";
+  return `${answer.status} ${error}: ${bodyOf(answer.body)["Reason"] ?? sentenceOf(bodyOf(answer.body))}`;
+}
+
+/** Without what differs from call to call. */
+function sentenceOf(body: Readonly<Record<string, unknown>>): string {
+  const message = String(body["Message"] ?? body["message"] ?? "");
+  return message
+    .replace(/RequestId: \S+ /, "")
+    .replace(/"[^"]*"/g, "…")
+    .slice(0, 160);
+}
+
+function wrongAnswer({ id, name, answer }: LoadCall, run: Run | undefined): string | undefined {
+  if (run !== undefined && run.name !== name) return `call "${id}" of "${name}" ran in "${run.name}"`;
+  if (answer?.status !== 200 || answer.headers["x-amz-function-error"] !== undefined) return undefined;
+  const body = bodyOf(answer.body);
+  if (body["id"] !== id || body["name"] !== name) return `call "${id}" of "${name}" was answered with ${answer.body}`;
+  return run === undefined ? `call "${id}" was answered and did not run` : undefined;
+}
+
+function undocumented(call: LoadCall, { killed, mayLoseEnvironments }: Evidence): string | undefined {
+  const { id, answer, router } = call;
+  const kind = kindOf(call);
+  if (answer === undefined)
+    return killed.has(router) ? undefined : `call "${id}" got no answer, and its router was not killed`;
+  const isExpected =
+    kind === "200" ||
+    /^429 TooManyRequestsException: (Reserved)?(Function)?\w+LimitExceeded$/.test(kind) ||
+    (mayLoseEnvironments && lossKinds.test(kind));
+  return isExpected ? undefined : `call "${id}" ended with ${kind}`;
+}
+
+const lossKinds =
+  /^500 ServiceException: Error: Cannot invoke …: (the connection to its execution environment broke during the call|its execution environment did not answer in time)$|^200, function error (Runtime\.ExitError|Sandbox\.\w+)$/;
+
+function bodyOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(text) as Readonly<Record<string, unknown>>;
+  } catch {
+    return {};
+  }
+}
