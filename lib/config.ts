@@ -30,6 +30,34 @@ export function integerVariable({ min, max }: { readonly min: number; readonly m
     .refine((value) => value >= min && value <= max, `expected a number from ${min} to ${max}`);
 }
 
+/** A share from 0 to 1 in a variable. */
+export function ratioVariable(): z.ZodType<number> {
+  return z
+    .string()
+    .regex(/^(0|1|0?\.\d{1,9}|1\.0+)$/, "expected a number from 0 to 1")
+    .transform(Number);
+}
+
+/** `name=value` pairs separated by commas, percent-encoded where they must be; absent: none. Source: OpenTelemetry, OTEL_EXPORTER_OTLP_HEADERS. */
+export function pairsVariable(): z.ZodType<Record<string, string>> {
+  const pair = /^\s*[A-Za-z0-9_.-]+\s*=[^,]*$/;
+  return z
+    .string()
+    .default("")
+    .refine((text) => text === "" || text.split(",").every((part) => pair.test(part)), "expected name=value,name=value")
+    .transform((text) => Object.fromEntries(text === "" ? [] : text.split(",").map(toPair)));
+}
+
+function toPair(text: string): [string, string] {
+  const at = text.indexOf("=");
+  const value = text.slice(at + 1).trim();
+  try {
+    return [text.slice(0, at).trim(), decodeURIComponent(value)];
+  } catch {
+    return [text.slice(0, at).trim(), value];
+  }
+}
+
 /** "true" or "false" in a variable. */
 export function booleanVariable(): z.ZodType<boolean> {
   return z.enum(["true", "false"], 'expected "true" or "false"').transform((text) => text === "true");

@@ -6,6 +6,7 @@ import { environmentDocumentSchema, type EnvironmentDocument } from "../crds/wir
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import type { Stored } from "../lib/kubernetes/object.ts";
 import { assemble } from "../runtime-proxy/assemble.ts";
+import { tellFetchMs } from "../runtime-proxy/assembled.ts";
 import { Child } from "./child.ts";
 import { fileSystemProblem, type WantedFileSystem } from "./file-systems.ts";
 import type { LocalIdentity } from "./identity.ts";
@@ -129,13 +130,16 @@ export class LocalPod {
     const variables = await containerVariables({ ...this.#options, container });
     const folder = (name: string): string => variables[name] ?? join(directory, name);
     try {
-      await assemble({
+      const { totalMs } = await assemble({
         environment: document,
         packagesUrl: variables["KUBELAMBDA_PACKAGES_URL"] ?? "",
         readToken: () => readFile(variables["KUBELAMBDA_TOKEN_FILE"] ?? "", "utf8"),
         taskDirectory: folder("KUBELAMBDA_TASK_DIRECTORY"),
         layersDirectory: folder("KUBELAMBDA_LAYERS_DIRECTORY"),
       });
+      const agent = containerOf(pod, "agent");
+      const socket = agent.env?.find(({ name }) => name === "KUBELAMBDA_RUNTIME_SOCKET")?.value;
+      if (socket !== undefined) tellFetchMs(dirname(hostPath(agent, directory, socket)), totalMs);
       return true;
     } catch (error) {
       if (this.isEnding()) return false;

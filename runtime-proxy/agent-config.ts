@@ -35,12 +35,15 @@ export interface AgentConfig {
   readonly terminationLog: string;
   /** Of the routers' roster when the pod was made; 0: there was none, and until one speaks whoever has the routers' proof is obeyed. */
   readonly epoch: number;
+  /** When the pod was made, ms since 1970; absent: nobody has said. */
+  readonly createdAtMs?: number;
 }
 
 /** Reads the agent's environment variables; throws an Error that names the variable that is missing or wrong. */
 export function parseAgentConfig(env: Readonly<Record<string, string | undefined>>): AgentConfig {
   const lambdaUrl = env["KUBELAMBDA_LAMBDA_URL"] ?? "";
   const fillSource = parseFillSource(env);
+  const createdAtMs = Number(env["KUBELAMBDA_CREATED_AT"] ?? "");
   return {
     document: parseDocument(env, fillSource),
     ...(fillSource !== undefined && { fillSource }),
@@ -60,6 +63,7 @@ export function parseAgentConfig(env: Readonly<Record<string, string | undefined
     variables: env,
     terminationLog: env["KUBELAMBDA_TERMINATION_LOG"] ?? "/dev/termination-log",
     epoch: parseEpoch(env["KUBELAMBDA_EPOCH"] ?? "0"),
+    ...(createdAtMs > 0 && { createdAtMs }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { chmod, copyFile, lchown, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
+import { tellFetchMs } from "./assembled.ts";
 import { unzippedLimitBytes } from "./packages/archive-limits.ts";
 import { hexOfDigest } from "./packages/digest.ts";
 import { downloadPackage, type Download } from "./packages/download.ts";
@@ -223,7 +224,10 @@ async function makeScratch(directory: string): Promise<string> {
 /** Exit code 0, or 1 with one line on stderr and in the termination log, from where it reaches the pod's status. */
 export async function assembleMain(env: NodeJS.ProcessEnv): Promise<void> {
   try {
-    const { packages, totalMs } = await assemble(readOptions(env));
+    const options = readOptions(env);
+    const { packages, totalMs } = await assemble(options);
+    const [own] = options.supervisor?.directories ?? [];
+    if (own !== undefined) tellFetchMs(own, totalMs);
     const names = packages.map(({ name, zippedBytes, from, unpackedAfterMs }) => ({
       name,
       zippedBytes,

@@ -1,6 +1,8 @@
+import { dirname } from "node:path";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { AgentConfig } from "./agent-config.ts";
+import { readFetchMs } from "./assembled.ts";
 import { describeExtensionProcess, describeRuntimeProcess, logStreamName } from "./domain/environment-variables.ts";
 import type { SdkAccess } from "./domain/sdk-variables.ts";
 import { EnvironmentRecords } from "./environment-records.ts";
@@ -27,6 +29,9 @@ export function createEnvironment(
   const logStream = logStreamName(document.version, clock.nowMs(), randomHex(16));
   const place = { taskRoot, layersRoot, runtimeRoot, runtimeApi, logStream, agentVariables, sdk };
   const flushOutput = (): Promise<void> => supervisors.flush();
+  const fetchMs = readFetchMs(dirname(config.runtimeSocket));
+  const { createdAtMs } = config;
+  const birth = { ...(createdAtMs !== undefined && { createdAtMs }), ...(fetchMs !== undefined && { fetchMs }) };
   const readMemory: ConstructorParameters<typeof EnvironmentRecords>[0]["readMemory"] = () => supervisors.memory();
   return new ExecutionEnvironment({
     document,
@@ -34,7 +39,7 @@ export function createEnvironment(
     extensionProcess: (file) => describeExtensionProcess(document, place, file),
     supervisors,
     log,
-    records: new EnvironmentRecords({ document, log, clock, logStream, flushOutput, readMemory }),
+    records: new EnvironmentRecords({ document, log, clock, logStream, flushOutput, readMemory, birth }),
     connections,
     clock,
     newId,

@@ -3,7 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { trailerNames, wordAnswer, wordTrailers } from "./caller-answer.ts";
 import { CallerStream } from "./caller-stream.ts";
 import type { CallerAnswer, Outcome, StreamEnd } from "./domain/lifecycle/effect.ts";
-import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
+import type { AnswerTimes, Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
 import type { HandedEvent } from "./lifecycle-port.ts";
 import { invokeEvent, runtimeEvent } from "./runtime-event.ts";
 
@@ -19,8 +19,8 @@ interface Call {
 export interface CallsParts {
   /** The end of the running call's log as of now, as base64. */
   readonly takeTail: (outcome: Outcome) => Promise<string | undefined>;
-  /** Since the running call's event was handed over, and of an init that no call has told, ms. */
-  readonly times: () => { readonly durationMs: number; readonly initMs?: number };
+  /** Of the running call, and of what no call has told yet. */
+  readonly times: () => AnswerTimes;
   readonly clock: Clock;
   /** Of a streamed payload after its first 6 MiB; 0: no limit. */
   readonly streamBytesPerSecond: number;
@@ -76,14 +76,15 @@ export class EnvironmentCalls {
     const logResult = await this.#takeTail(call, outcome);
     const worded = wordAnswer(answer, requestId);
     const optional = logResult !== undefined && { logResult };
-    call.outcome.resolve({ ok: true, answer: { ...worded, ...times, ...optional } });
+    call.outcome.resolve({ ok: true, answer: { ...worded, times, ...optional } });
   }
 
   openStream(contentType: string): void {
     const call = this.#current;
     if (call === undefined) return;
     call.stream = new CallerStream(trailerNames, this.#parts.streamBytesPerSecond, this.#parts.clock);
-    call.outcome.resolve({ ok: true, answer: { payload: call.stream, contentType, isFunctionError: false } });
+    const { durationMs: _unknown, ...times } = this.#parts.times();
+    call.outcome.resolve({ ok: true, answer: { payload: call.stream, contentType, isFunctionError: false, times } });
   }
 
   async write(chunk: Uint8Array): Promise<void> {

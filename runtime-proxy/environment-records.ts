@@ -5,6 +5,7 @@ import type { PlatformError } from "./domain/function-error.ts";
 import type { Outcome } from "./domain/lifecycle/effect.ts";
 import type { InitPhase, PlatformRecords, Span, Tracing } from "./domain/platform-event.ts";
 import { reportMetrics, roundMs } from "./domain/report-metrics.ts";
+import type { AnswerTimes } from "./invocation-api/invocation.ts";
 import type { EnvironmentLog } from "./telemetry-api/environment-log.ts";
 
 export interface RecordsParts {
@@ -15,6 +16,15 @@ export interface RecordsParts {
   /** All that the processes have written until now was given to the log. */
   readonly flushOutput: () => Promise<void>;
   readonly readMemory: () => Promise<MemoryReading>;
+  readonly birth?: Birth;
+}
+
+/** What went before the first init. */
+export interface Birth {
+  /** When the pod was made, ms since 1970, by the operator's clock. */
+  readonly createdAtMs?: number;
+  /** Until code and layers were in their places. */
+  readonly fetchMs?: number;
 }
 
 interface Measured {
@@ -33,6 +43,12 @@ export class EnvironmentRecords {
   readonly #parts: RecordsParts;
   /** Duration of an init that no REPORT has told yet, ms. */
   #untoldInitMs: number | undefined;
+  /** The same of what was before the first init. */
+  #untoldBirth: Pick<AnswerTimes, "startMs" | "fetchMs"> | undefined;
+  #initEndedMs = 0;
+  #hearsCalls = false;
+  /** What extensions took after the call before, ms. */
+  #untoldExtensionsMs: number | undefined;
   #initStartedMs = 0;
   #initDurationMs = 0;
   #invocation: Measured | undefined;
@@ -48,11 +64,17 @@ export class EnvironmentRecords {
     return this.#initDurationMs;
   }
 
-  /** Since the running invocation's time began, and of an init that no REPORT has told yet, ms. */
-  times(): { readonly durationMs: number; readonly initMs?: number } {
+  /** Of the running invocation, and of what no answer has told yet. */
+  times(): AnswerTimes {
     const nowMs = this.#parts.clock.monotonicMs();
-    const durationMs = nowMs - (this.#invocation?.startedMs ?? nowMs);
-    return this.#untoldInitMs === undefined ? { durationMs } : { durationMs, initMs: this.#untoldInitMs };
+    const startedMs = this.#invocation?.startedMs ?? nowMs;
+    const extensionsMs = this.#untoldExtensionsMs;
+    return {
+      durationMs: nowMs - startedMs,
+      ...(this.#untoldInitMs !== undefined && { initMs: this.#untoldInitMs }),
+      ...(this.#untoldBirth !== undefined && { ...this.#untoldBirth, readyMs: startedMs - this.#initEndedMs }),
+      ...(extensionsMs !== undefined && { extensionsMs }),
+    };
   }
 
   initStart(phase: InitPhase): void {
@@ -77,13 +99,17 @@ export class EnvironmentRecords {
 
   init(phase: InitPhase, outcome: Outcome): void {
     const { clock, document, log } = this.#parts;
-    this.#initDurationMs = clock.monotonicMs() - this.#initStartedMs;
+    const isFirst = this.#initEndedMs === 0;
+    this.#initEndedMs = clock.monotonicMs();
+    this.#initDurationMs = this.#initEndedMs - this.#initStartedMs;
+    if (isFirst && phase === "init") this.#untoldBirth = this.#birthTimes();
     this.#untoldInitMs = phase === "init" && outcome.status === "success" ? this.#initDurationMs : undefined;
     const metrics = { durationMs: roundMs(this.#initDurationMs) };
     log.tell("platform.initReport", { initializationType: document.initializationType, phase, ...outcome, metrics });
   }
 
   extensions(records: readonly PlatformRecords["platform.extension"][]): void {
+    this.#hearsCalls = records.some(({ events }) => events.includes("INVOKE"));
     for (const record of records) this.#parts.log.tell("platform.extension", record);
   }
 
@@ -150,8 +176,11 @@ export class EnvironmentRecords {
     const invocation = this.#invocation;
     const initDurationMs = this.#untoldInitMs;
     this.#untoldInitMs = undefined;
+    this.#untoldBirth = undefined;
     if (invocation === undefined) return;
     const endedMs = this.#parts.clock.monotonicMs();
+    const isTold = this.#hearsCalls && outcome.status === "success" && invocation.runtimeDoneMs !== undefined;
+    this.#untoldExtensionsMs = isTold ? endedMs - (invocation.runtimeDoneMs ?? endedMs) : undefined;
     const record = this.#reportRecord(invocation, { endedMs, outcome, initDurationMs });
     this.#later(() => this.#parts.log.tell("platform.report", record()));
     await this.#told;
@@ -213,6 +242,16 @@ export class EnvironmentRecords {
     const { clock } = this.#parts;
     const start = new Date(clock.nowMs() - (clock.monotonicMs() - fromMs)).toISOString();
     return { name, start, durationMs: roundMs(Math.max(0, untilMs - fromMs)) };
+  }
+
+  /** The two clocks are those of two machines: what they disagree by is in `startMs`, which is never less than 0. */
+  #birthTimes(): Pick<AnswerTimes, "startMs" | "fetchMs"> {
+    const { birth: { createdAtMs, fetchMs } = {}, clock } = this.#parts;
+    const startMs = clock.nowMs() - (createdAtMs ?? 0) - this.#initDurationMs - (fetchMs ?? 0);
+    return {
+      ...(createdAtMs !== undefined && { startMs: Math.max(0, startMs) }),
+      ...(fetchMs !== undefined && { fetchMs }),
+    };
   }
 
   /** In order with what waits, at once when nothing does. */

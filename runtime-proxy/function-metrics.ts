@@ -9,8 +9,16 @@ export interface EndedCall {
   /** As the caller named the function, qualifier included. */
   readonly invokedArn: string;
   readonly end:
-    | { readonly type: "ran"; readonly isFunctionError: boolean; readonly durationMs: number }
-    | { readonly type: "throttled"; readonly reason: string };
+    | {
+        readonly type: "ran";
+        readonly isFunctionError: boolean;
+        readonly durationMs: number;
+        /** What extensions took after the call that the environment ran before. */
+        readonly extensionsMs?: number | undefined;
+      }
+    | { readonly type: "throttled"; readonly reason: string }
+    /** Its chain of calls had come back too often. */
+    | { readonly type: "recursive" };
 }
 
 interface Series {
@@ -23,6 +31,9 @@ interface Series {
   /** Of `durationBounds`, and the last one for all that took longer. */
   readonly durationCounts: Uint32Array;
   readonly throttlesByReason: Map<string, number>;
+  recursive: number;
+  extensions: number;
+  extensionsSecondsSum: number;
 }
 
 export interface FunctionMetricsOptions {
@@ -58,6 +69,14 @@ export class FunctionMetrics {
     if (end.type === "throttled") {
       series.throttlesByReason.set(end.reason, (series.throttlesByReason.get(end.reason) ?? 0) + 1);
       return;
+    }
+    if (end.type === "recursive") {
+      series.recursive += 1;
+      return;
+    }
+    if (end.extensionsMs !== undefined) {
+      series.extensions += 1;
+      series.extensionsSecondsSum += end.extensionsMs / 1000;
     }
     const seconds = end.durationMs / 1000;
     series.invocations += 1;
@@ -105,7 +124,7 @@ export class FunctionMetrics {
 
 interface Family {
   readonly name: string;
-  readonly type: "counter" | "histogram";
+  readonly type: "counter" | "histogram" | "summary";
   readonly help: string;
   readonly lines: (name: string, series: Series) => readonly string[];
 }
@@ -136,6 +155,21 @@ const families: readonly Family[] = [
     help: "Time that the function took, without init and without waiting for an environment",
     lines: durationLines,
   },
+  {
+    name: "kubelambda_post_runtime_extensions_duration_seconds",
+    type: "summary",
+    help: "Time that extensions took after the runtime was done, told by the next call of the same environment",
+    lines: (name, { labels, extensions, extensionsSecondsSum }) =>
+      extensions === 0
+        ? []
+        : [`${name}_sum{${labels}} ${extensionsSecondsSum}\n`, `${name}_count{${labels}} ${extensions}\n`],
+  },
+  {
+    name: "kubelambda_recursive_invocations_dropped_total",
+    type: "counter",
+    help: "Calls that were refused because their chain had come back to the function too often",
+    lines: (name, { labels, recursive }) => (recursive === 0 ? [] : [`${name}{${labels}} ${recursive}\n`]),
+  },
 ];
 
 function durationLines(name: string, { labels, invocations, durationCounts, durationSecondsSum }: Series): string[] {
@@ -161,6 +195,9 @@ function newSeries(labels: string): Series {
     durationSecondsSum: 0,
     durationCounts: new Uint32Array(durationBounds.length + 1),
     throttlesByReason: new Map(),
+    recursive: 0,
+    extensions: 0,
+    extensionsSecondsSum: 0,
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ports } from "../crds/wire/routes.ts";
-import { integerVariable, listVariable } from "../lib/config.ts";
+import { integerVariable, listVariable, pairsVariable, ratioVariable } from "../lib/config.ts";
 import { logLevels } from "../lib/logger.ts";
 import { authModes } from "./access/access-control.ts";
 
@@ -61,6 +61,15 @@ export const routerConfigSchema = z.object({
   /** Holds tls.crt and tls.key; absent: no HTTPS. */
   KUBELAMBDA_TLS_DIRECTORY: z.string().optional(),
   KUBELAMBDA_TLS_PORT: port.default(ports.invokeTls),
+  /** Base URL of an OTLP/HTTP collector, which gets the spans of sampled calls; absent: none are written. */
+  KUBELAMBDA_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  KUBELAMBDA_OTLP_HEADERS: pairsVariable(),
+  /** Share of the calls whose callers have not decided that are sampled, whatever their function says. */
+  KUBELAMBDA_TRACE_SAMPLING_RATIO: ratioVariable().default(0),
+  /** A JSON line for each call, on standard output. */
+  KUBELAMBDA_ACCESS_LOG: z.enum(["off", "all", "sampled"]).default("off"),
+  /** Of a sampled log: share of the calls that went well; all others have a line. */
+  KUBELAMBDA_ACCESS_LOG_RATIO: ratioVariable().default(0.01),
   KUBELAMBDA_LOG_LEVEL: z.enum(logLevels).default("info"),
 });
 

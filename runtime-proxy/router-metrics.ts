@@ -10,9 +10,13 @@ export interface RouterMetrics {
   readonly agentOverheadSeconds: Histogram;
   readonly routerOverheadSeconds: Histogram;
   readonly initSeconds: Histogram;
+  readonly startSeconds: Histogram;
+  readonly fetchSeconds: Histogram;
   readonly environmentRefusals: Counter<"outcome">;
   readonly announcements: Counter<"result">;
   readonly loadReports: Counter<"result">;
+  readonly spans: Counter<"result">;
+  readonly accessLogLines: Counter<"result">;
 }
 
 /** What the gauges read when they are scraped. */
@@ -87,6 +91,18 @@ export function createRouterMetrics(readings: RouterReadings): RouterMetrics {
       buckets: secondsBuckets,
       registers,
     }),
+    startSeconds: new Histogram({
+      name: "kubelambda_router_start_seconds",
+      help: "Time from the making of execution environments to the beginning of their init, less fetching, told by their first calls",
+      buckets: secondsBuckets,
+      registers,
+    }),
+    fetchSeconds: new Histogram({
+      name: "kubelambda_router_fetch_seconds",
+      help: "Time until code and layers were in their places in execution environments, told by their first calls",
+      buckets: secondsBuckets,
+      registers,
+    }),
     environmentRefusals: new Counter({
       name: "kubelambda_router_environment_refusals_total",
       help: "Calls that an execution environment did not answer, by how",
@@ -96,6 +112,18 @@ export function createRouterMetrics(readings: RouterReadings): RouterMetrics {
     announcements: new Counter({
       name: "kubelambda_router_announcements_total",
       help: "Announcements of execution environments, by result",
+      labelNames: ["result"],
+      registers,
+    }),
+    spans: new Counter({
+      name: "kubelambda_router_spans_total",
+      help: "Spans of traced calls by what became of them: exported, failed (the collector did not take them) or dropped (too many waited)",
+      labelNames: ["result"],
+      registers,
+    }),
+    accessLogLines: new Counter({
+      name: "kubelambda_router_access_log_lines_total",
+      help: "Lines of the access log by what became of them: written or dropped (too much waited to be written)",
       labelNames: ["result"],
       registers,
     }),

@@ -29,6 +29,7 @@ import { createInvoke } from "./invoke-api/invoke.ts";
 import { createInvocationRunner } from "./invoke-api/run-invocation.ts";
 import { createInvokeApi } from "./invoke-api/server.ts";
 import { createBeginTrace } from "./invoke-api/trace-header.ts";
+import { ConcurrencyMetrics } from "./concurrency-metrics.ts";
 import { FunctionMetrics } from "./function-metrics.ts";
 import { createRouterProof } from "./invocation-api/router-proof.ts";
 import { LoadReporter } from "./load-reporter.ts";
@@ -38,6 +39,7 @@ import { OwnerDesk } from "./ownership/owner-desk.ts";
 import { PeerServer } from "./ownership/peer-server.ts";
 import { addressesIn } from "./packages/address-rules.ts";
 import type { RouterConfig } from "./router-config.ts";
+import type { Observation } from "./router-observation.ts";
 import { createRouterMetrics, type RouterMetrics } from "./router-metrics.ts";
 
 export interface RouterPartsOptions {
@@ -49,6 +51,7 @@ export interface RouterPartsOptions {
   readonly signingKey: KeyObject;
   readonly verifyAgentToken: TokenVerifier;
   readonly readOperatorToken: () => Promise<string>;
+  readonly observation: Observation;
   readonly log: Logger;
   readonly clock: Clock;
   /** A number in [0, 1). */
@@ -65,6 +68,7 @@ export interface RouterParts {
   readonly reporter: LoadReporter;
   readonly metrics: RouterMetrics;
   readonly functionMetrics: FunctionMetrics;
+  readonly concurrencyMetrics: ConcurrencyMetrics;
   readonly ownership: AccountOwnership;
   readonly peers: PeerServer;
   /** A roster that is in force, or was. */
@@ -100,6 +104,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     bodyBytes: () => bodyMemory.usedBytes,
     waitingBodies: () => bodyMemory.waiting,
   });
+  options.observation.countInto(metrics);
   const functionMetrics = new FunctionMetrics({ clock });
   const authorize = createClaims(options.signingKey, () => clock.nowMs());
   const agents = new AgentConnections({
@@ -151,7 +156,9 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     readToken: options.readOperatorToken,
   });
   const sampler = new TraceSampler();
-  const beginTrace = createBeginTrace({ sampler, nowMs: () => clock.nowMs(), draw: options.draw });
+  const { observe, writesSpans } = options.observation;
+  const samplingRatio = writesSpans ? config.KUBELAMBDA_TRACE_SAMPLING_RATIO : 0;
+  const beginTrace = createBeginTrace({ sampler, nowMs: () => clock.nowMs(), draw, writesSpans, samplingRatio });
   functions.onChange((uid, facts) => {
     if (facts === undefined) {
       ledger.removeFunction(uid);
@@ -202,6 +209,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     log,
     metrics,
     functionMetrics,
+    observe,
     bodyTimeoutMs,
     waitMs,
   };
@@ -226,6 +234,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     reporter,
     metrics,
     functionMetrics,
+    concurrencyMetrics: new ConcurrencyMetrics({ ledger, functions, owns: (namespace) => pool.owns(namespace), clock }),
     async whenQuiet(deadlineMs) {
       const untilMs = clock.monotonicMs() + deadlineMs;
       while (calls.open > 0 && clock.monotonicMs() < untilMs) await sleep(clock, quietCheckMs);

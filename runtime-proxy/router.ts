@@ -29,8 +29,10 @@ import { createRouterAccess } from "./access/router-access.ts";
 import { functionIndexes, KubernetesFunctions, withoutContent } from "./environments/kubernetes-functions.ts";
 import { aliasIndexes, partIndexes } from "./environments/kubernetes-versions.ts";
 import { badRequestAnswer } from "./front-door.ts";
+import { writeToStdout, type LineWriterOptions } from "./line-writer.ts";
 import { listenWithTls } from "./listen-with-tls.ts";
 import { routerConfigSchema, type RouterConfig } from "./router-config.ts";
+import { openObservation } from "./router-observation.ts";
 import { createRouterParts, type RouterParts } from "./router-parts.ts";
 
 export { routerConfigSchema, type RouterConfig };
@@ -46,6 +48,8 @@ export interface RouterDependencies {
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly draw: () => number;
+  /** Default: this process's standard output. */
+  readonly writeAccessLog?: LineWriterOptions["write"];
   /** Absent: the ConfigMap that the operator's leader writes. `alone`: this replica owns everything, as in local mode. */
   readonly roster?: "alone";
 }
@@ -63,6 +67,10 @@ export interface RunningRouter {
   /** Takes no new call, carries running ones to their end, cuts what is left after the deadline. */
   stop(deadlineMs: number): Promise<void>;
 }
+
+/** For the last spans and lines of the access log. */
+const observationCloseMs = 5000;
+type Measured = Pick<RouterParts, "metrics" | "functionMetrics" | "concurrencyMetrics">;
 
 /** How long environments have to say what they announced before we were there. */
 const askAllMs = 5000;
@@ -96,7 +104,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     for (const end of closing.splice(0).reverse()) await end();
   };
   let isReady = false;
-  let measured: Pick<RouterParts, "metrics" | "functionMetrics"> | undefined;
+  let measured: Measured | undefined;
   try {
     const host = config.KUBELAMBDA_LISTEN_HOST;
     const serverOptions = {
@@ -117,7 +125,10 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     const signingKey = await dependencies.signingKey;
     const { access, mint, caches: keyCaches } = createRouterAccess(config, { client, clock, log, signingKey, onError });
     const caches: ObjectCache<KubernetesObject>[] = [versions, aliases, functionCache, podCache, ...keyCaches] as never;
-    const parts = createRouterParts(config, { ...dependencies, functions, environments, signingKey, access, mint });
+    const observation = await openObservation(config, { writeAccessLog: writeToStdout, ...dependencies });
+    closing.push(() => observation.close(observationCloseMs));
+    const seen = { functions, environments, observation };
+    const parts = createRouterParts(config, { ...dependencies, ...seen, signingKey, access, mint });
     measured = parts;
     closing.push(() => parts.close());
     const internal = await listen(config.KUBELAMBDA_INTERNAL_PORT, parts.internalApi, {
@@ -216,7 +227,7 @@ function unexpected(log: Logger, method: string, error: unknown): ReturnType<typ
 
 interface Health {
   readonly isReady: boolean;
-  readonly measured: Pick<RouterParts, "metrics" | "functionMetrics"> | undefined;
+  readonly measured: Measured | undefined;
 }
 
 function healthHandler(read: () => Health): HttpHandler {
@@ -233,11 +244,9 @@ function health(path: string, { isReady, measured }: Health): HttpResponse {
 }
 
 /** In pieces: with thousands of functions it is megabytes. */
-async function* allMetrics({
-  metrics,
-  functionMetrics,
-}: Pick<RouterParts, "metrics" | "functionMetrics">): AsyncGenerator<string, void> {
+async function* allMetrics({ metrics, functionMetrics, concurrencyMetrics }: Measured): AsyncGenerator<string, void> {
   yield await metrics.registry.metrics();
+  yield* concurrencyMetrics.text();
   yield* functionMetrics.text();
 }
 

@@ -123,8 +123,16 @@ export const invocationAnswerHeaders = {
   responseMode: "x-kubelambda-response-mode",
   /** From the event's hand-over to the runtime until its answer, ms with fractions; absent on streams. */
   durationMs: "x-kubelambda-duration-ms",
-  /** Of the init phase that went before, ms; only on an environment's first answer. */
+  /** Of the init phase that went before, ms; only on an environment's first answer, a streamed one too, as are the next three. */
   initMs: "x-kubelambda-init-ms",
+  /** From the pod's making until its agent began the init, less `fetchMs`: scheduling, containers, processes; by the clocks of operator and node. */
+  startMs: "x-kubelambda-start-ms",
+  /** Until code and layers were in their places, ms. */
+  fetchMs: "x-kubelambda-fetch-ms",
+  /** From the end of init until the call's event was handed over: less than the call has waited when the environment came up for it. */
+  readyMs: "x-kubelambda-ready-ms",
+  /** Of the call before, ms: what extensions took after the runtime was done; absent where none hears of calls. */
+  extensionsMs: "x-kubelambda-extensions-ms",
 } as const;
 
 /** Trailers of a streamed payload. A connection that breaks before them: the agent was lost. */

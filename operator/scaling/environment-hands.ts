@@ -76,8 +76,8 @@ export class EnvironmentHands {
           if (!mayAct()) return undefined;
           scaling.expect({ ...expected, atMs: clock.monotonicMs() });
           // Built anew for every try: it is born under the roster of that moment.
-          const epoch = this.#options.epoch();
-          const pod = environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings, epoch, genericID });
+          const born = { epoch: this.#options.epoch(), nowMs: clock.nowMs(), genericID };
+          const pod = environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings, ...born });
           return await this.#bear(client.create(withReplaces(pod, replaces)));
         });
         // The watch may have been faster than the answer.

@@ -1,5 +1,6 @@
 /** Which calls may run: reserved and provisioned concurrency, what an account has left, and how many a second. */
 import { claimOf, decidePool, type ConcurrencyPool, type ThrottleReason } from "./admission.ts";
+import { Peak } from "./peak.ts";
 import { RequestRate } from "./request-rate.ts";
 
 export type { ThrottleReason } from "./admission.ts";
@@ -37,6 +38,8 @@ interface FunctionCount {
   running: number;
   rate: RequestRate | undefined;
   isGone: boolean;
+  /** Of all its running calls. */
+  readonly peak: Peak;
 }
 
 interface ProvisionedCount {
@@ -51,6 +54,24 @@ interface AccountCount {
   /** On-demand calls of functions without a reservation. */
   unreservedRunning: number;
   readonly rate: RequestRate | undefined;
+  readonly peak: Peak;
+}
+
+/** For metrics; `highest`: at once, within the last span of looks (Peak). */
+export interface AccountReading {
+  readonly namespace: string;
+  readonly limit: number;
+  /** What functions have claimed of it: their reservations, and the provisioned sum of those that have none. */
+  readonly claimed: number;
+  /** On-demand calls of functions without a reservation. */
+  readonly unreserved: number;
+  readonly highestUnreserved: number;
+}
+
+export interface FunctionReading {
+  readonly uid: string;
+  readonly running: number;
+  readonly highest: number;
 }
 
 const inPool = {
@@ -155,6 +176,25 @@ export class ConcurrencyLedger {
     return count === undefined ? 0 : count.running + provisionedRunning(count);
   }
 
+  *accounts(): Iterable<AccountReading> {
+    for (const [namespace, { claimed, unreservedRunning: unreserved, peak }] of this.#accountByNamespace)
+      yield { namespace, limit: this.#accountLimit, claimed, unreserved, highestUnreserved: peak.highest };
+  }
+
+  /** Functions of which calls run, or ran within the last span of looks. */
+  *functions(): Iterable<FunctionReading> {
+    for (const [uid, count] of this.#functionByUid) {
+      const { highest } = count.peak;
+      if (highest > 0) yield { uid, running: count.running + provisionedRunning(count), highest };
+    }
+  }
+
+  /** The next span of looks begins. */
+  rollPeaks(): void {
+    for (const count of this.#functionByUid.values()) count.peak.roll(count.running + provisionedRunning(count));
+    for (const { peak, unreservedRunning } of this.#accountByNamespace.values()) peak.roll(unreservedRunning);
+  }
+
   /** Most calls that the function can have at once as things stand. */
   ceiling(uid: string): number {
     const count = this.#functionByUid.get(uid);
@@ -171,13 +211,21 @@ export class ConcurrencyLedger {
 
   #count(count: FunctionCount, { pool, version, by }: { pool: ConcurrencyPool; version: string; by: number }): void {
     this.#total += by;
+    this.#move(count, { pool, version, by });
+    if (by > 0) count.peak.note(count.running + provisionedRunning(count));
+  }
+
+  #move(count: FunctionCount, { pool, version, by }: { pool: ConcurrencyPool; version: string; by: number }): void {
     if (pool === "provisioned") {
       const provisioned = count.provisionedByVersion.get(version);
       if (provisioned !== undefined) provisioned.running += by;
       return;
     }
     count.running += by;
-    if (count.reserved === undefined) this.#account(count.namespace).unreservedRunning += by;
+    if (count.reserved !== undefined) return;
+    const account = this.#account(count.namespace);
+    account.unreservedRunning += by;
+    if (by > 0) account.peak.note(account.unreservedRunning);
   }
 
   #changeRate({ rate }: FunctionCount, reserved: number | undefined): RequestRate | undefined {
@@ -212,6 +260,7 @@ export class ConcurrencyLedger {
       running: 0,
       rate: undefined,
       isGone: true,
+      peak: new Peak(),
     };
     this.#functionByUid.set(uid, count);
     return count;
@@ -222,7 +271,7 @@ export class ConcurrencyLedger {
     if (known !== undefined) return known;
     const perSecond = this.#accountLimit * this.#ratePerConcurrency;
     const rate = Number.isFinite(perSecond) ? new RequestRate(perSecond) : undefined;
-    const account: AccountCount = { claimed: 0, unreservedRunning: 0, rate };
+    const account: AccountCount = { claimed: 0, unreservedRunning: 0, rate, peak: new Peak() };
     this.#accountByNamespace.set(namespace, account);
     return account;
   }

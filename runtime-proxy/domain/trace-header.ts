@@ -1,8 +1,12 @@
+import { parseTraceparent, rootOfTraceId, traceIdOfRoot } from "./traceparent.ts";
+
 /** `X-Amzn-Trace-Id`: which trace a call belongs to, whether it is sampled, and how often its chain has run each function. Pure. */
 
 export interface TraceInput {
   /** As the caller sent it. */
   readonly incoming: string | undefined;
+  /** W3C's, as the caller sent it. */
+  readonly traceparent?: string | undefined;
   /** `1-<time, 8 hex>-<96 bits, hex>`, for a call that has no trace yet. */
   readonly newRoot: string;
   /** 16 hex. */
@@ -10,6 +14,20 @@ export interface TraceInput {
   readonly functionUid: string;
   /** Tracing mode Active: a caller who does not say whether to sample leaves that to the service. */
   readonly shallSample: () => boolean;
+  /** Ids of the spans that are written of a sampled call: 16 hex each. Absent: none are written, and the caller's span is the function's parent. */
+  readonly newSpans?: (() => Pick<TraceContext, "spanId" | "functionSpanId">) | undefined;
+}
+
+/** A sampled call of which spans are written. */
+export interface TraceContext {
+  /** 32 hex. */
+  readonly traceId: string;
+  /** The caller's; absent: the trace begins here. */
+  readonly parentSpanId?: string;
+  /** Of the call at the router. */
+  readonly spanId: string;
+  /** Of its run, which the function's own spans have as their parent. */
+  readonly functionSpanId: string;
 }
 
 export interface Trace {
@@ -17,6 +35,7 @@ export interface Trace {
   readonly header: string;
   /** Runs of this function in this chain of calls before this one. */
   readonly runsBefore: number;
+  readonly context?: TraceContext;
 }
 
 /** A header that is longer keeps only what is known: it goes through two more servers that bound headers. */
@@ -26,23 +45,65 @@ const longestRoot = 128;
 const mostCounted = 32;
 const known: ReadonlySet<string> = new Set(["Root", "Parent", "Sampled", "Lineage"]);
 
-/** Takes over the caller's trace or begins one. `Lineage` is `1:<hash of a function>:<its runs, from 0>|…`. Source: Lambda developer guide, invocation-recursion and services-xray. */
-export function continueTrace({ incoming = "", newRoot, newParent, functionUid, shallSample }: TraceInput): Trace {
-  const fields = parseFields(incoming);
+interface Continued {
+  /** Absent: the caller has no trace. */
+  readonly root?: string;
+  readonly parent?: string | undefined;
+  readonly sampled?: "0" | "1" | undefined;
+  /** X-Ray's header it is that is continued. */
+  readonly isXRay?: true;
+}
+
+/**
+ * Of two headers X-Ray's names the trace; where both name the same one, W3C's parent is the nearer: an SDK in a function sends the first from
+ * its environment and a tracing HTTP client the second from its current span.
+ */
+function continued(fields: ReadonlyMap<string, string>, traceparent: string | undefined): Continued {
   const root = fields.get("Root");
-  const isContinued = root !== undefined && root.length <= longestRoot;
-  const sampled = fields.get("Sampled");
-  const isDecided = isContinued && (sampled === "0" || sampled === "1");
+  const w3c = parseTraceparent(traceparent);
+  const ofW3c = w3c && { parent: w3c.parentId, sampled: w3c.isSampled ? ("1" as const) : ("0" as const) };
+  if (root === undefined || root.length > longestRoot)
+    return w3c === undefined ? {} : { ...ofW3c, root: rootOfTraceId(w3c.traceId) };
+  const said = fields.get("Sampled");
+  const sampled = said === "0" || said === "1" ? said : undefined;
+  const isSame = w3c !== undefined && traceIdOfRoot(root) === w3c.traceId;
+  return {
+    ...{ root, isXRay: true },
+    parent: isSame ? w3c.parentId : fields.get("Parent"),
+    sampled: sampled ?? (isSame ? ofW3c?.sampled : undefined),
+  };
+}
+
+/** Takes over the caller's trace or begins one. `Lineage` is `1:<hash of a function>:<its runs, from 0>|…`. Source: Lambda developer guide, invocation-recursion and services-xray. */
+export function continueTrace(input: TraceInput): Trace {
+  const { incoming = "", newRoot, newParent, functionUid } = input;
+  const fields = parseFields(incoming);
+  const caller = continued(fields, input.traceparent);
+  const root = caller.root ?? newRoot;
+  const sampled = caller.sampled ?? (input.shallSample() ? "1" : "0");
+  const context = sampled === "1" ? newContext(input, root, caller.parent) : undefined;
   const others = [...fields].filter(([name]) => !known.has(name));
   const { lineage, runsBefore } = countRun(fields.get("Lineage") ?? "", functionUid);
   const parts: readonly (readonly [string, string])[] = [
-    ["Root", isContinued ? root : newRoot],
-    ["Parent", (isContinued ? fields.get("Parent") : undefined) ?? newParent],
-    ["Sampled", isDecided ? sampled : shallSample() ? "1" : "0"],
-    ...(isContinued && incoming.length <= longestHeader ? others : []),
+    ["Root", root],
+    ["Parent", context?.functionSpanId ?? caller.parent ?? newParent],
+    ["Sampled", sampled],
+    ...(caller.isXRay === true && incoming.length <= longestHeader ? others : []),
     ["Lineage", lineage],
   ];
-  return { header: parts.map(([name, value]) => `${name}=${value}`).join(";"), runsBefore };
+  const header = parts.map(([name, value]) => `${name}=${value}`).join(";");
+  return { header, runsBefore, ...(context !== undefined && { context }) };
+}
+
+/** A root that is no 128 bits is passed on, and no spans are written of it. */
+function newContext(
+  { newSpans }: TraceInput,
+  root: string,
+  parentSpanId: string | undefined,
+): TraceContext | undefined {
+  const traceId = traceIdOfRoot(root);
+  if (traceId === undefined || newSpans === undefined) return undefined;
+  return { traceId, ...newSpans(), ...(parentSpanId !== undefined && { parentSpanId }) };
 }
 
 function parseFields(header: string): ReadonlyMap<string, string> {

@@ -4,6 +4,9 @@ import { whoForwarded } from "../domain/forwarded.ts";
 import type { FunctionDirectory } from "../domain/function-facts.ts";
 import type { FunctionUrl, FunctionUrlDirectory } from "../domain/function-url.ts";
 import { isPreflight, preflightHeaders, withCors } from "../domain/url-cors.ts";
+import { anonymous, type Caller } from "../access/caller.ts";
+import { formatTraceparent } from "../domain/traceparent.ts";
+import type { BegunTrace } from "../invoke-api/trace-header.ts";
 import { joinHeaders, urlEvent } from "../domain/url-event.ts";
 import { InvokeError } from "../invoke-api/errors.ts";
 import { findQualified, type FoundFunction } from "../invoke-api/find-function.ts";
@@ -49,8 +52,13 @@ async function serveUrl(
 ): Promise<HttpResponse> {
   let url: FunctionUrl | undefined;
   let caller: UrlCaller | undefined;
+  let who: Caller = anonymous;
   let entered: EnteredBody = { body: request.body };
   const steps: CallSteps = {
+    operation: "FunctionUrl",
+    get caller() {
+      return who.how;
+    },
     find() {
       url = target.id === undefined ? undefined : parts.urls.findUrl(target.id);
       return findBehind(parts, url);
@@ -58,6 +66,7 @@ async function serveUrl(
     async authorize() {
       const visitor = url === undefined ? undefined : await parts.authorize(url, request);
       if (visitor === undefined) throw notAllowed();
+      who = visitor.access?.caller ?? anonymous;
       if (visitor.access !== undefined) entered = await proveBody(parts, request, visitor.access);
       await visitor.authorize?.();
       caller = visitor.caller;
@@ -102,11 +111,11 @@ interface EventInput {
   readonly body: Buffer;
   readonly caller: UrlCaller | undefined;
   readonly requestId: string;
-  readonly traceId: string;
+  readonly trace: BegunTrace;
 }
 
 function encodeEvent({ clock, isTrustedProxy }: FunctionUrlParts, input: EventInput): Buffer {
-  const { target, request, body, caller, requestId, traceId } = input;
+  const { target, request, body, caller, requestId, trace } = input;
   const sent = request.sent ?? withoutSocket(request);
   const forwarded = whoForwarded(sent, joinHeaders(sent.headers), isTrustedProxy);
   const nowMs = clock.nowMs();
@@ -122,7 +131,10 @@ function encodeEvent({ clock, isTrustedProxy }: FunctionUrlParts, input: EventIn
         "x-forwarded-for": forwarded.sourceIp,
         "x-forwarded-port": forwarded.port,
         "x-forwarded-proto": forwarded.protocol,
-        "x-amzn-trace-id": traceId,
+        "x-amzn-trace-id": trace.header,
+        ...(trace.context !== undefined && {
+          traceparent: formatTraceparent(trace.context.traceId, trace.context.functionSpanId),
+        }),
         ...(body.length > 0 && { "content-length": String(body.length) }),
         ...(target.prefix !== "" && { "x-forwarded-prefix": target.prefix }),
       },

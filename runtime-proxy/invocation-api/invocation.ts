@@ -16,16 +16,24 @@ export interface Invocation {
   readonly payload: Payload;
 }
 
+/** What the agent has measured, ms; each as in `invocationAnswerHeaders`. */
+export interface AnswerTimes {
+  /** From the event's hand-over to the runtime until its answer; absent on streams, whose end it does not know. */
+  readonly durationMs?: number;
+  readonly initMs?: number;
+  readonly startMs?: number;
+  readonly fetchMs?: number;
+  readonly readyMs?: number;
+  readonly extensionsMs?: number;
+}
+
 /** What the caller gets; a function error is an answer too. */
 export interface InvocationAnswer {
   /** A stream's end says whether it failed. */
   readonly payload: Payload | StreamedBody;
   readonly contentType: string;
   readonly isFunctionError: boolean;
-  /** From the event's hand-over to the runtime until its answer; absent on streams, whose end it does not know. */
-  readonly durationMs?: number;
-  /** Of the init phase, on the first answer after it. */
-  readonly initMs?: number;
+  readonly times: AnswerTimes;
   /** Base64 of the last 4,096 bytes of the invocation's log, when it was asked for. */
   readonly logResult?: string;
 }

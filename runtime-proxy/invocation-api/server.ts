@@ -16,7 +16,7 @@ import {
 } from "../runtime-api/exchange.ts";
 import { readPayload } from "../runtime-api/read-payload.ts";
 import { serveAssignment, type AssignmentParts } from "./assignment.ts";
-import type { Invocation, InvocationAnswer, InvocationOutcome } from "./invocation.ts";
+import type { AnswerTimes, Invocation, InvocationAnswer, InvocationOutcome } from "./invocation.ts";
 
 // Types only from that file: with its values would come the schema library, and the agent pays for every module.
 const requestHeaders: typeof invocationHeaders = {
@@ -33,6 +33,10 @@ const answerHeaders: typeof invocationAnswerHeaders = {
   responseMode: "x-kubelambda-response-mode",
   durationMs: "x-kubelambda-duration-ms",
   initMs: "x-kubelambda-init-ms",
+  startMs: "x-kubelambda-start-ms",
+  fetchMs: "x-kubelambda-fetch-ms",
+  readyMs: "x-kubelambda-ready-ms",
+  extensionsMs: "x-kubelambda-extensions-ms",
 };
 
 export interface InvocationApiParts {
@@ -146,12 +150,18 @@ function answerResponse(answer: InvocationAnswer, version: string): AgentRespons
       [answerHeaders.executedVersion]: version,
       ...("send" in answer.payload && { [answerHeaders.responseMode]: "streaming" }),
       ...(answer.isFunctionError && { [answerHeaders.functionError]: "Unhandled" }),
-      ...(answer.durationMs !== undefined && { [answerHeaders.durationMs]: answer.durationMs.toFixed(3) }),
-      ...(answer.initMs !== undefined && { [answerHeaders.initMs]: answer.initMs.toFixed(3) }),
+      ...timeHeaders(answer.times),
       ...(answer.logResult !== undefined && { [answerHeaders.logResult]: answer.logResult }),
     },
     body: answer.payload,
   };
+}
+
+function timeHeaders(times: AnswerTimes): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, ms] of Object.entries(times) as [keyof AnswerTimes, number | undefined][])
+    if (ms !== undefined) headers[answerHeaders[name]] = ms.toFixed(3);
+  return headers;
 }
 
 function badRequest(message: string): AgentResponse {

@@ -67,7 +67,7 @@ function world(): {
     functionMetrics: new FunctionMetrics({ clock }),
     log: silentLogger,
     bodyTimeoutMs: 1000,
-    beginTrace: () => "Root=1-2-3",
+    beginTrace: () => ({ header: "Root=1-2-3" }),
     waitMs: 1000,
     ...{ calls, bodyMemory, clock },
   });

@@ -25,6 +25,7 @@ export function createInvokeWithResponseStream(
   parts: InvokeWithResponseStreamParts,
 ): (encodedName: string, request: HttpRequest) => Promise<HttpResponse> {
   return createServeCall(parts, {
+    operation: "InvokeWithResponseStream",
     invocationTypes: ["RequestResponse", "DryRun"],
     run: async (call) => {
       const answer = await parts.runner.stream(call);

@@ -12,6 +12,7 @@ export interface InvokeParts extends ServeCallParts {
 /** `POST /2015-03-31/functions/{FunctionName}/invocations`, synchronous and dry run. */
 export function createInvoke(parts: InvokeParts): (encodedName: string, request: HttpRequest) => Promise<HttpResponse> {
   return createServeCall(parts, {
+    operation: "Invoke",
     invocationTypes: ["Event", "RequestResponse", "DryRun"],
     run: async (call) => toServed(await parts.runner.run(call), call),
   });

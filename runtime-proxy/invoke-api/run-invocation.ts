@@ -98,7 +98,7 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
     giveBack(ticket, outcome);
     if (outcome.kind === "answered" || outcome.kind === "streaming") {
       call.times.waited(sentMs - startedMs);
-      call.times.answered(clock.monotonicMs() - sentMs, outcome.headers);
+      call.times.answered(clock.monotonicMs() - sentMs, outcome.headers, podUid);
       return outcome as never;
     }
     lastError = outcome.kind === "refused" ? new Error(outcome.refusal.message) : outcome.error;

@@ -3,11 +3,13 @@ import type { Logger } from "../../lib/logger.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
 import type { AccessControl } from "../access/access-control.ts";
+import type { Caller } from "../access/caller.ts";
 import { AccessError } from "../access/access-error.ts";
 import type { FunctionMetrics } from "../function-metrics.ts";
 import type { Calls } from "../ownership/calls.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 import type { BodyMemory, BodyRoom } from "./body-memory.ts";
+import { answerBytes, type CallObserver, type CallOperation } from "./call-record.ts";
 import { CallTimes } from "./call-times.ts";
 import { InvokeError, throttled, toInvokeError } from "./errors.ts";
 import type { FoundFunction, FunctionFinder } from "./find-function.ts";
@@ -16,7 +18,7 @@ import { stateRefusal } from "./function-refusal.ts";
 import type { InvokeHeaders } from "./invoke-headers.ts";
 import { ClientGoneError, discardRest, EVENT_LIMIT_BYTES, tooLarge } from "./read-event.ts";
 import type { AdmittedInvocation } from "./run-invocation.ts";
-import type { BeginTrace } from "./trace-header.ts";
+import type { BegunTrace, BeginTrace } from "./trace-header.ts";
 
 /** What every call needs, whatever it came by. */
 export interface CallParts {
@@ -27,6 +29,8 @@ export interface CallParts {
   readonly log: Logger;
   readonly metrics: RouterMetrics;
   readonly functionMetrics: FunctionMetrics;
+  /** Absent: nobody writes of calls. */
+  readonly observe?: CallObserver | undefined;
   /** Longest time for a request's body to arrive. */
   readonly bodyTimeoutMs: number;
   /** Longest wait for an environment, all tries together. */
@@ -47,6 +51,9 @@ export interface Served {
 
 /** How one request becomes a call; every step throws the InvokeError that the caller is told. */
 export interface CallSteps {
+  readonly operation: CallOperation;
+  /** How the caller has shown who it is, as far as that is known by now. */
+  readonly caller: Caller["how"];
   /** Before anything else: where an entry lets in only who it knows, and tells nobody else what there is. */
   enter?(): Promise<void>;
   find(): FoundFunction;
@@ -55,40 +62,54 @@ export interface CallSteps {
   readHeaders(): InvokeHeaders;
   /** Memory that the event may take; undefined: unknown before it has been read. */
   announcedBytes(): number | undefined;
-  readEvent(call: { readonly requestId: string; readonly traceId: string }): Promise<Buffer>;
+  readEvent(call: { readonly requestId: string; readonly trace: BegunTrace }): Promise<Buffer>;
   run(call: AdmittedInvocation): Promise<Served>;
   refuse(error: InvokeError, requestId: string): HttpResponse;
 }
 
 interface Call {
   readonly requestId: string;
-  readonly traceId: string;
+  readonly trace: BegunTrace;
   readonly headers: InvokeHeaders;
   readonly found: FoundFunction;
   readonly steps: CallSteps;
   readonly times: CallTimes;
   /** Counts the call, once, when it has come to its end. */
-  readonly finish: (result: string) => void;
+  readonly finish: Finish;
+  /** Of the event, once it is there. */
+  eventBytes: number;
 }
+
+type Finish = (result: string, response: HttpResponse | undefined, throttleReason?: string) => void;
 
 /** Finds the function, takes in the event, admits and runs the call, and answers what goes wrong. */
 export async function serveCall(parts: CallParts, request: HttpRequest, steps: CallSteps): Promise<HttpResponse> {
-  const { metrics, clock } = parts;
+  const { metrics, clock, observe } = parts;
   const requestId = randomUUID();
   const times = new CallTimes(clock);
   let found: FoundFunction | undefined;
-  const finish = (result: string, throttleReason?: string): void => {
+  let call: Call | undefined;
+  const finish: Finish = (result, response, throttleReason) => {
     metrics.invocations.inc({ result });
     times.observe(metrics);
-    if (found !== undefined) countCall(parts, { found, result, throttleReason, functionMs: times.functionMs });
+    if (found !== undefined) countCall(parts, { found, result, throttleReason, times });
+    observe?.({
+      ...{ requestId, request, found, result, operation: steps.operation, caller: steps.caller },
+      trace: call?.trace.context,
+      figures: times.figures(),
+      status: response?.status ?? clientGoneStatus,
+      eventBytes: call?.eventBytes ?? 0,
+      answerBytes: response === undefined ? 0 : answerBytes(response),
+    });
   };
   try {
     await steps.enter?.();
     found = await findSettled(() => steps.find(), clock);
     await steps.authorize?.(found);
     const headers = steps.readHeaders();
-    const traceId = parts.beginTrace(found.facts, request.headers["x-amzn-trace-id"]);
-    return await serve(parts, { requestId, traceId, headers, found, steps, times, finish });
+    const trace = parts.beginTrace(found.facts, request.headers);
+    call = { requestId, trace, headers, found, steps, times, finish, eventBytes: 0 };
+    return await serve(parts, call);
   } catch (error) {
     return await refuse(parts, { requestId, request, error, steps, finish });
   }
@@ -101,11 +122,13 @@ async function serve(parts: CallParts, call: Call): Promise<HttpResponse> {
     const event = await steps.readEvent(call);
     call.times.bodyArrived();
     room.shrinkTo(event.length);
+    call.eventBytes = event.length;
     if (call.headers.invocationType === "DryRun") {
-      call.finish("dry_run");
-      return { status: 204, headers: { "x-amzn-requestid": call.requestId } };
+      const response = { status: 204, headers: { "x-amzn-requestid": call.requestId } };
+      call.finish("dry_run", response);
+      return response;
     }
-    return await admitAndRun(parts, { ...call, event });
+    return await admitAndRun(parts, call, event);
   } finally {
     room.release();
   }
@@ -124,20 +147,18 @@ export async function takeRoom(
   throw throttled("ConcurrentInvocationLimitExceeded", cause);
 }
 
-async function admitAndRun(
-  { calls, clock, waitMs }: CallParts,
-  call: Call & { readonly event: Buffer },
-): Promise<HttpResponse> {
+async function admitAndRun({ calls, clock, waitMs }: CallParts, call: Call, event: Buffer): Promise<HttpResponse> {
   const { facts, invokedArn } = call.found;
   const refusal = stateRefusal(facts);
   if (refusal !== undefined) throw refusal;
   const { namespace, uid: functionUid, version } = facts;
   const ticket = calls.ticket({ namespace, functionUid, version, deadlineMs: clock.monotonicMs() + waitMs });
   const end = (result: string): void | Promise<void> => {
-    call.finish(result);
+    call.finish(result, served.response);
     return ticket.close();
   };
-  const { requestId, traceId, event, times } = call;
+  const { requestId, times } = call;
+  const traceId = call.trace.header;
   const { invocationType: _, ...headers } = call.headers;
   let served: Served;
   try {
@@ -156,38 +177,46 @@ interface Refused {
   readonly request: HttpRequest;
   readonly error: unknown;
   readonly steps: Pick<CallSteps, "refuse">;
-  readonly finish: (result: string, throttleReason?: string) => void;
+  readonly finish: Finish;
 }
+
+/** Of a call that nobody waits for any more; as nginx counts them. */
+const clientGoneStatus = 499;
 
 async function refuse(parts: CallParts, { requestId, request, error, steps, finish }: Refused): Promise<HttpResponse> {
   if (error instanceof ClientGoneError) {
-    finish("client_gone");
+    finish("client_gone", undefined);
     throw error;
   }
   const known = toKnown(requestId, error);
-  finish(known.code, known.reason);
+  const response = steps.refuse(known, requestId);
+  finish(known.code, response, known.reason);
   const write = known.code === "ServiceException" ? parts.log.error : parts.log.debug;
   write("Invocation refused", { requestId, code: known.code, error: known.message, cause: known.cause });
   // Who did not send in time gets no more of it.
   if (known.code !== "RequestTimeoutException") await discardRest(request.body, parts.clock);
-  return steps.refuse(known, requestId);
+  return response;
 }
 
 interface Counted {
   readonly found: FoundFunction;
   readonly result: string;
   readonly throttleReason: string | undefined;
-  readonly functionMs: number;
+  readonly times: CallTimes;
 }
 
 /** A refusal of another kind counts for no function: nothing was run. */
-function countCall({ functionMetrics }: CallParts, { found, result, throttleReason, functionMs }: Counted): void {
+function countCall({ functionMetrics }: CallParts, { found, result, throttleReason, times }: Counted): void {
   const { facts, invokedArn } = found;
   if (throttleReason !== undefined) {
     functionMetrics.count({ facts, invokedArn, end: { type: "throttled", reason: throttleReason } });
   } else if (result === "ok" || result === "function_error") {
     const isFunctionError = result === "function_error";
-    functionMetrics.count({ facts, invokedArn, end: { type: "ran", isFunctionError, durationMs: functionMs } });
+    const { extensionsMs } = times.told;
+    const end = { type: "ran", isFunctionError, durationMs: times.functionMs, extensionsMs } as const;
+    functionMetrics.count({ facts, invokedArn, end });
+  } else if (result === "RecursiveInvocationException") {
+    functionMetrics.count({ facts, invokedArn, end: { type: "recursive" } });
   }
 }
 

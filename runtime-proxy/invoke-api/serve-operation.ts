@@ -1,4 +1,6 @@
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
+import { anonymous, type Caller } from "../access/caller.ts";
+import type { CallOperation } from "./call-record.ts";
 import { InvokeError, errorResponse } from "./errors.ts";
 import type { FoundFunction, LocatedFunction } from "./find-function.ts";
 import { parseInvokeHeaders, type InvocationTypes, type InvokeHeaders } from "./invoke-headers.ts";
@@ -9,6 +11,7 @@ import { serveCall, type CallSteps, type Served, type ServeCallParts } from "./s
 
 /** What one operation does with an admitted call. */
 export interface Operation {
+  readonly operation: CallOperation;
   readonly invocationTypes: InvocationTypes;
   run(call: AdmittedInvocation): Promise<Served>;
 }
@@ -29,6 +32,7 @@ interface InvokeRequest {
 
 /** What an operation of the Invoke API does of a call: who calls is known, and may, before it makes a difference whether the function is there. */
 class InvokeSteps implements CallSteps {
+  caller: Caller["how"] = anonymous.how;
   readonly #parts: ServeCallParts;
   readonly #operation: Operation;
   readonly #encodedName: string;
@@ -44,9 +48,14 @@ class InvokeSteps implements CallSteps {
     this.#entered = { body: request.body };
   }
 
+  get operation(): CallOperation {
+    return this.#operation.operation;
+  }
+
   async enter(): Promise<void> {
     const { access: control, finder } = this.#parts;
     const access = await control.authenticate(this.#request);
+    this.caller = access.caller.how;
     this.#entered = await proveBody(this.#parts, this.#request, access);
     const located = finder.locate(this.#encodedName, this.#request, access.caller);
     const objectName = located.objectName();

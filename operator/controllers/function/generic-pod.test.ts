@@ -97,7 +97,16 @@ describe("a generic pod", () => {
   const genericID = genericIDOf(of, settings, sha256Hex) ?? "";
   const waiting = poolPod({ namespace: "team", name: "g", owner: ledger, genericID, recipe: of, settings, epoch: 7 });
   const born = environmentPod({
-    ...{ namespace: "team", name: "hello-1", owner: ownedBy(object), recipe: of, settings, epoch: 7, genericID },
+    ...{
+      namespace: "team",
+      name: "hello-1",
+      owner: ownedBy(object),
+      recipe: of,
+      settings,
+      epoch: 7,
+      nowMs: 0,
+      genericID,
+    },
   });
   const container = ({ spec }: Pod, name: string) => spec.containers.find((each) => each.name === name);
 
@@ -141,7 +150,7 @@ describe("a generic pod", () => {
 
   it("is as closed as an own pod", () => {
     const own = environmentPod({
-      ...{ namespace: "team", name: "o", owner: ownedBy(object), recipe: of, settings, epoch: 7 },
+      ...{ namespace: "team", name: "o", owner: ownedBy(object), recipe: of, settings, epoch: 7, nowMs: 0 },
     });
     assert.deepEqual(container(waiting, "runtime"), container(own, "runtime"));
     const rest = ({
@@ -179,7 +188,7 @@ describe("a generic pod", () => {
 
 describe("agents that fill own pods", () => {
   const made = environmentPod({
-    ...{ namespace: "team", name: "o", owner: ownedBy(functionObject()), epoch: 7 },
+    ...{ namespace: "team", name: "o", owner: ownedBy(functionObject()), epoch: 7, nowMs: 0 },
     recipe: recipe({}, [layerUse("tracer", { extensions: ["tracer"] })]),
     settings: { ...environmentSettings, agentsFill: true },
   });

@@ -13,6 +13,7 @@ function podOf(spec: Partial<FunctionSpecInput> = {}, changes: Partial<typeof en
   const settings = { ...environmentSettings, ...changes };
   return environmentPod({
     epoch: 7,
+    nowMs: 1_700_000_000_123,
     namespace: "team",
     name: "hello-1",
     owner: ownedBy(object),

@@ -20,6 +20,7 @@ function pod(
   const settings = { ...environmentSettings, ...changes };
   return environmentPod({
     epoch: 7,
+    nowMs: 1_700_000_000_123,
     namespace: "team",
     name: "hello-1",
     owner: ownedBy(object),
@@ -240,6 +241,7 @@ describe("environmentPod", () => {
     };
     const made = environmentPod({
       epoch: 7,
+      nowMs: 1_700_000_000_123,
       namespace: "team",
       name: "x",
       owner: ownedBy(object),

@@ -31,6 +31,8 @@ export interface EnvironmentPodInput {
   readonly epoch: number;
   /** What it has in common with others in whose place it could be; absent: it is made for this function alone (generic-pod.ts). */
   readonly genericID?: string | undefined;
+  /** Now, ms since 1970. */
+  readonly nowMs: number;
 }
 
 const tokenDirectory = "/var/run/secrets/kubelambda";
@@ -54,7 +56,7 @@ const security = {
 
 /** Everything that is not in the pod reaches it through variables and mounts, so that whatever runs pods can run it. */
 export function environmentPod(input: EnvironmentPodInput): Pod {
-  const { namespace, name, owner, recipe, settings, epoch, genericID } = input;
+  const { namespace, name, owner, recipe, settings, epoch, nowMs, genericID } = input;
   const { document } = recipe;
   const own = environmentLabels(document.functionUid, document.revisionID, recipe.configurationID);
   const pod: Pod = {
@@ -69,6 +71,7 @@ export function environmentPod(input: EnvironmentPodInput): Pod {
         [annotations.environment]: JSON.stringify({ ...document, variablesFrom: variablesFrom(recipe.valueFrom) }),
         [annotations.functionName]: document.functionName,
         [annotations.epoch]: String(epoch),
+        [annotations.createdAt]: String(Math.floor(nowMs)),
         ...extensionAnnotation(extensionPlaces(recipe)),
         ...podAnnotations,
       },
@@ -215,6 +218,10 @@ function agentContainer(
       {
         name: "KUBELAMBDA_EPOCH",
         valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${annotations.epoch}']` } },
+      },
+      {
+        name: "KUBELAMBDA_CREATED_AT",
+        valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${annotations.createdAt}']` } },
       },
       { name: "KUBELAMBDA_ROUTER_URL", value: settings.routerUrl },
       ...(settings.lambdaUrl === "" ? [] : [{ name: "KUBELAMBDA_LAMBDA_URL", value: settings.lambdaUrl }]),
