@@ -11,7 +11,8 @@ import { Terminal } from "./terminal.ts";
 
 const defaultPushPort = "4001";
 const usage = `usage: kubelambda local <dir> [--port 3001] [--push-port 4001] [--host 127.0.0.1] [--file-system <claim>=<folder>]… [--no-namespaces]
-                        [--plain-http-registry <host:port>]… [--registry-ca <file.pem>] [--verbose]`;
+                        [--plain-http-registry <host:port>]… [--registry-ca <file.pem>]
+                        [--otlp-endpoint <url>] [--verbose]`;
 const defaultPort = "3001";
 
 /** Runs until SIGINT or SIGTERM; process.exitCode is 2 for wrong arguments and 1 when it cannot start. */
@@ -37,6 +38,7 @@ export async function localMain(args: readonly string[], env: NodeJS.ProcessEnv)
       pushPort: options.pushPort,
       plainHttpRegistries: options.plainHttpRegistries,
       registryCaFile: options.registryCaFile,
+      otlpEndpoint: options.otlpEndpoint,
       stateDirectory,
       cacheDirectory: join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "kubelambda"),
       isolation,
@@ -66,6 +68,7 @@ interface LocalArguments {
   readonly pushPort: number;
   readonly plainHttpRegistries: readonly string[];
   readonly registryCaFile: string;
+  readonly otlpEndpoint: string;
   readonly noNamespaces: boolean;
   readonly verbose: boolean;
 }
@@ -80,6 +83,7 @@ function readArguments(args: readonly string[]): LocalArguments | string {
         "push-port": { type: "string" },
         "plain-http-registry": { type: "string", multiple: true, default: [] },
         "registry-ca": { type: "string", default: "" },
+        "otlp-endpoint": { type: "string", default: "" },
         host: { type: "string", default: "127.0.0.1" },
         "file-system": { type: "string", multiple: true, default: [] },
         "no-namespaces": { type: "boolean", default: false },
@@ -87,6 +91,9 @@ function readArguments(args: readonly string[]): LocalArguments | string {
       },
     });
     const [folder = "."] = positionals;
+    const otlpEndpoint = values["otlp-endpoint"];
+    if (otlpEndpoint !== "" && !/^https?:\/\/[^/]/.test(otlpEndpoint))
+      return `Cannot send spans to "${otlpEndpoint}": want http://<host>:<port> or https://<host>:<port>`;
     const port = Number(values.port);
     // Several at once have ports of their own.
     const pushPort = Number(values["push-port"] ?? (values.port === defaultPort ? defaultPushPort : "0"));
@@ -105,6 +112,7 @@ function readArguments(args: readonly string[]): LocalArguments | string {
       pushPort,
       plainHttpRegistries: values["plain-http-registry"],
       registryCaFile: values["registry-ca"],
+      otlpEndpoint,
       noNamespaces: values["no-namespaces"],
       verbose: values.verbose,
     };

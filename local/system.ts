@@ -49,6 +49,8 @@ export interface LocalSystemOptions {
   readonly stateDirectory: string;
   /** Kept between runs. */
   readonly cacheDirectory: string;
+  /** Base URL of an OTLP/HTTP collector that gets spans of every call; empty: none are written. */
+  readonly otlpEndpoint: string;
   readonly isolation: Isolation;
   /** Name of a PersistentVolumeClaim → the folder that stands for it. */
   readonly fileSystems: ReadonlyMap<string, string>;
@@ -126,6 +128,8 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       KUBELAMBDA_NAMESPACE: installNamespace,
       // As emulators do: whatever credentials an SDK is given will do.
       KUBELAMBDA_AUTH_MODE: "none",
+      ...(options.otlpEndpoint !== "" && { KUBELAMBDA_OTLP_ENDPOINT: options.otlpEndpoint }),
+      KUBELAMBDA_TRACE_SAMPLING_RATIO: "1",
     }),
     {
       client: store,

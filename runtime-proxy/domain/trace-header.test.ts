@@ -43,6 +43,54 @@ describe("continueTrace", () => {
     it(title, () => assert.equal(withoutLineage(traced(incoming).header), want));
   }
 
+  describe("with W3C's header", () => {
+    const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const w3cRoot = "1-4bf92f35-77b34da6a3ce929d0e0e4736";
+    const traceparent = `00-${traceId}-00f067aa0ba902b7-01`;
+    const cases: Record<string, { incoming?: string; traceparent: string; want: string }> = {
+      "takes it over": { traceparent, want: `Root=${w3cRoot};Parent=00f067aa0ba902b7;Sampled=1` },
+      "keeps its decision not to sample": {
+        traceparent: traceparent.replace(/01$/, "00"),
+        want: `Root=${w3cRoot};Parent=00f067aa0ba902b7;Sampled=0`,
+      },
+      "takes X-Ray's trace where it names another": {
+        ...{ incoming: `Root=${root};Parent=${parent};Sampled=0`, traceparent },
+        want: `Root=${root};Parent=${parent};Sampled=0`,
+      },
+      "takes W3C's parent where both name the same, and X-Ray's decision": {
+        ...{ incoming: `Root=${w3cRoot};Parent=${parent};Sampled=0`, traceparent },
+        want: `Root=${w3cRoot};Parent=00f067aa0ba902b7;Sampled=0`,
+      },
+      "takes W3C's decision where X-Ray's header has none": {
+        ...{ incoming: `Root=${w3cRoot};Parent=${parent}`, traceparent },
+        want: `Root=${w3cRoot};Parent=00f067aa0ba902b7;Sampled=1`,
+      },
+    };
+    for (const [title, { want, incoming, ...more }] of Object.entries(cases))
+      it(title, () => assert.equal(withoutLineage(traced(incoming, more).header), want));
+  });
+
+  describe("where spans are written", () => {
+    const newSpans = (): { spanId: string; functionSpanId: string } => ({
+      spanId: "a".repeat(16),
+      functionSpanId: "b".repeat(16),
+    });
+
+    it("names the run as the function's parent, and the caller's span as the call's", () => {
+      const { header, context } = traced(`Root=${root};Parent=${parent};Sampled=1`, { newSpans });
+      assert.equal(withoutLineage(header), `Root=${root};Parent=${"b".repeat(16)};Sampled=1`);
+      assert.deepEqual(context, { traceId: root.replace(/^1|-/g, ""), parentSpanId: parent, ...newSpans() });
+    });
+
+    it("changes nothing of a trace that is not sampled, or whose root is no 128 bits", () => {
+      for (const incoming of [`Root=${root};Parent=${parent};Sampled=0`, `Root=x;Parent=${parent};Sampled=1`]) {
+        const { header, context } = traced(incoming, { newSpans });
+        assert.equal(withoutLineage(header), incoming);
+        assert.equal(context, undefined);
+      }
+    });
+  });
+
   it("samples only when the caller has not decided", () => {
     const shallSample = (): boolean => true;
     assert.match(traced(undefined, { shallSample }).header, /;Sampled=1;/);

@@ -51,6 +51,9 @@ export const oras: GoProgram = {
   duration: "half a minute on two cores",
 };
 
+/** Takes spans by OTLP and shows them as JSON, read by the protocol's own generated code. */
+export const otlp: GoProgram = { name: "otlp", ldflags: "-s -w", duration: "5 seconds on two cores" };
+
 /** Shows one line of progress. */
 export type Progress = (line: string) => void;
 
