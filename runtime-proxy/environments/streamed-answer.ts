@@ -20,6 +20,8 @@ export interface StreamedAnswer {
   readonly body: Readable;
   /** Settles when the agent's answer has come to its end, read or discarded; the environment is in use until then. */
   readonly ended: Promise<StreamEnd>;
+  /** Of the payload, as far as it has come. */
+  readonly bytes: number;
   /** Lets the function run to its end without anybody who listens. */
   discard(): void;
 }
@@ -72,6 +74,7 @@ class PayloadStream implements StreamedAnswer {
   readonly #controller: Dispatcher.DispatchController;
   readonly #settle: (end: StreamEnd) => void;
   #isDiscarded = false;
+  bytes = 0;
 
   constructor(controller: Dispatcher.DispatchController, headers: AnswerHeaders) {
     this.headers = headers;
@@ -83,6 +86,7 @@ class PayloadStream implements StreamedAnswer {
   }
 
   take(chunk: Buffer): void {
+    this.bytes += chunk.length;
     if (!this.#isDiscarded && !this.body.push(chunk)) this.#controller.pause();
   }
 

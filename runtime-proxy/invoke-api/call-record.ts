@@ -30,8 +30,8 @@ export interface CallRecord {
 /** Is told of every call at its end. It must be quick and never throw: the caller waits for its answer meanwhile. */
 export type CallObserver = (record: CallRecord) => void;
 
-/** Of a stream those that have been sent until now. */
+/** Of a stream those of its payload, as far as it has come. */
 export function answerBytes({ body }: Pick<HttpResponse, "body">): number {
-  if (body instanceof ClientStream) return body.bytes;
+  if (body instanceof ClientStream) return body.payloadBytes;
   return body === undefined || (typeof body === "object" && "readable" in body) ? 0 : Buffer.byteLength(body);
 }

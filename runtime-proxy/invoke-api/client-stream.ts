@@ -16,21 +16,24 @@ const longestStallMs = 30_000;
 export class ClientStream extends Readable {
   /** Times that the client has taken something. */
   taken = 0;
-  /** Of the answer's body, so far. */
-  bytes = 0;
   readonly #answer: StreamedAnswer;
 
   constructor(answer: StreamedAnswer, encoding: StreamEncoding) {
     super();
     this.#answer = answer;
     answer.body.on("data", (payload: Buffer) => {
-      for (const piece of encoding.chunk(payload)) if (!this.#send(piece)) answer.body.pause();
+      for (const piece of encoding.chunk(payload)) if (!this.push(piece)) answer.body.pause();
     });
     const onEnd = (): void => void answer.ended.then((end) => this.#complete(encoding.end(end)));
     // Who read the beginning may have read all.
     if (answer.body.readableEnded) onEnd();
     else answer.body.once("end", onEnd);
     answer.body.pause();
+  }
+
+  /** Of the payload, as far as it has come. */
+  get payloadBytes(): number {
+    return this.#answer.bytes;
   }
 
   override _read(): void {
@@ -43,18 +46,13 @@ export class ClientStream extends Readable {
     callback(error);
   }
 
-  #send(piece: Uint8Array): boolean {
-    this.bytes += piece.length;
-    return this.push(piece);
-  }
-
   #complete(last: readonly Uint8Array[] | Error): void {
     if (this.destroyed) return;
     if (last instanceof Error) {
       this.destroy(last);
       return;
     }
-    for (const piece of last) this.#send(piece);
+    for (const piece of last) this.push(piece);
     this.push(null);
   }
 }

@@ -53,6 +53,7 @@ function world(): {
       },
     }),
     ended: ended.promise,
+    bytes: 0,
     discard: () => void (isDiscarded = true),
   };
   const bodyMemory = new BodyMemory({ limitBytes: 1000, maxWaiting: 1, waitMs: 1000, clock });

@@ -81,7 +81,7 @@ describe("traces", () => {
       { "x-amzn-trace-id": `Root=${root};Parent=${parent};Sampled=0` },
       { traceparent: `00-${traceId}-${parent}-00` },
     ]) {
-      await world.invoke("traced", "{}", headers as Record<string, string>);
+      await world.invoke("traced", "{}", headers);
       assert.match(seenByFunction(), new RegExp(`^Root=${root};Parent=${parent};Sampled=0;`));
     }
     // Sent after them, in order: with it they would have come.
@@ -141,8 +141,8 @@ describe("traces", () => {
     const off = await world.invoke("off", "{}", { traceparent: `00-${traceId}-${parent}-01` });
     const [refused] = await receiver.until(ofRequest(off.headers["x-amzn-requestid"]), 1);
     assert.equal(refused?.attributes["http.response.status_code"], 429);
-    assert.equal(refused?.attributes["error.type"], "TooManyRequestsException");
-    assert.notEqual(refused?.status?.code, "STATUS_CODE_ERROR");
+    assert.equal(refused.attributes["error.type"], "TooManyRequestsException");
+    assert.notEqual(refused.status?.code, "STATUS_CODE_ERROR");
   });
 });
 

@@ -37,6 +37,8 @@ export class RouterWorld {
   readonly keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } = generateKeyPairSync("ed25519");
   readonly agents: ScriptedAgent[] = [];
   readonly reports: LoadReport[] = [];
+  /** What routers have written of it. */
+  accessLog = "";
   /** What the operator wants back. */
   release: readonly string[] = [];
   /** A number in [0, 1). */
@@ -102,6 +104,10 @@ export class RouterWorld {
         return Promise.resolve({ ok: true, identity: { namespace: "default", serviceAccount: "default", podUid } });
       },
       readOperatorToken: () => Promise.resolve("token"),
+      writeAccessLog: (bytes, done) => {
+        this.accessLog += bytes.toString();
+        done(null, bytes.length);
+      },
       log: silentLogger,
       clock: systemClock,
       draw: () => this.draw(),
