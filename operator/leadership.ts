@@ -1,5 +1,7 @@
 /** What the leading operator does, from the moment it leads until it no longer does. */
+import type { KeyObject } from "node:crypto";
 import type { Registry } from "prom-client";
+import { formatPublicKey } from "../lib/http/signed-claim.ts";
 import { createControllerMetrics } from "../lib/kubernetes/controller-metrics.ts";
 import { Applier } from "../lib/kubernetes/apply.ts";
 import { Controller } from "../lib/kubernetes/controller.ts";
@@ -33,6 +35,7 @@ import type { S3Defaults } from "./package-source.ts";
 import { startReferences } from "./references.ts";
 import { RosterWriter } from "./roster/roster-writer.ts";
 import { Autoscaler } from "./scaling/autoscaler.ts";
+import { HttpPoolAgents } from "./scaling/pool-agents.ts";
 import { createSecretFetch, type SecretFetch } from "./secret-fetch.ts";
 import { sha256Hex } from "./sha256.ts";
 import { ensureSigningKey } from "./signing-key.ts";
@@ -62,7 +65,9 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const { config, dependencies, caches, notServed, mayAct, signal } = options;
   const { client, clock, draw, log, packageStore } = dependencies;
   const secret = config.KUBELAMBDA_SIGNING_KEY_SECRET;
-  const routerKeys = dependencies.routerKeys ?? [await ensureSigningKey(client, config.KUBELAMBDA_NAMESPACE, secret)];
+  const isOwn = dependencies.routerKeys === undefined;
+  const signingKey = isOwn ? await ensureSigningKey(client, config.KUBELAMBDA_NAMESPACE, secret) : undefined;
+  const routerKeys = dependencies.routerKeys ?? (signingKey === undefined ? [] : [formatPublicKey(signingKey)]);
   const urlOf = await prepareFunctionUrls(dependencies, config);
   await Promise.all(cachesOf(caches).map((cache) => cache.synced(signal)));
   const wakes = delayedWakes((key) => functions.wake(key), options);
@@ -111,6 +116,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     log,
     mayAct,
     settings: environmentSettings(config, dependencies, routerKeys),
+    pool: signingKey === undefined ? undefined : poolOf(options, signingKey),
     keepAliveMs: config.KUBELAMBDA_IDLE_TIMEOUT_SECONDS * 1000,
     maxAgeMs: config.KUBELAMBDA_MAX_AGE_SECONDS === 0 ? Infinity : config.KUBELAMBDA_MAX_AGE_SECONDS * 1000,
     maxEnvironments: config.KUBELAMBDA_MAX_ENVIRONMENTS,
@@ -217,6 +223,18 @@ function rosterWriter(
     onRouters: (listener) => routerPods.onChange(listener),
     whenBorn: () => autoscaler().whenBorn(),
   });
+}
+
+/** Undefined: no generic pods wait. */
+function poolOf({ config, dependencies: { clock, hasContainers, poolAgents } }: LeadershipOptions, key: KeyObject) {
+  const settings = {
+    size: config.KUBELAMBDA_POOL_SIZE,
+    keepMs: config.KUBELAMBDA_POOL_KEEP_SECONDS * 1000,
+    perNamespace: config.KUBELAMBDA_POOL_PER_NAMESPACE,
+    total: config.KUBELAMBDA_POOL_TOTAL,
+  };
+  if (!hasContainers || !config.KUBELAMBDA_GENERIC_PODS || settings.size === 0) return undefined;
+  return { settings, agents: poolAgents ?? new HttpPoolAgents(key, () => clock.nowMs()) };
 }
 
 function functionSettings(

@@ -2,7 +2,7 @@
 import type { KubernetesClient, RequestOptions } from "../lib/kubernetes/client.ts";
 import { isKubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
-import type { KubernetesObject, Stored } from "../lib/kubernetes/object.ts";
+import type { KubernetesObject, OwnerReference, Stored } from "../lib/kubernetes/object.ts";
 import { giveNumber, LEDGER_NAME, type LedgerData, type NumberGiven, type NumberWanted } from "./ledger-entry.ts";
 
 export { LEDGER_NAME };
@@ -123,6 +123,25 @@ function giveAll(data: LedgerData, wanted: readonly NumberWanted[]) {
 function changed(data: LedgerData, changes: NumberGiven["changes"]): LedgerData {
   const all = Object.entries({ ...data, ...changes });
   return Object.fromEntries(all.filter((pair): pair is [string, string] => pair[1] !== null));
+}
+
+/** The ledger as an owner of what belongs to a namespace and to nothing in it; made where it is not there yet. */
+export async function ledgerOwner(client: KubernetesClient, namespace: string): Promise<OwnerReference> {
+  const found = await find(client, namespace, {});
+  const ledger = found ?? (await create(client, namespace));
+  const { name, uid } = ledger.metadata;
+  return { apiVersion: "v1", kind: "ConfigMap", name, uid, controller: true };
+}
+
+async function create(client: KubernetesClient, namespace: string): Promise<Stored<LedgerObject>> {
+  try {
+    const metadata = { namespace, name: LEDGER_NAME };
+    return await client.create<LedgerObject>({ apiVersion: "v1", kind: "ConfigMap", metadata, data: {} });
+  } catch (error) {
+    const other = isKubernetesError(error, "AlreadyExists") ? await find(client, namespace, {}) : undefined;
+    if (other === undefined) throw error;
+    return other;
+  }
 }
 
 async function find(

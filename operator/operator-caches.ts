@@ -24,12 +24,13 @@ import { snapshotKey, snapshotName, type SnapshotObject } from "./controllers/ve
 import { partKeys } from "./controllers/version/version-function.ts";
 import type { Pod } from "./pod.ts";
 import { orphanKey, ownerKey } from "./restored.ts";
+import { kindKey } from "./scaling/pool-decide.ts";
 import { sha256Hex } from "./sha256.ts";
 
 export interface OperatorCaches {
   /** Indexes: `uid`, `name` (`<namespace>/<Lambda name>`), `configMap` (`<namespace>/<name>`), `layer` (`<account id>/<Lambda name>`). */
   readonly functions: ObjectCache<FunctionObject>;
-  /** Execution environments. Index: `function` (the Function's uid). */
+  /** Execution environments. Indexes: `function` (the Function's uid); `pool` of those that are nobody's yet (`kindKey`, and `""` for all). */
   readonly pods: ObjectCache<Pod>;
   /** Pods that fetch with a tenant's Secret. */
   readonly fetchPods: ObjectCache<Pod>;
@@ -71,7 +72,10 @@ export function createOperatorCaches(options: OperatorCachesOptions): OperatorCa
       kind: kinds.pod,
       labelSelector: `${labels.component}=${ENVIRONMENT_COMPONENT}`,
       transform: withoutUnread,
-      indexes: { function: ({ metadata }) => [metadata.labels?.[labels.functionUid] ?? ""] },
+      indexes: {
+        function: ({ metadata }) => functionUids(metadata.labels),
+        pool: poolKeys,
+      },
     }),
     fetchPods: new ObjectCache<Pod>({
       ...options,
@@ -156,6 +160,18 @@ export function layerKey(object: LayerObject): string {
 /** As ARNs name a layer. */
 export function accountLayerKey(namespace = "", name: string): string {
   return `${accountIdOf(namespace)}/${name}`;
+}
+
+function functionUids(all: Pod["metadata"]["labels"]): readonly string[] {
+  const uid = all?.[labels.functionUid];
+  return uid === undefined ? [] : [uid];
+}
+
+function poolKeys({ metadata }: Stored<Pod>): readonly string[] {
+  const { [labels.generic]: genericID, [labels.functionUid]: functionUid } = metadata.labels ?? {};
+  return genericID === undefined || functionUid !== undefined
+    ? []
+    : [kindKey({ namespace: metadata.namespace ?? "", genericID }), ""];
 }
 
 function configMapKeys(namespace = "", source: { readonly configMapRef?: { readonly name: string } | undefined }) {

@@ -3,6 +3,7 @@ import type { TokenVerifier } from "../lib/http/service-account-token.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { RuntimeTable } from "./controllers/function/runtime-table.ts";
+import type { PoolAgents } from "./scaling/pool-agents.ts";
 import type { RouterPods } from "./router-pods.ts";
 import type { PackageStoreClient } from "./package-store.ts";
 
@@ -15,6 +16,8 @@ export interface OperatorDependencies {
   readonly runtimes: RuntimeTable;
   /** Public keys of the routers; absent: the leader makes the key and keeps it in a Secret. */
   readonly routerKeys?: readonly string[];
+  /** How the leader speaks to agents of generic pods that wait; absent: by their addresses. */
+  readonly poolAgents?: PoolAgents;
   /** What ids of function URLs come from; absent: the leader makes it and keeps it in a Secret. */
   readonly functionUrlKey?: Uint8Array;
   /** True when a router's pod is gone; undefined where routers are no pods: then silence tells. */

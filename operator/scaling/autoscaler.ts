@@ -12,12 +12,15 @@ import { functionKeyOf } from "../controllers/version/version-function.ts";
 import type { EnvironmentSettings } from "../environment-settings.ts";
 import type { Pod } from "../pod.ts";
 import { decideScaling, type ScalingSeen } from "./decide.ts";
-import { EnvironmentHands } from "./environment-hands.ts";
+import { EnvironmentHands, type Creation } from "./environment-hands.ts";
 import type { EnvironmentState } from "./environment-state.ts";
 import { FunctionScaling } from "./function-scaling.ts";
 import { GenericIDs } from "./generic-ids.ts";
+import { GenericPool } from "./generic-pool.ts";
 import { decideHealth } from "./health.ts";
 import { LoadBoard } from "./load-board.ts";
+import type { PoolAgents } from "./pool-agents.ts";
+import { calledForMs, type PoolSettings } from "./pool-decide.ts";
 import { recentMs } from "./recycling.ts";
 import { functionTargets, groupByVersion, type ScalingGroup, type ScalingTargetsOptions } from "./scaling-targets.ts";
 
@@ -27,6 +30,8 @@ export interface AutoscalerOptions extends ScalingTargetsOptions {
   readonly functions: ObjectCache<FunctionObject>;
   readonly pods: ObjectCache<Pod>;
   readonly settings: EnvironmentSettings;
+  /** Absent: no generic pods wait. */
+  readonly pool?: { readonly settings: PoolSettings; readonly agents: PoolAgents } | undefined;
   readonly keepAliveMs: number;
   /** Of an environment whose function does not say; Infinity: none. */
   readonly maxAgeMs: number;
@@ -69,6 +74,7 @@ export class Autoscaler {
   readonly #healths = new Map<string, Map<string, Health>>();
   readonly #hands: EnvironmentHands;
   readonly #genericIDs: GenericIDs;
+  readonly #pool: GenericPool | undefined;
   readonly #startedAtMs: number;
   readonly #unsubscribe: (() => void)[] = [];
   #cancelTick: () => void = () => undefined;
@@ -78,11 +84,10 @@ export class Autoscaler {
     this.#options = options;
     this.#startedAtMs = options.clock.monotonicMs();
     this.#genericIDs = new GenericIDs(options.settings);
-    this.#hands = new EnvironmentHands({
-      ...options,
-      genericIDs: this.#genericIDs,
-      onFailure: (uid) => this.#scale(uid),
-    });
+    const onFailure = (uid: string): void => this.#scale(uid);
+    this.#pool = options.pool === undefined ? undefined : this.#createPool(options.pool, onFailure);
+    const makeRoom = (namespace: string): boolean => this.#pool?.makeRoom(namespace) ?? false;
+    this.#hands = new EnvironmentHands({ ...options, genericIDs: this.#genericIDs, makeRoom, onFailure });
   }
 
   start(): void {
@@ -96,6 +101,7 @@ export class Autoscaler {
         for (const object of named) this.#scale(object.metadata.uid);
       }),
     );
+    this.#pool?.start();
     this.#tick();
   }
 
@@ -107,7 +113,7 @@ export class Autoscaler {
 
   /** Resolves when no creation of an environment born before now is under way. */
   async whenBorn(): Promise<void> {
-    await this.#hands.whenBorn();
+    await Promise.all([this.#hands.whenBorn(), this.#pool?.whenBorn()]);
   }
 
   /** Creates and removes nothing more; resolves when what is under way has ended. */
@@ -115,7 +121,7 @@ export class Autoscaler {
     this.#isStopped = true;
     this.#cancelTick();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    await this.#hands.whenIdle();
+    await Promise.all([this.#hands.whenIdle(), this.#pool?.stop()]);
   }
 
   /** Takes a router's word, acts on it, and says what it shall give back: all of it, of all functions. */
@@ -153,11 +159,12 @@ export class Autoscaler {
   }
 
   #functionsWithPods(): readonly string[] {
-    return this.#options.pods.list().map(functionUidOf);
+    return this.#options.pods.list().flatMap((pod) => functionUidOf(pod) ?? []);
   }
 
   #podChanged(pod: Stored<Pod>, previous: Stored<Pod> | undefined): void {
     const uid = functionUidOf(pod);
+    if (uid === undefined) return;
     this.#scalings.get(uid)?.settle(pod.metadata.name);
     this.#scale(uid);
     const owner = this.#functionOf(uid);
@@ -178,20 +185,61 @@ export class Autoscaler {
     const groups = groupByVersion(targets, environments, this.#board.revisionsOf(uid));
     const latest = targets.latest === undefined ? [] : [targets.latest.document.revisionID];
     this.#forgetOthers(uid, scaling, new Set([...targets.versions.keys(), ...latest]));
-    const plans = groups.map((group) => ({ ...group, plan: decideScaling(this.#see(object, scaling, group)) }));
+    const plans = groups.map((group) => {
+      const seen = this.#see(object, scaling, group);
+      this.#tellPool(object, seen);
+      return { ...group, plan: decideScaling(seen) };
+    });
     scaling.asked = new Set(plans.flatMap(({ plan }) => plan.release));
     const removed = new Set(plans.flatMap(({ plan }) => plan.remove));
     for (const pod of pods) if (removed.has(pod.metadata.uid)) this.#hands.remove(scaling, pod);
     for (const { recipe, plan } of plans) {
       if (recipe === undefined) continue;
       for (const replaces of plan.replace) this.#hands.create({ object, recipe, scaling, replaces });
-      for (let i = 0; i < plan.create; i++) this.#hands.create({ object, recipe, scaling });
+      for (let i = 0; i < plan.create; i++) this.#bring({ object, recipe, scaling });
     }
+    if (environments.some(({ failure }) => failure?.reason === "Unschedulable")) this.#pool?.makeRoom();
     for (const { recipe } of groups) {
       const revisionID = recipe?.document.revisionID;
       if (revisionID !== undefined) this.#judgeHealth(object, revisionID, environments, scaling);
     }
     if (scaling.isEmpty) this.#scalings.delete(uid);
+  }
+
+  #tellPool({ metadata: { namespace = "", uid: functionUid } }: Stored<FunctionObject>, seen: ScalingSeen): void {
+    const revisionID = seen.target?.revisionID;
+    const forMs = calledForMs(seen);
+    if (revisionID !== undefined && forMs !== undefined)
+      this.#pool?.called({ namespace, functionUid, revisionID }, forMs);
+  }
+
+  /** What waits, else what has to be made. */
+  #bring(creation: Creation): void {
+    if (this.#pool?.take(creation) !== true) this.#hands.create(creation);
+  }
+
+  #createPool({ settings, agents }: NonNullable<AutoscalerOptions["pool"]>, onFailure: (uid: string) => void) {
+    const { functions } = this.#options;
+    return new GenericPool({
+      ...{ ...this.#options, agents, pool: settings, genericIDs: this.#genericIDs, onFailure },
+      recipeOf: (uid, revisionID) => {
+        const object = this.#functionOf(uid);
+        const { latest, versions } = object === undefined ? {} : functionTargets(this.#options, object);
+        return versions?.get(revisionID) ?? latest;
+      },
+      userOf: (kind) => {
+        const all = functions.list().filter(({ metadata }) => metadata.namespace === kind.namespace);
+        const user = all.find((object) => this.#latestIDOf(object) === kind.genericID);
+        const revisionID = user?.status?.revisionID;
+        if (user === undefined || revisionID === undefined) return undefined;
+        return { namespace: kind.namespace, functionUid: user.metadata.uid, revisionID };
+      },
+    });
+  }
+
+  #latestIDOf(object: Stored<FunctionObject>): string | undefined {
+    const { latest } = functionTargets(this.#options, object);
+    return latest === undefined ? undefined : this.#genericIDs.of(latest);
   }
 
   #forgetOthers(uid: string, scaling: FunctionScaling, revisionIDs: ReadonlySet<string>): void {
@@ -308,6 +356,7 @@ function standsInFor({ configurationID, document }: Recipe, state: EnvironmentSt
   return isSame && state.revisionID !== document.revisionID;
 }
 
-function functionUidOf({ metadata }: Stored<Pod>): string {
-  return metadata.labels?.[labels.functionUid] ?? "";
+/** Undefined: it waits for a function. */
+function functionUidOf({ metadata }: Stored<Pod>): string | undefined {
+  return metadata.labels?.[labels.functionUid];
 }

@@ -29,6 +29,8 @@ export interface EnvironmentHandsOptions {
   readonly mayAct: () => boolean;
   /** Of the routers' roster that the next pod is born under. */
   readonly epoch: () => number;
+  /** Something that is needed has no room in the namespace; true: what only waits there goes for it. */
+  readonly makeRoom: (namespace: string) => boolean;
   /** A creation failed: the function is to be looked at again. */
   readonly onFailure: (functionUid: string) => void;
   readonly log: Logger;
@@ -43,6 +45,8 @@ export interface Creation {
 }
 
 const requestsAtOnce = 16;
+/** A pod that only waited is gone after about so long, and what it took of a quota is there again. */
+const roomMs = 1000;
 
 /** Creates and removes the pods of environments, some at a time, and notes in FunctionScaling what the cache does not show yet. */
 export class EnvironmentHands {
@@ -135,6 +139,10 @@ export class EnvironmentHands {
     if (error.code === "Timeout" || error.code === "Unavailable") return;
     scaling.settle(name);
     if (error.code === "AlreadyExists") return;
+    if (isQuotaExceeded(error) && this.#options.makeRoom(namespace)) {
+      clock.schedule(roomMs, () => onFailure(uid));
+      return;
+    }
     log.warn("Cannot create an environment", { kind: "Function", namespace, name: functionName, error });
     const { revisionID } = recipe.document;
     scaling.fail({ revisionID, failure: toFailure(error, name), isSlowToMend: true }, clock.monotonicMs());
@@ -179,20 +187,28 @@ function withReplaces(pod: Pod, replaces: string | undefined): Pod {
   return { ...pod, metadata: { ...metadata, labels: { ...metadata.labels, [labels.replaces]: replaces } } };
 }
 
+/** The API has no code of its own for a quota that is used up. */
+function isQuotaExceeded({ code, serverMessage }: KubernetesError): boolean {
+  return code === "Forbidden" && serverMessage.includes("exceeded quota");
+}
+
 /** The pod's name is another with each try, so it is left out. */
 function toFailure(error: KubernetesError, name: string): EnvironmentFailure {
   const why = error.serverMessage.replaceAll(name, "<environment>").slice(0, 1000);
   return { reason: reasonOf(error), message: `Cannot create an environment: ${why}` };
 }
 
-/** The API has no code of its own for a quota that is used up; what else it forbids, Pod Security or a limit, stays forbidden. */
-function reasonOf({ code, serverMessage }: KubernetesError): string {
-  if (code === "Forbidden" && serverMessage.includes("exceeded quota")) return "QuotaExceeded";
+/** What else the API forbids than what a quota has no room for, Pod Security or a limit, stays forbidden. */
+function reasonOf(error: KubernetesError): string {
+  if (isQuotaExceeded(error)) return "QuotaExceeded";
+  const { code } = error;
   return code === "Forbidden" || code === "Invalid" || code === "BadRequest" ? "EnvironmentRefused" : "NotCreated";
 }
 
 /** No vowels, so no words; no letters that look like digits. */
 const nameCharacters = "bcdfghjklmnpqrstvwxz2456789";
-function drawName(draw: () => number): string {
+
+/** The end of a pod's name, five characters. */
+export function drawName(draw: () => number): string {
   return Array.from({ length: 5 }, () => nameCharacters[Math.floor(draw() * nameCharacters.length)] ?? "b").join("");
 }

@@ -107,8 +107,9 @@ export class Space {
     return resultOf(await this.invoke(name, payload, options));
   }
 
+  /** Of functions: what waits in the pool is nobody's. */
   async pods(): Promise<readonly PodState[]> {
-    const output = await this.kubectl("get", "pods", "-l", "kubelambda.dev/component=environment", "-o", "json");
+    const output = await this.kubectl("get", "pods", "-l", "kubelambda.dev/component=environment,kubelambda.dev/function-uid", "-o", "json");
     return (JSON.parse(output) as { items: PodState[] }).items;
   }
 }

@@ -29,6 +29,8 @@ export interface EnvironmentOptions {
   readonly opt?: string;
   /** Does not wait until the environment is ready. */
   readonly isUnwatched?: boolean;
+  /** A generic pod, which is nobody's: it fills its directories from that store, as that token's owner, once it is somebody's. */
+  readonly waits?: { readonly packagesUrl: string; readonly token: string; readonly epoch?: number };
   /** Further routers to announce to. */
   readonly routerUrls?: readonly string[];
 }
@@ -45,7 +47,8 @@ export const silentRuntime = "#!/bin/sh\necho the runtime runs\nexec sleep 1000\
 const outputLimitMs = 15_000;
 export const arn = "arn:aws:lambda:eu-central-1:000000000001:function:probe";
 
-const { privateKey } = generateKeyPairSync("ed25519");
+/** The routers' and the operator's. */
+export const { privateKey } = generateKeyPairSync("ed25519");
 
 export class AgentEnvironment {
   readonly podUid = randomUUID();
@@ -140,11 +143,13 @@ export class AgentEnvironment {
     const { document, files = {}, layerFiles = {}, ownContainers = [], variables, routerUrls = [], opt } = options;
     this.#folder = await mkdtemp(join(tmpdir(), "environment-"));
     const place = (name: string): string => join(this.#folder, name);
-    const task = Object.keys(files).length === 0 ? { bootstrap: silentRuntime } : files;
+    const { waits } = options;
+    const task = Object.keys(files).length === 0 && waits === undefined ? { bootstrap: silentRuntime } : files;
     for (const name of ["task", "layers", "runtime"]) await mkdir(place(name));
     for (const [name, file] of Object.entries(task)) await writeTaskFile(join(place("task"), name), file);
     for (const [name, file] of Object.entries(layerFiles)) await writeTaskFile(join(place("layers"), name), file);
     await writeFile(place("token"), "token-of-this-pod\n");
+    await writeFile(place("packages-token"), waits?.token ?? "");
     const url = await this.router.listen();
     const extensionSockets = Object.fromEntries(ownContainers.map((file, n) => [file, place(`extension-${n + 1}`)]));
     const config = parseAgentConfig({
@@ -161,14 +166,23 @@ export class AgentEnvironment {
       KUBELAMBDA_TASK_ROOT: place("task"),
       KUBELAMBDA_LAYERS_ROOT: opt === undefined ? place("layers") : "/opt",
       KUBELAMBDA_RUNTIME_ROOT: place("runtime"),
+      ...(waits !== undefined && {
+        KUBELAMBDA_ENVIRONMENT: "",
+        KUBELAMBDA_EPOCH: String(waits.epoch ?? 0),
+        KUBELAMBDA_PACKAGES_URL: waits.packagesUrl,
+        KUBELAMBDA_PACKAGES_TOKEN_FILE: place("packages-token"),
+        KUBELAMBDA_TERMINATION_LOG: place("termination-log"),
+      }),
       ...variables,
     });
+    await writeFile(place("termination-log"), "");
     this.#agent = await startAgent(config, { ...systemAgentDeps, writeLog: (line) => this.agentLog.push(line) });
     for (const [file, socket] of Object.entries(extensionSockets)) {
       this.extensionSupervisors.set(file, await this.#startSupervisor(socket, opt));
     }
     this.#supervisor = await this.#startSupervisor(place("socket"), opt);
-    if (options.isUnwatched !== true) await this.router.announced(({ init }) => init !== undefined);
+    if (options.isUnwatched !== true && waits === undefined)
+      await this.router.announced(({ init }) => init !== undefined);
   }
 
   async #startSupervisor(socket: string, opt: string | undefined): Promise<ChildProcess> {
@@ -203,7 +217,7 @@ async function endSupervisor(supervisor: ChildProcess): Promise<void> {
   await closed;
 }
 
-const defaultDocument: EnvironmentDocument = {
+export const defaultDocument: EnvironmentDocument = {
   namespace: "default",
   functionName: "probe",
   functionUid: "5f0c1d6e-0000-4000-8000-000000000001",
