@@ -50,6 +50,7 @@ describe("operator on a real API server", function () {
       CodeResolved: "True",
       EnvironmentsHealthy: "True",
       FieldsIgnored: "False",
+      GenericPods: "False",
       Ready: "True",
       Reconciling: "False",
       RuntimeResolved: "True",
