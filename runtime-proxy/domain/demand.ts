@@ -24,11 +24,13 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
   let running = 0;
   const idle: { podUid: string; idleForMs: number }[] = [];
   const released: string[] = [];
+  const unreachable: string[] = [];
   for (const environment of demand.environments) {
     const { podUid } = environment.pod;
     if ((environment.isInUse || environment.mayRun) && serves(environment.pod, facts)) running += 1;
     if (!listsEnvironments) continue;
     if (isIdle(environment)) idle.push({ podUid, idleForMs: Math.max(0, Math.round(nowMs - environment.idleSinceMs)) });
+    if (environment.isUnreachable) unreachable.push(podUid);
     if (isReleased(environment)) released.push(podUid);
   }
   return {
@@ -40,6 +42,7 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
     needed: Math.max(running, Math.min(running + waiting, ceiling)),
     idle,
     released,
+    ...(unreachable.length > 0 && { unreachable }),
     ...(failure !== undefined && { failure }),
   };
 }
@@ -55,6 +58,7 @@ export function loadKey({ functionUid, revisionID }: FunctionLoad): string {
 }
 
 /** False when the operator learns nothing from it: nothing needed, nothing there, nothing failed. */
-export function isWorthReporting({ needed, idle, released, failure }: FunctionLoad): boolean {
-  return needed > 0 || idle.length > 0 || released.length > 0 || failure !== undefined;
+export function isWorthReporting({ needed, idle, released, ...load }: FunctionLoad): boolean {
+  const isInTrouble = load.failure !== undefined || load.unreachable !== undefined;
+  return needed > 0 || idle.length > 0 || released.length > 0 || isInTrouble;
 }

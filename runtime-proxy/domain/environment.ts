@@ -25,6 +25,8 @@ export interface EnvironmentPod {
   /** Of the pod; its status shows it up to a second late. */
   readonly podIP?: string;
   readonly isTerminating: boolean;
+  /** By the API server's clock, ms. */
+  readonly createdAtMs?: number;
   /** Epoch of the roster when it was made: its agent obeys no owner of an older one. Absent: any. */
   readonly bornEpoch?: number;
 }
@@ -64,6 +66,8 @@ export interface Environment {
   readonly turn: number;
   /** When it last came free or got ready. */
   readonly idleSinceMs: number;
+  /** It answered once, and does not any more when it is asked. */
+  readonly isUnreachable: boolean;
 }
 
 type Entry = { -readonly [K in keyof Environment]: Environment[K] } & Tenancy & { sequence: number };
@@ -184,11 +188,19 @@ export class EnvironmentRegistry {
       entry.heardAtMs = nowMs;
       entry.sequence = announcement.sequence;
       entry.address = announcement.address;
+      entry.isUnreachable = false;
       // While a call of ours runs, "busy" is that call: it ends here with its answer, and nothing else would tell.
       if (!entry.isInUse || state !== "busy") entry.standing = state;
       if (!wasIdle) entry.idleSinceMs = nowMs;
     });
     return "stored";
+  }
+
+  /** Its agent does not answer: whoever needs an environment needs another. Until it is heard again. */
+  miss(podUid: string): void {
+    const entry = this.#entryByPodUid.get(podUid);
+    // One that was never heard starts, or was another owner's.
+    if (entry?.address !== undefined) this.#change(entry, () => (entry.isUnreachable = true));
   }
 
   /** The most recently used idle environment of this very revision, else of this configuration, taken into use; undefined when there is none. */
@@ -231,6 +243,7 @@ export class EnvironmentRegistry {
       heardAtMs: 0,
       isAskedBack: this.#askedBack.has(pod.podUid),
       idleSinceMs: 0,
+      isUnreachable: false,
       sequence: -Infinity,
     };
     this.#entryByPodUid.set(pod.podUid, entry);

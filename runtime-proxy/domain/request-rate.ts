@@ -12,6 +12,13 @@ export class RequestRate {
     this.#tokens = burst;
   }
 
+  /** As if it had been used at these moments, the oldest first. */
+  static used(perSecond: number, burst: number, momentsMs: readonly number[]): RequestRate {
+    const rate = new RequestRate(perSecond, burst);
+    for (const atMs of momentsMs) rate.take(atMs);
+    return rate;
+  }
+
   /** A higher rate adds its difference at once, a lower one cuts what is there. */
   change(perSecond: number, burst = perSecond): void {
     if (perSecond === this.#perSecond && burst === this.#burst) return;

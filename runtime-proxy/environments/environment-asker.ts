@@ -19,6 +19,8 @@ interface Asking {
   readonly standing: EnvironmentStanding;
   attempt: number;
   cancel: () => void;
+  /** When it first gave no answer; monotonic. */
+  silentSinceMs?: number;
 }
 
 /** An agent announces itself within moments of its start: asking is for those that told another router, or one before us. */
@@ -29,6 +31,8 @@ const asideBackoff: BackoffPolicy = { initialMs: 200, maxMs: 5000, factor: 2, ji
 /** A call may wait for its word. */
 const staleBackoff: BackoffPolicy = { initialMs: 1, maxMs: 1000, factor: 3, jitter: 0.5 };
 const mostAtOnce = 32;
+/** After this silence it serves nobody as far as we can tell. */
+const missedAfterMs = 1000;
 
 /** Asks environments that nobody has told us about, or that did not take a call, how they are: again and again, less and less often. */
 export class EnvironmentAsker {
@@ -83,20 +87,26 @@ export class EnvironmentAsker {
   }
 
   async #askAgain(podUid: string, asking: Asking): Promise<void> {
-    await this.#ask(podUid);
+    const isHeard = await this.#ask(podUid);
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (isHeard) delete asking.silentSinceMs;
+    else asking.silentSinceMs ??= nowMs;
+    if (nowMs - (asking.silentSinceMs ?? nowMs) >= missedAfterMs) this.#parts.pool.miss(podUid);
     // It may have settled, gone, or begun to be asked anew meanwhile.
     if (this.#askingByPodUid.get(podUid) === asking) this.#schedule(podUid, asking);
   }
 
-  async #ask(podUid: string): Promise<void> {
+  /** Whether it answered. */
+  async #ask(podUid: string): Promise<boolean> {
     const { pool, agents, ownerAddress } = this.#parts;
     const environment = pool.get(podUid);
     const address = addressOf(environment);
     const position = pool.claimOf(podUid);
-    if (environment === undefined || address === undefined || position === undefined) return;
+    if (environment === undefined || address === undefined || position === undefined) return false;
     const owner = ownerAddress(environment.pod.namespace) ?? "";
     const announcement = await agents.claim(podUid, address, { position, owner });
     if (announcement !== undefined && !this.#isStopped) this.#parts.pool.announce(announcement);
+    return announcement !== undefined;
   }
 }
 

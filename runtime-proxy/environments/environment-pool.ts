@@ -110,7 +110,29 @@ export class EnvironmentPool {
   /** Begins to give an account's environments out; whatever was listed counts as running until it is heard. */
   adopt(namespace: string, tenure: Tenure, listed: readonly EnvironmentPod[]): void {
     this.#registry.adopt(namespace, tenure, listed);
+    this.#adoptRates(namespace, listed);
     for (const { pod } of [...this.#registry.unsettled()]) this.#tellChanged(pod.podUid);
+  }
+
+  /** What came of a function lately came by its rate, whoever owned it then. */
+  #adoptRates(namespace: string, listed: readonly EnvironmentPod[]): void {
+    const { scalingRate, functions, clock } = this.#options;
+    if (scalingRate === undefined) return;
+    for (const uid of this.#scalingByFunction.keys())
+      if (functions.findByUid(uid)?.namespace === namespace) this.#scalingByFunction.delete(uid);
+    const fromWallMs = clock.monotonicMs() - clock.nowMs();
+    for (const [uid, pods] of Map.groupBy(listed, ({ functionUid }) => functionUid)) {
+      const bornMs = pods.flatMap(({ createdAtMs }) => (createdAtMs === undefined ? [] : [createdAtMs + fromWallMs]));
+      const { burst, perSecond } = scalingRate;
+      this.#scalingByFunction.set(
+        uid,
+        RequestRate.used(
+          perSecond,
+          burst,
+          bornMs.sort((a, b) => a - b),
+        ),
+      );
+    }
   }
 
   renew(namespace: string, epoch: number): void {
@@ -124,6 +146,14 @@ export class EnvironmentPool {
   /** Where a claim puts an environment. */
   claimOf(podUid: string): Position | undefined {
     return this.#registry.claimOf(podUid);
+  }
+
+  /** Its agent does not answer for a while. */
+  miss(podUid: string): void {
+    const environment = this.#registry.get(podUid);
+    if (environment === undefined || environment.isUnreachable) return;
+    this.#registry.miss(podUid);
+    if (this.#waitingByFunction.has(environment.pod.functionUid)) this.#tellUrgent();
   }
 
   unsettled(): Iterable<Environment> {
@@ -244,8 +274,8 @@ export class EnvironmentPool {
     if (scalingRate === undefined) return true;
     const revisionID = functions.findVersion(functionUid, version)?.revisionID;
     let free = 0;
-    for (const { pod, isInUse, mayRun } of this.#registry.of(functionUid))
-      if (pod.revisionID === revisionID && !isInUse && !mayRun && !pod.isTerminating) free += 1;
+    for (const environment of this.#registry.of(functionUid))
+      if (environment.pod.revisionID === revisionID && mayComeFree(environment)) free += 1;
     if (this.waiting(functionUid, version) < free) return true;
     const { burst, perSecond } = scalingRate;
     const rate = this.#scalingByFunction.get(functionUid) ?? new RequestRate(perSecond, burst);
@@ -351,4 +381,10 @@ export class EnvironmentPool {
   #tellChanged(podUid: string): void {
     for (const listener of this.#listeners) listener.onChanged(podUid);
   }
+}
+
+/** One that starts, or that a new owner has not heard yet. */
+function mayComeFree({ pod, standing, ...environment }: Environment): boolean {
+  if (environment.isInUse || environment.isUnreachable || pod.isTerminating) return false;
+  return !environment.mayRun || standing === "unheard";
 }

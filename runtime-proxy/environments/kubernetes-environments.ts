@@ -84,6 +84,7 @@ function toEnvironmentPod({ metadata, status }: Stored<EnvironmentPodObject>): E
   const revisionID = metadata.labels?.[labels.revision];
   if (functionUid === undefined || revisionID === undefined) return undefined;
   if (status?.phase === "Succeeded" || status?.phase === "Failed") return undefined;
+  const createdAtMs = Date.parse(metadata.creationTimestamp);
   const bornEpoch = Number(metadata.annotations?.[annotations.epoch]);
   return {
     podUid: metadata.uid,
@@ -94,5 +95,6 @@ function toEnvironmentPod({ metadata, status }: Stored<EnvironmentPodObject>): E
     isTerminating: metadata.deletionTimestamp !== undefined,
     ...(status?.podIP !== undefined && { podIP: status.podIP }),
     ...(bornEpoch > 0 && { bornEpoch }),
+    ...(!Number.isNaN(createdAtMs) && { createdAtMs }),
   };
 }

@@ -78,8 +78,8 @@ interface TicketHooks {
 /** One call, at whichever replica owns its account at the time. */
 class Ticket implements CallTicket {
   readonly #parts: CallsParts;
-  readonly #order: CallOrder;
   readonly #hooks: TicketHooks;
+  #order: CallOrder;
   #at: OwnedCall | PeerCall | undefined;
   #isClosed = false;
 
@@ -98,7 +98,7 @@ class Ticket implements CallTicket {
       this.#at = call;
       const placing = call.place();
       if (!(placing instanceof Promise)) return placing;
-      return placing.then((placement) => (isMoved(placement) ? this.#placeAnywhere() : placement));
+      return placing.then((placement) => (this.#isMoved(placement) ? this.#placeAnywhere() : placement));
     }
     return this.#placeAnywhere();
   }
@@ -118,7 +118,7 @@ class Ticket implements CallTicket {
     const { clock, ownership } = this.#parts;
     for (;;) {
       const placement = await this.#placeOnce();
-      if (placement !== undefined && !isMoved(placement)) return placement;
+      if (placement !== undefined && !this.#isMoved(placement)) return placement;
       void this.#at?.close();
       this.#at = undefined;
       const leftMs = this.#order.deadlineMs - clock.monotonicMs();
@@ -131,10 +131,7 @@ class Ticket implements CallTicket {
   async #placeOnce(): Promise<Placement | undefined> {
     const { ownership, desk } = this.#parts;
     const { namespace } = this.#order;
-    if (this.#at !== undefined) {
-      const asked = await this.#at.place();
-      return asked === "lost" ? undefined : asked;
-    }
+    if (this.#at !== undefined) return this.#unlessLost(await this.#at.place());
     const place = ownership.placeOf(namespace);
     if (place.kind === "here") {
       const call = desk.open(this.#order);
@@ -146,8 +143,20 @@ class Ticket implements CallTicket {
     const call = this.#hooks.linkTo(podUid, address).ask(this.#order);
     if (call === undefined) return undefined;
     this.#at = call;
-    const asked = await this.#untilMoved(call.place(), podUid);
-    return asked === "lost" ? undefined : asked;
+    return this.#unlessLost(await this.#untilMoved(call.place(), podUid));
+  }
+
+  /** An owner that went with the question may have let the call in. */
+  #unlessLost(asked: Asked | undefined): Placement | undefined {
+    if (asked !== "lost") return asked;
+    this.#order = { ...this.#order, hasWaited: true };
+    return undefined;
+  }
+
+  #isMoved(placement: Placement): boolean {
+    if (placement.kind !== "refused" || placement.refusal !== "moved") return false;
+    if (placement.hasWaited === true) this.#order = { ...this.#order, hasWaited: true };
+    return true;
   }
 
   /** An owner that is asked and says nothing is waited for no more once another has taken its place. */
@@ -168,8 +177,4 @@ class Ticket implements CallTicket {
       void asking.then(finish);
     });
   }
-}
-
-function isMoved(placement: Placement): boolean {
-  return placement.kind === "refused" && placement.refusal === "moved";
 }

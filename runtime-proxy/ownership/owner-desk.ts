@@ -49,7 +49,7 @@ export class OwnedCall implements CallTicket {
   #pool: ConcurrencyPool | undefined;
   #request: EnvironmentRequest | undefined;
   #podUid: string | undefined;
-  #isRetry = false;
+  #isRetry: boolean;
   #isClosed = false;
 
   constructor(parts: OwnerDeskParts, order: CallOrder, arrival: number, calls: Set<OwnedCall>) {
@@ -57,6 +57,7 @@ export class OwnedCall implements CallTicket {
     this.#order = order;
     this.#arrival = arrival;
     this.#calls = calls;
+    this.#isRetry = order.hasWaited === true;
   }
 
   place(): Placement | Promise<Placement> {
@@ -119,6 +120,7 @@ export class OwnedCall implements CallTicket {
     const { refusal } = acquired;
     const current = this.#parts.functions.findVersion(this.#order.functionUid, this.#order.version);
     const failure = current === undefined ? undefined : this.#parts.pool.failure(current);
-    return { kind: "refused", refusal, ...(failure !== undefined && { failure }) };
+    const hasWaited = refusal === "moved";
+    return { kind: "refused", refusal, hasWaited, ...(failure !== undefined && { failure }) };
   }
 }

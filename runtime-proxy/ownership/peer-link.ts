@@ -207,7 +207,15 @@ export class PeerCall {
       id,
       this.#hasAsked
         ? { t: "again", id, end: end ?? "unused" }
-        : { t: "ask", id, ns: order.namespace, fn: order.functionUid, version: order.version, waitMs },
+        : {
+            t: "ask",
+            id,
+            ns: order.namespace,
+            fn: order.functionUid,
+            version: order.version,
+            waitMs,
+            hasWaited: order.hasWaited,
+          },
     );
     this.#hasAsked = true;
     if (asked === "ended") throw new Error("Cannot place a call: its owner says that it has ended");

@@ -9,7 +9,15 @@ const text = z.string().max(400);
 /** To the owner, from the replica that carries a call. */
 const questionSchema = z.discriminatedUnion("t", [
   /** May it run, and where? `id` is new on this connection. */
-  z.object({ t: z.literal("ask"), id, ns: text, fn: text, version: text, waitMs: z.number().min(0) }),
+  z.object({
+    t: z.literal("ask"),
+    id,
+    ns: text,
+    fn: text,
+    version: text,
+    waitMs: z.number().min(0),
+    hasWaited: z.boolean().optional(),
+  }),
   /** The environment did not take it: another one. */
   z.object({ t: z.literal("again"), id, end: useEnd }),
   /** It has come to its end; without `end` it had no environment. Answered by `ended`. */
@@ -26,6 +34,7 @@ const answerSchema = z.discriminatedUnion("t", [
     id,
     refusal: z.enum(["queueFull", "timedOut", "functionGone", "functionFailed", "scalingRate", "moved"]),
     failure: z.object({ podUid: text, errorType: z.string(), errorMessage: z.string() }).optional(),
+    hasWaited: z.boolean().optional(),
   }),
 ]);
 /** Both ways: so that a roster reaches a replica that cannot reach the API server, and a silent peer is noticed. */

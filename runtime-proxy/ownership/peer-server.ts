@@ -122,7 +122,7 @@ class Peer {
     }
   }
 
-  async #ask({ id, ns, fn, version, waitMs }: Extract<Question, { t: "ask" }>): Promise<void> {
+  async #ask({ id, ns, fn, version, waitMs, hasWaited = false }: Extract<Question, { t: "ask" }>): Promise<void> {
     const { ownership, desk, clock } = this.#parts;
     ownership.know(ns);
     const deadlineMs = clock.monotonicMs() + waitMs;
@@ -133,7 +133,7 @@ class Peer {
       this.#wire.send({ t: "refused", id, refusal: "moved" });
       return;
     }
-    const call = desk.open({ namespace: ns, functionUid: fn, version, deadlineMs });
+    const call = desk.open({ namespace: ns, functionUid: fn, version, deadlineMs, hasWaited });
     this.#callById.set(id, call);
     this.#answer(id, call, await placeSettled(this.#parts, ns, call));
   }

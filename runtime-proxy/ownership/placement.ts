@@ -19,6 +19,8 @@ export type Placement =
       readonly refusal: AcquireRefusal;
       /** Why environments do not come up, as callers saw it. */
       readonly failure?: FunctionLoad["failure"];
+      /** It had been let in to wait when its account moved. */
+      readonly hasWaited?: boolean;
     };
 
 /** One call that wants to run. */
@@ -30,6 +32,8 @@ export interface CallOrder {
   readonly version: string;
   /** End of all waiting, on the monotonic clock. */
   readonly deadlineMs: number;
+  /** A former owner had let it in to wait: what it takes has been counted. */
+  readonly hasWaited?: boolean;
 }
 
 /** One call at the owner of its account, wherever that is. */
