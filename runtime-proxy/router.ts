@@ -287,10 +287,15 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
   });
   finish = async () => {
     log.info("Ending: others take over", { drainMs: config.KUBELAMBDA_DRAIN_MS });
-    running.unready();
-    await Promise.all([sleep(clock, config.KUBELAMBDA_DRAIN_MS), running.whenReplaced(handOverMs)]);
-    await running.stop(graceMs);
+    await endRouter(running, clock, config.KUBELAMBDA_DRAIN_MS);
   };
+}
+
+/** Ends a router without a failed call: load balancers and clients leave it, others own its accounts, and what it carries is answered. */
+export async function endRouter(router: RunningRouter, clock: Clock, drainMs: number): Promise<void> {
+  router.unready();
+  await Promise.all([sleep(clock, drainMs), router.whenReplaced(handOverMs)]);
+  await router.stop(graceMs);
 }
 
 /** The operator makes the key at its first start: until then the router is up and not ready. */

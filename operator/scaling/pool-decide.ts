@@ -1,5 +1,6 @@
 /** How many generic pods wait for a function, and which of them go: what is called now comes first, always. Pure. */
-import type { EnvironmentPhase, ScalingSeen } from "./decide.ts";
+import type { ScalingSeen } from "./decide.ts";
+import type { EnvironmentPhase } from "./environment-phase.ts";
 
 export interface PoolSettings {
   /** Of each kind that was called lately; 0: none wait. */

@@ -78,12 +78,12 @@ export class RouterFleet {
     await this.untilRoster(({ replicas }) => replicas.length === count);
   }
 
-  /** As a rollout does it: out of the roster first, then SIGTERM. */
+  /** As a rollout does it: it is told to end, and its pod is no longer ready. */
   async stopRouter(router: FleetRouter): Promise<void> {
     this.#take(router);
+    router.process.kill("SIGTERM");
     await setRouterReady(this.world.client, { ...router, namespace: install }, false);
     await this.untilRoster(({ replicas }) => !replicas.some(({ podUid }) => podUid === router.podUid));
-    router.process.kill("SIGTERM");
     await this.#reap(router);
   }
 

@@ -6,7 +6,7 @@ import { versionKind } from "../../../crds/v1alpha1/version.ts";
 import { kubeconfigAccess } from "../../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../../lib/kubernetes/api-server-client.ts";
 import { createLogger, silentLogger } from "../../../lib/logger.ts";
-import { routerConfigSchema, startRouter } from "../../../runtime-proxy/router.ts";
+import { endRouter, routerConfigSchema, startRouter } from "../../../runtime-proxy/router.ts";
 import { JumpingClock } from "./jumping-clock.ts";
 
 export interface FleetRouterOrder {
@@ -35,7 +35,8 @@ process.on("message", ({ offsetMs }: FleetRouterNews) => clock.jumpTo(offsetMs))
 // Without whoever made it a router of a fleet has no reason to be.
 process.on("disconnect", () => process.exit(0));
 const order = JSON.parse(process.argv[2] ?? "") as FleetRouterOrder;
-const stopWithinMs = 15_000;
+/** Not as long as load balancers may need: tests know at once. */
+const drainMs = 300;
 const name = `router ${order.podUid.slice(0, 4)}`;
 const router = await startRouter(
   routerConfigSchema.parse({
@@ -71,5 +72,5 @@ const router = await startRouter(
   },
 );
 const { invokePort, internalPort, healthPort } = router;
-process.on("SIGTERM", () => void router.stop(stopWithinMs).finally(() => process.exit(0)));
+process.on("SIGTERM", () => void endRouter(router, clock, drainMs).finally(() => process.exit(0)));
 process.stdout.write(`${JSON.stringify({ invokePort, internalPort, healthPort } satisfies FleetRouterPorts)}\n`);
