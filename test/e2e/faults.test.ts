@@ -111,7 +111,7 @@ describe("what is killed", () => {
     await askOnce();
   });
 
-  it("an environment's pod: another takes its place", async () => {
+  it("an environment's pod that idles: no call fails, and another takes its place", async () => {
     await askOnce();
     const before = (await space.pods()).map(({ metadata }) => metadata.name);
     assert.ok(before.length > 0);
@@ -119,7 +119,7 @@ describe("what is killed", () => {
     await waitUntil(
       { what: "a call to be answered by a new environment", timeoutMs: 60_000, everyMs: 250 },
       async () => {
-        await askAsSdk();
+        await askOnce();
         return (await space.pods()).some(({ metadata }) => !before.includes(metadata.name)) ? true : undefined;
       },
     );

@@ -1,4 +1,4 @@
-import { request } from "undici";
+import { request, type Dispatcher } from "undici";
 import { accountIdOf } from "../../crds/names.ts";
 import { readBody } from "../../lib/http/read-body.ts";
 
@@ -16,6 +16,8 @@ export interface InvokeOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Default 60,000. */
   readonly timeoutMs?: number;
+  /** Whose connections are kept, as those of clients in production are. Default: a connection for each call. */
+  readonly dispatcher?: Dispatcher;
 }
 
 let callerAuthorization = "";
@@ -32,19 +34,20 @@ export function authorizationOfCaller(): string {
 
 const mostBytes = 16 * 1024 * 1024;
 
-/** One call on a connection of its own, so that calls spread over all routers. `payload` that is no Buffer goes as JSON. */
+/** One call, unless told on a connection of its own, so that calls spread over all routers. `payload` that is no Buffer goes as JSON. */
 export async function invoke(
   routerUrl: string,
   name: string,
   payload: unknown,
-  { namespace = "default", authorization = callerAuthorization, headers = {}, timeoutMs = 60_000 }: InvokeOptions = {},
+  options: InvokeOptions = {},
 ): Promise<Answer> {
+  const { namespace = "default", authorization = callerAuthorization, headers = {}, timeoutMs = 60_000 } = options;
   const target = namespace === "default" ? name : `${accountIdOf(namespace)}:function:${name}`;
   const response = await request(`${routerUrl}/2015-03-31/functions/${encodeURIComponent(target)}/invocations`, {
     method: "POST",
     headers: { "content-type": "application/json", ...(authorization !== "" && { authorization }), ...headers },
     body: Buffer.isBuffer(payload) ? payload : JSON.stringify(payload),
-    reset: true,
+    ...(options.dispatcher === undefined ? { reset: true } : { dispatcher: options.dispatcher }),
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     signal: AbortSignal.timeout(timeoutMs),

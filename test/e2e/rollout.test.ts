@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Agent } from "undici";
 import { API_VERSION } from "../../crds/names.ts";
 import { buildImage } from "../cluster/runtime-images.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
@@ -101,6 +102,8 @@ describe("an upgrade of kubelambda and of a runtime under load", () => {
     };
     const before = await pods();
     const load = startLoad(3, () => space.call("served", {}));
+    const kept = new Agent({ connections: 2, keepAliveTimeout: 60_000 });
+    const keptLoad = startLoad(2, () => space.call("served", {}, { dispatcher: kept }));
     await load.until(({ result }) => result === "former", 30_000);
     const { runtimes } = space.system.values as { readonly runtimes: object };
     const moved = { ...runtimes, "nodejs24.x": { image: `${next}:next` } };
@@ -117,6 +120,8 @@ describe("an upgrade of kubelambda and of a runtime under load", () => {
     await load.until(() => true, 10_000, 20);
     const calls = await load.stop();
     assert.deepEqual(failuresOf(calls), []);
+    assert.deepEqual(failuresOf(await keptLoad.stop()), [], "on connections that clients keep");
+    await kept.destroy();
     assert.equal(calls.at(-1)?.result, "next");
     assert.match(status?.runtimeImage ?? "", new RegExp(`^${next}@sha256:[0-9a-f]{64}$`), "by its digest");
     assert.equal(await space.call("served:1", {}), "former");
