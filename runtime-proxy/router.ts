@@ -251,7 +251,7 @@ async function* allMetrics({ metrics, functionMetrics, concurrencyMetrics }: Mea
 }
 
 /** An operator that ends at the same time has a successor by then, who names new owners. */
-const handOverMs = 15_000;
+const handOverMs = 10_000;
 /** Longest run of a call and some margin. */
 const graceMs = 905_000;
 const keyRetryMs = 1000;

@@ -80,4 +80,18 @@ describe("LoadBoard", () => {
     assert.deepEqual(board.failureOf("f", "r"), failure);
     assert.equal(board.failureOf("f", "next"), undefined);
   });
+
+  it("knows whether calls used an environment lately", () => {
+    const board = new LoadBoard();
+    const idle = [
+      { podUid: "recent", idleForMs: 999 },
+      { podUid: "unused", idleForMs: 1000 },
+    ];
+    board.take(report(1, [load({ needed: 1, idle, released: ["back"] })]), 0);
+    const used = ["recent", "unused", "back", "busy"].filter((uid) => board.wasUsed("f", uid, 1000));
+    assert.deepEqual(used, ["recent", "busy"]);
+    board.take(report(2, [load({ idle })]), 1);
+    assert.equal(board.wasUsed("f", "busy", 1000), false, "nothing runs");
+    assert.equal(board.wasUsed("other", "recent", 1000), false);
+  });
 });

@@ -81,6 +81,7 @@ export class LoadBoard {
   /** Whether calls used an environment within `recentMs`: it was in use, or idle for less, when its routers said so last. */
   wasUsed(functionUid: string, podUid: string, recentMs: number): boolean {
     const told = [...this.#replicas.values()].flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? []);
+    if (told.some(({ released }) => released.includes(podUid))) return false;
     const times = told.flatMap(({ idle }) => idle.filter((one) => one.podUid === podUid));
     const isInUse = times.length === 0 && told.some(({ needed }) => needed > 0);
     return isInUse || times.some(({ idleForMs }) => idleForMs < recentMs);

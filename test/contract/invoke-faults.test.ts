@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { LoadReport } from "../../crds/wire/load-report.ts";
 import { connect } from "node:net";
 import { request } from "undici";
 import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
@@ -52,6 +53,20 @@ describe("Invoke API under faults", () => {
     const gone = await world.addEnvironment(hello);
     await gone.close();
     assert.equal((await world.invoke("hello", '"x"')).body, '"x"');
+  });
+
+  it("reports an environment that does not answer any more, until it does", async function () {
+    this.timeout(20_000);
+    await start();
+    await world.addEnvironment(hello);
+    const gone = await world.addEnvironment(hello);
+    const { podUid, announcement } = gone;
+    await gone.close();
+    assert.equal((await world.invoke("hello", '"x"')).body, '"x"');
+    const isTold = ({ functions }: LoadReport): boolean => functions[0]?.unreachable?.includes(podUid) === true;
+    const { sequence } = await world.reported(isTold);
+    await world.announce({ podUid, announcement: { ...announcement, sequence: announcement.sequence + 1 } });
+    await world.reported((report) => report.sequence > sequence && !isTold(report));
   });
 
   it("does not run a call twice when the connection breaks after it was sent: ServiceException with its cause", async () => {

@@ -74,8 +74,8 @@ describe("an owner that ends", () => {
     const owner = await fleet.owner();
     const carrier = fleet.routers.find((router) => router !== owner);
     const flood = (count: number, into: FleetAnswer[]): Promise<unknown>[] =>
-      Array.from({ length: count }, async () => into.push(await fleet.invoke(carrier, "slow", { ms: 4000 })));
-    const waiting = Array.from({ length: burst }, () => fleet.invoke(carrier, "slow", { ms: 4000 }));
+      Array.from({ length: count }, async () => into.push(await fleet.invoke(carrier, "slow", { ms: 3000 })));
+    const waiting = Array.from({ length: burst }, () => fleet.invoke(carrier, "slow", { ms: 3000 }));
     await new Promise((resolve) => setTimeout(resolve, 300));
     await Promise.all(flood(6, answers));
     assert.deepEqual(statusesOf(answers), Array<number>(6).fill(429), "the rate is used up");

@@ -114,7 +114,7 @@ describe("what a cluster does to pods", () => {
   it("environments go for want of calls just as calls come: none fails", async function () {
     this.timeout(60_000);
     const calls = Array.from({ length: 3 }, async (_, place) => {
-      for (let number = 0; number < 6; number += 1) {
+      for (let number = 0; number < 3; number += 1) {
         await ask("brief");
         // Around the time when the operator asks back what has idled for a second.
         await new Promise((resolve) => setTimeout(resolve, 900 + 150 * ((number + 2 * place) % 6)));
