@@ -56,7 +56,9 @@ describe("what a cluster does to pods", () => {
     const node = await kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
     const selector = "kubelambda.dev/component=environment";
     await kubectl("drain", node, `--pod-selector=${selector}`, "--delete-emptydir-data", "--timeout=50s");
-    return async () => void (await kubectl("uncordon", node));
+    return async () => {
+      await kubectl("uncordon", node);
+    };
   }
 
   async function evict(name: string): Promise<void> {
