@@ -17,6 +17,7 @@ import { kinds } from "../lib/kubernetes/kinds.ts";
 import type { KubernetesError } from "../lib/kubernetes/kubernetes-error.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { objectKey, type KubernetesObject, type Stored } from "../lib/kubernetes/object.ts";
+import { SharedStrings } from "../lib/kubernetes/shared-strings.ts";
 import type { ControllerRevision } from "./controllers/function/recipe.ts";
 import { lambdaName } from "./controllers/function/revision.ts";
 import { layerName, type LayerVersionObject } from "./controllers/layer/layer-version.ts";
@@ -55,7 +56,9 @@ export interface OperatorCachesOptions {
   readonly onError: (error: KubernetesError) => void;
 }
 
-export function createOperatorCaches(options: OperatorCachesOptions): OperatorCaches {
+export function createOperatorCaches(given: OperatorCachesOptions): OperatorCaches {
+  // A version's snapshot repeats its function, and most of the version before it.
+  const options = { ...given, strings: new SharedStrings() };
   return {
     functions: new ObjectCache<FunctionObject>({
       ...options,

@@ -1,6 +1,7 @@
 import type { Dispatcher } from "undici";
 import { BodyTooLargeError, readBody } from "../http/read-body.ts";
 import { type Clock, systemClock } from "../clock.ts";
+import { withDeadline } from "../with-deadline.ts";
 import type { ApiServerAccess } from "./api-server-access.ts";
 import type {
   ApplyOptions,
@@ -183,18 +184,10 @@ export class ApiServerClient implements KubernetesClient {
   }
 
   async #call(call: Call): Promise<unknown> {
-    const { action, method, query = {}, body, contentType = "application/json", options = {} } = call;
-    const deadline = AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs);
-    const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
+    const { action, options = {} } = call;
+    const { signal, timeoutMs = defaultTimeoutMs } = options;
     try {
-      const answer = await this.#send("request", {
-        method: method,
-        path: withQuery(call.path, query),
-        signal,
-        ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": contentType } }),
-      });
-      if (answer.statusCode >= 300) throw await this.#failure(action, answer);
-      return JSON.parse((await readBody(answer.body, this.#maxResponseBytes)).toString("utf8")) as unknown;
+      return await withDeadline({ timeoutMs, signal }, (ending) => this.#answer(call, ending));
     } catch (error) {
       options.signal?.throwIfAborted();
       if (error instanceof BodyTooLargeError) {
@@ -203,6 +196,18 @@ export class ApiServerClient implements KubernetesClient {
       }
       throw toKubernetesError(action, error);
     }
+  }
+
+  async #answer({ action, method, path, query = {}, body, ...call }: Call, signal: AbortSignal): Promise<unknown> {
+    const { contentType = "application/json" } = call;
+    const answer = await this.#send("request", {
+      method,
+      path: withQuery(path, query),
+      signal,
+      ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": contentType } }),
+    });
+    if (answer.statusCode >= 300) throw await this.#failure(action, answer);
+    return JSON.parse((await readBody(answer.body, this.#maxResponseBytes)).toString("utf8")) as unknown;
   }
 
   async #send(

@@ -4,6 +4,7 @@ import type { KubernetesClient, Selection, WatchEvent } from "./client.ts";
 import { isKubernetesError, type KubernetesError } from "./kubernetes-error.ts";
 import { keyOf, type KindRef, type KubernetesObject, objectKey, type Stored } from "./object.ts";
 import { ObjectIndex } from "./object-index.ts";
+import type { SharedStrings } from "./shared-strings.ts";
 import { toKubernetesError } from "./to-kubernetes-error.ts";
 
 export interface Change<T extends KubernetesObject> {
@@ -20,6 +21,8 @@ export interface ObjectCacheOptions<T extends KubernetesObject> extends Selectio
   readonly clock: Clock;
   /** Drops what nobody reads, to save memory. Default: `withoutManagedFields`. */
   readonly transform?: (object: Stored<T>) => Stored<T>;
+  /** Equal strings of what it holds are one: for objects that repeat each other. Caches may have one together. */
+  readonly strings?: SharedStrings | undefined;
   /** Name of an index → the values under which it finds an object. */
   readonly indexes?: Readonly<Record<string, (object: Stored<T>) => readonly string[]>>;
   /** Told of every failed list or watch; the cache goes on by itself. */
@@ -41,10 +44,15 @@ const defaultBackoff: BackoffPolicy = { initialMs: 200, maxMs: 15_000, factor: 2
 /** A watch that lives shorter than this and says nothing has not helped: wait before the next. */
 const shortWatchMs = 1_000;
 
+/** What kubectl apply keeps for itself: the whole object once more. */
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+
 /** The usual transform: managedFields are often half of an object, and only server-side apply reads them. */
 export function withoutManagedFields<T extends KubernetesObject>(object: Stored<T>): Stored<T> {
-  const { managedFields: _dropped, ...metadata } = object.metadata;
-  return { ...object, metadata };
+  const { managedFields: _dropped, annotations, ...metadata } = object.metadata;
+  if (annotations === undefined) return { ...object, metadata };
+  const { [LAST_APPLIED]: _own, ...kept } = annotations;
+  return { ...object, metadata: { ...metadata, annotations: kept } };
 }
 
 /**
@@ -239,7 +247,7 @@ export class ObjectCache<T extends KubernetesObject> {
     if (previous?.metadata.resourceVersion === received.metadata.resourceVersion) return;
     // Another uid means that one object went and another came, even if we were away meanwhile.
     if (previous !== undefined && previous.metadata.uid !== received.metadata.uid) this.#remove(key, previous);
-    const object = (this.#options.transform ?? withoutManagedFields)(received);
+    const object = this.#transform(received);
     const before = this.#objects.get(key);
     this.#objects.set(key, object);
     this.#index.put(key, object);
@@ -252,8 +260,14 @@ export class ObjectCache<T extends KubernetesObject> {
     if (previous === undefined) return;
     this.#objects.delete(key);
     this.#index.remove(key);
-    const object = last === previous ? last : (this.#options.transform ?? withoutManagedFields)(last);
+    const object = last === previous ? last : this.#transform(last);
     this.#tell({ type: "deleted", object, previous });
+  }
+
+  #transform(object: Stored<T>): Stored<T> {
+    const { transform = withoutManagedFields, strings } = this.#options;
+    const kept = transform(object);
+    return strings === undefined ? kept : strings.share(kept);
   }
 
   #tell(change: Change<T>): void {
