@@ -4,6 +4,7 @@ import { keyOf } from "../lib/kubernetes/object.ts";
 import { aliasController } from "./controllers/alias/controller.ts";
 import type { Health } from "./controllers/function/conditions.ts";
 import { publishController } from "./controllers/publish/controller.ts";
+import { ConfirmedFunctions } from "./controllers/version/confirmed-functions.ts";
 import { versionController } from "./controllers/version/controller.ts";
 import { namesOf, partsOf } from "./controllers/version/version-function.ts";
 import type { VersionRecipes } from "./controllers/version/version-recipes.ts";
@@ -37,8 +38,9 @@ export function createVersionControllers(options: VersionControllersOptions): Ve
     onChange: (key) => versions.wake(key),
     onError: (error) => logger.warn("Cannot take a number for a version", { error }),
   });
+  const confirmed = new ConfirmedFunctions(client);
   const versions = new Controller(
-    versionController({ caches, numbers, recipes, healthOf, settings: { region }, clock }),
+    versionController({ caches, numbers, confirmed, recipes, healthOf, settings: { region }, clock }),
     shell,
   );
   const aliases = new Controller(aliasController({ caches, region, urlOf, clock }), shell);

@@ -88,6 +88,7 @@ export function versionSeen(changes: Partial<VersionSeen> = {}): VersionSeen {
     function: functionObject(),
     current: candidate(),
     snapshots: [],
+    selfPublished: new Set(),
     waiting: [],
     own: undefined,
     siblings: [],

@@ -5,9 +5,10 @@ import { aliasKind, type AliasObject } from "../../../crds/v1alpha1/alias.ts";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import { versionKind, type VersionObject } from "../../../crds/v1alpha1/version.ts";
 import { refOf } from "../../../lib/kubernetes/kinds.ts";
-import { controllerOf, ownedBy, type KubernetesObject, type Stored } from "../../../lib/kubernetes/object.ts";
+import { ownedBy, type KubernetesObject, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Adoption, type Plan, type Removal } from "../../../lib/kubernetes/plan.ts";
 import { awaitRestoreMs, isOrphan, publishedAnnotation } from "../../restored.ts";
+import { isSelfPublished } from "../../self-published.ts";
 import { aliasName } from "../alias/alias-name.ts";
 import { newestSnapshots, type Candidate, type Snapshot } from "../version/snapshot.ts";
 
@@ -46,7 +47,7 @@ export function decidePublishing(seen: PublishSeen): Plan<never> {
 /** What a backup brought back without its owner. */
 function adoptions({ object, versions, aliases }: PublishSeen): readonly Adoption[] {
   const owner = ownedBy(object);
-  const children = [...versions, ...aliases].filter((part) => isOrphan(part) && isOurs(object, part));
+  const children = [...versions, ...aliases].filter((part) => isOrphan(part) && isSelfPublished(object, part));
   return children.map((child) => ({ object: child, owner }));
 }
 
@@ -55,7 +56,7 @@ function newVersion(seen: PublishSeen): readonly KubernetesObject[] {
   if ((!object.spec.publish && object.spec.autoPublishAlias === undefined) || current === undefined) return [];
   const [newest] = newestSnapshots(snapshots);
   if (newest?.identity === current.identity) return [];
-  if (versions.some((version) => isWaiting(version) && isOurs(object, version))) return [];
+  if (versions.some((version) => isWaiting(version) && isSelfPublished(object, version))) return [];
   // What is published again after another version has a name of its own, too.
   const suffix = hash(`${current.identity}/${newest?.version ?? 0}`).slice(0, 10);
   return [child(object, "Version", `${shortened(object)}-${suffix}`, {})];
@@ -123,19 +124,40 @@ function outdated(seen: PublishSeen): readonly Removal[] {
   const { object, versions, aliases } = seen;
   const needed = neededVersions(aliases, versions);
   const ours = versions
-    .filter((version) => isOurs(object, version) && version.status?.version !== undefined)
+    .filter((version) => isSelfPublished(object, version) && version.status?.version !== undefined)
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
     .sort((a, b) => (b.status?.version ?? 0) - (a.status?.version ?? 0) || ageOf(a, b));
   const [newest] = ours;
-  const free = ours.filter((version) => version !== newest && !isNeeded(version, needed));
-  const dropped = free.slice(object.spec.revisionHistoryLimit);
-  const unwanted = aliases.filter((alias) => isOurs(object, alias) && !isWanted(object, alias, aliases));
+  const replaced = ours.filter((version) => isReplaced(seen, version, needed));
+  const free = ours.filter(
+    (version) => version !== newest && !isNeeded(version, needed) && !replaced.includes(version),
+  );
+  const dropped = [...replaced, ...free.slice(object.spec.revisionHistoryLimit)];
+  const unwanted = aliases.filter((alias) => isSelfPublished(object, alias) && !isWanted(object, alias, aliases));
   return [
     ...dropped.map((version) => ({ ...refOf(versionKind, version), uid: version.metadata.uid })),
     ...unwanted
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
       .map((alias) => ({ ...refOf(aliasKind, alias), uid: alias.metadata.uid })),
   ];
+}
+
+/** A user's claim to the same number, or to a later one of the same code and configuration, takes the place of ours, whichever came first. */
+function isReplaced(
+  { object, versions, snapshots }: PublishSeen,
+  ours: Stored<VersionObject>,
+  needed: ReadonlySet<string>,
+): boolean {
+  const identityOf = (number: number | undefined): string | undefined =>
+    snapshots.find(({ version }) => version === number)?.identity;
+  const number = ours.status?.version ?? 0;
+  const claims = versions
+    .filter((version) => version.spec.version !== undefined && !isSelfPublished(object, version))
+    .flatMap(({ status }) => status?.version ?? []);
+  if (needed.has(ours.metadata.name)) return false;
+  if (claims.includes(number)) return true;
+  const identity = identityOf(number);
+  return !isNeeded(ours, needed) && claims.some((claim) => claim > number && identityOf(claim) === identity);
 }
 
 /** One that a user makes takes the place of ours, whichever came first. */
@@ -145,7 +167,7 @@ function isWanted(
   aliases: readonly Stored<AliasObject>[],
 ): boolean {
   const name = aliasName(alias);
-  const isUsers = aliases.some((other) => !isOurs(object, other) && aliasName(other) === name);
+  const isUsers = aliases.some((other) => !isSelfPublished(object, other) && aliasName(other) === name);
   return name === object.spec.autoPublishAlias && !isUsers;
 }
 
@@ -165,11 +187,6 @@ function neededVersions(
 
 function isNeeded({ metadata, status }: Stored<VersionObject>, needed: ReadonlySet<string>): boolean {
   return needed.has(String(status?.version)) || needed.has(metadata.name);
-}
-
-function isOurs(object: Stored<FunctionObject>, part: KubernetesObject): boolean {
-  const publisher = part.metadata.annotations?.[annotations.publisher];
-  return isOrphan(part) ? publisher === object.metadata.name : controllerOf(part)?.uid === object.metadata.uid;
 }
 
 /** Of one number the older stays. */

@@ -22,7 +22,7 @@ export function versionController(parts: VersionObserverParts): ControllerDefini
   return {
     name: "version",
     kind: versionKind,
-    observe: (key) => Promise.resolve(observeVersion(parts, key)),
+    observe: (key, signal) => observeVersion(parts, key, signal),
     decide: (seen) => decideVersion(seen),
     watches: [
       watchOwn(versions),

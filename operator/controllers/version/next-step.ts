@@ -4,7 +4,7 @@ import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import type { VersionObject } from "../../../crds/v1alpha1/version.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
 import { publishedNumber } from "../../restored.ts";
-import { newestSnapshots, type Candidate, type Snapshot } from "./snapshot.ts";
+import { newestSnapshots, snapshotOf, type Candidate, type Snapshot } from "./snapshot.ts";
 
 export interface StepSeen {
   readonly object: Stored<VersionObject>;
@@ -17,6 +17,8 @@ export interface StepSeen {
   readonly current: Candidate | undefined;
   /** Of the function. */
   readonly snapshots: readonly Snapshot[];
+  /** Names of the function's Versions that it has made by itself. */
+  readonly selfPublished: ReadonlySet<string>;
   /** The other Versions of the function that have no snapshot. */
   readonly waiting: readonly Stored<VersionObject>[];
 }
@@ -57,7 +59,7 @@ function decideStep(seen: StepSeen): NextStep {
   if (current === undefined) return { type: "wait", reason: "FunctionNotReady", message: notReady(seen) };
   if (!hasCode(object, current)) return { type: "wait", reason: "CodeDiffers", message: otherCode(object, current) };
   const claimed = object.spec.version;
-  if (claimed !== undefined) return decideClaim(claimed, current, snapshots);
+  if (claimed !== undefined) return decideClaim(claimed, current, seen);
   const first = firstInLine(seen, current);
   if (first !== undefined) {
     return { type: "wait", reason: "VersionQueued", message: `Version "${first}" of the same function comes first` };
@@ -83,11 +85,16 @@ function otherCode({ spec }: VersionObject, { recipe }: Candidate): string {
 }
 
 /** What is claimed is published under its number, also where nothing has changed: else the end would depend on the order. */
-function decideClaim(claimed: number, current: Candidate, snapshots: readonly Snapshot[]): NextStep {
+function decideClaim(claimed: number, current: Candidate, { object, snapshots, selfPublished }: StepSeen): NextStep {
   const there = snapshots.find(({ version }) => version === claimed);
   if (there === undefined) return { type: "publish", candidate: current };
-  if (there.identity === current.identity) return { type: "copy", of: there };
-  return { type: "refuse", ...numberTaken(claimed) };
+  if (there.identity !== current.identity) return { type: "refuse", ...numberTaken(claimed) };
+  if (!selfPublished.has(there.publishedBy)) return { type: "copy", of: there };
+  // As if it had come before what the function has published by itself.
+  const { functionName, createdDate } = there;
+  const { description } = object.spec;
+  const own = { functionName, createdDate, version: claimed, description, publishedBy: object.metadata.name };
+  return { type: "copy", of: snapshotOf({ ...current, ...own }) };
 }
 
 export function numberTaken(claimed: number): { readonly reason: Reason; readonly message: string } {

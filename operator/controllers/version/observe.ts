@@ -10,6 +10,8 @@ import { publishedNumber } from "../../restored.ts";
 import { sha256Hex } from "../../sha256.ts";
 import type { Health } from "../function/conditions.ts";
 import type { FunctionSettings } from "../function/settings.ts";
+import { isSelfPublished } from "../../self-published.ts";
+import type { ConfirmedFunctions } from "./confirmed-functions.ts";
 import { decideUnpublished, type VersionSeen } from "./decide.ts";
 import type { StepSeen } from "./next-step.ts";
 import { candidateOf, snapshotName, type Candidate, type SnapshotObject } from "./snapshot.ts";
@@ -19,6 +21,7 @@ import type { VersionRecipes } from "./version-recipes.ts";
 export interface VersionObserverParts {
   readonly caches: Pick<OperatorCaches, "functions" | "recipes" | "versions" | "snapshots" | "aliases">;
   readonly numbers: NumberTaker;
+  readonly confirmed: ConfirmedFunctions;
   readonly recipes: VersionRecipes;
   readonly healthOf: (functionUid: string, revisionID: string) => Health | undefined;
   readonly settings: Pick<FunctionSettings, "region">;
@@ -26,16 +29,43 @@ export interface VersionObserverParts {
 }
 
 /** Undefined when there is no such Version (any more). */
-export function observeVersion(parts: VersionObserverParts, key: string): VersionSeen | undefined {
-  const { caches, numbers, settings, clock } = parts;
-  const object = caches.versions.get(key);
+export async function observeVersion(
+  parts: VersionObserverParts,
+  key: string,
+  signal: AbortSignal,
+): Promise<VersionSeen | undefined> {
+  const object = parts.caches.versions.get(key);
   if (object === undefined) {
-    numbers.forget(key);
+    parts.numbers.forget(key);
+    parts.confirmed.forget(key);
     return undefined;
   }
+  const isConfirmed = await confirmFunction(parts, object, signal);
+  return seeVersion(parts, object, isConfirmed);
+}
+
+/** Whether the cache is not behind the Version; true where nothing is to be decided by what $LATEST is. */
+async function confirmFunction(
+  { caches, confirmed }: VersionObserverParts,
+  object: Stored<VersionObject>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (ownSnapshot(caches, object) !== undefined) {
+    confirmed.forget(keyOf(object));
+    return true;
+  }
+  const found = functionOf(caches.functions, object);
+  // What a Function makes by itself is made by what the cache has of it.
+  if (found === undefined || isSelfPublished(found, object)) return true;
+  return currentCandidate(caches, found) === undefined || (await confirmed.isCurrent(object, found, signal));
+}
+
+/** All at once: what the caches hear meanwhile would tear it. */
+function seeVersion(parts: VersionObserverParts, object: Stored<VersionObject>, isConfirmed: boolean): VersionSeen {
+  const { caches, settings, clock } = parts;
   const found = functionOf(caches.functions, object);
   const own = ownSnapshot(caches, object);
-  const seen = { ...seeStep(parts, object, found, own), own };
+  const seen = { ...seeStep(parts, { object, found, own, isConfirmed }), own };
   const recipe = own === undefined || found === undefined ? undefined : parts.recipes.of(own.data, found.metadata.uid);
   const revisionID = recipe?.document.revisionID;
   return {
@@ -51,18 +81,21 @@ export function observeVersion(parts: VersionObserverParts, key: string): Versio
   };
 }
 
-function seeStep(
-  parts: VersionObserverParts,
-  object: Stored<VersionObject>,
-  found: Stored<FunctionObject> | undefined,
-  own: Stored<SnapshotObject> | undefined,
-): StepSeen {
+interface Found {
+  readonly object: Stored<VersionObject>;
+  readonly found: Stored<FunctionObject> | undefined;
+  readonly own: Stored<SnapshotObject> | undefined;
+  readonly isConfirmed: boolean;
+}
+
+function seeStep(parts: VersionObserverParts, { object, found, own, isConfirmed }: Found): StepSeen {
   const { caches, settings } = parts;
   const { namespace = "", uid } = object.metadata;
   const { spec } = object;
   const isForeign = !isOwnFunction(spec, { namespace, region: settings.region });
   const snapshots =
     found === undefined ? [] : caches.snapshots.byIndex("function", functionKeyOf(namespace, namesOf(found).name));
+  const siblings = siblingsOf(parts, object, found);
   return {
     object,
     isForeign,
@@ -70,11 +103,14 @@ function seeStep(
       spec.functionRef?.from?.name ?? (isForeign ? (spec.functionName ?? "") : (referencedName(spec) ?? "")),
     function: found,
     // What is published needs it no more.
-    current: found === undefined || own !== undefined ? undefined : currentCandidate(caches, found),
+    current: found === undefined || own !== undefined || !isConfirmed ? undefined : currentCandidate(caches, found),
     snapshots: snapshots.map(({ data }) => data),
-    waiting: siblingsOf(parts, object, found).filter(
-      (other) => other.metadata.uid !== uid && ownSnapshot(caches, other) === undefined,
+    selfPublished: new Set(
+      siblings
+        .filter((other) => found !== undefined && isSelfPublished(found, other))
+        .map(({ metadata }) => metadata.name),
     ),
+    waiting: siblings.filter((other) => other.metadata.uid !== uid && ownSnapshot(caches, other) === undefined),
   };
 }
 
