@@ -90,6 +90,10 @@ describe("a set of manifests", function () {
     ],
     [({ space }) => world.createFunction(space.namespace, "auto", { autoPublishAlias: "live", layers: ["tools"] })],
     [({ space }) => world.createFunction(space.namespace, "both", { publish: true, autoPublishAlias: "stage" })],
+    // What it publishes by itself makes place for the claims, whichever come first.
+    [({ space }) => world.createFunction(space.namespace, "mixed", { publish: true, autoPublishAlias: "newest" })],
+    [({ space }) => space.createVersion("mixed-first", { functionName: "mixed", version: 1, description: "first" })],
+    [({ space }) => space.createVersion("mixed-fourth", { functionName: "mixed", version: 4 })],
     [({ space }) => space.createAlias("mine", { functionName: "both", name: "stage", functionVersion: "1" })],
   ];
 
@@ -119,14 +123,16 @@ describe("a set of manifests", function () {
   /** All that waits has been served. */
   async function isSettled({ space, layers, others }: Place): Promise<true | undefined> {
     const parts = [...(await space.versions()), ...(await space.aliases())];
-    const functions = await Promise.all(["f", "auto", "both"].map((name) => world.getFunction(space.namespace, name)));
+    const functions = await Promise.all(
+      ["f", "auto", "both", "mixed"].map((name) => world.getFunction(space.namespace, name)),
+    );
     const kept = await Promise.all(["tools", "many"].map((name) => layers.get(name)));
     const all = [...parts, ...functions, ...kept, await others.get("shared")];
     const areReady = all.every(({ metadata, status }) => {
       const ready = status?.conditions?.find(({ type }) => type === "Ready");
       return ready?.status === "True" && ready.observedGeneration === metadata.generation;
     });
-    return areReady && parts.length === 9 ? true : undefined;
+    return areReady && parts.length === 12 ? true : undefined;
   }
 
   async function play(plan: Plan): Promise<readonly string[]> {

@@ -28,6 +28,11 @@ function made(...numbers: readonly number[]) {
   return numbers.map((version) => versionObject(`v${version}`, {}, { ...owner, status: { version } }));
 }
 
+/** Version "claim", a user's, that has its number. */
+function claim(version: number) {
+  return versionObject("claim", { version }, { status: { version } });
+}
+
 function kindsOf(seen: PublishSeen): readonly string[] {
   return decidePublishing(seen).create.map(({ kind }) => kind);
 }
@@ -154,6 +159,31 @@ describe("decidePublishing", () => {
       seen: publishSeen(
         { publish: true, revisionHistoryLimit: 0 },
         { versions: [versionObject("u", {}, { status: { version: 1 } }), ...made(2)] },
+      ),
+      want: [],
+    },
+    "what a user's claim has the number of, also the newest": {
+      seen: publishSeen({ publish: true }, { versions: [...made(1), claim(1)], snapshots: [snapshot(1)] }),
+      want: ["v1"],
+    },
+    "what is the same as a later number that a user claimed, and nothing else": {
+      seen: publishSeen(
+        { publish: true },
+        {
+          versions: [...made(1, 2, 3, 6), claim(5)],
+          snapshots: [snapshot(1), snapshot(2, other), snapshot(3), snapshot(5), snapshot(6)],
+          aliases: [aliasObject("a", { functionVersion: "3" })],
+        },
+      ),
+      want: ["v1"],
+    },
+    "nothing for a user's Version that claims no number": {
+      seen: publishSeen(
+        { publish: true },
+        {
+          versions: [...made(1), versionObject("u", {}, { status: { version: 1 } })],
+          snapshots: [snapshot(1)],
+        },
       ),
       want: [],
     },

@@ -37,6 +37,14 @@ describe("decideNextStep", () => {
       seen: { object: versionObject("v", { version: 2 }), snapshots: [snapshot(2), snapshot(3, other)] },
       want: "copy 2",
     },
+    "stands for the claimed number as its publisher, where the function has published it by itself": {
+      seen: versionSeen({
+        object: versionObject("v", { version: 2 }),
+        snapshots: [snapshot(2, candidate(), "auto")],
+        selfPublished: new Set(["auto"]),
+      }),
+      want: "copy 2 by v",
+    },
     "refuses a claimed number that other code has": {
       seen: { object: versionObject("v", { version: 2 }), snapshots: [snapshot(2, other)] },
       want: "refuse NumberTaken",
@@ -83,7 +91,12 @@ describe("decideNextStep", () => {
   for (const [title, { seen, want }] of Object.entries(cases)) {
     it(title, () => {
       const step = decideNextStep(versionSeen(seen));
-      const detail = step.type === "copy" ? ` ${step.of.version}` : "reason" in step ? ` ${step.reason}` : "";
+      const detail =
+        step.type === "copy"
+          ? ` ${step.of.version}${step.of.publishedBy === "v" ? " by v" : ""}`
+          : "reason" in step
+            ? ` ${step.reason}`
+            : "";
       assert.equal(`${step.type}${detail}`, want);
     });
   }
