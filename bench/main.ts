@@ -17,6 +17,8 @@ import { agentRent } from "./scenarios/agent-rent.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
 import { firstChunk } from "./scenarios/first-chunk.ts";
 import { hopCall } from "./scenarios/hop-call.ts";
+import { manyConnections } from "./scenarios/many-connections.ts";
+import { ownerDecision } from "./scenarios/owner-decision.ts";
 import { packageMemory } from "./scenarios/package-memory.ts";
 import { routerThroughput } from "./scenarios/router-throughput.ts";
 import { secondEnvironment } from "./scenarios/second-environment.ts";
@@ -31,6 +33,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "warm-call": warmCall,
   "hop-call": hopCall,
   "router-throughput": routerThroughput,
+  "owner-decision": ownerDecision,
+  "many-connections": manyConnections,
   "cold-call": coldCall,
   "url-call": urlCall,
   "agent-call": agentCall,
