@@ -225,15 +225,15 @@ function rosterWriter(
   });
 }
 
-/** Undefined: no generic pods wait. */
+/** Undefined: there are no generic pods. Where none shall wait any more, those that do are still to be removed. */
 function poolOf({ config, dependencies: { clock, hasContainers, poolAgents } }: LeadershipOptions, key: KeyObject) {
   const settings = {
-    size: config.KUBELAMBDA_POOL_SIZE,
+    size: config.KUBELAMBDA_GENERIC_PODS ? config.KUBELAMBDA_POOL_SIZE : 0,
     keepMs: config.KUBELAMBDA_POOL_KEEP_SECONDS * 1000,
     perNamespace: config.KUBELAMBDA_POOL_PER_NAMESPACE,
     total: config.KUBELAMBDA_POOL_TOTAL,
   };
-  if (!hasContainers || !config.KUBELAMBDA_GENERIC_PODS || settings.size === 0) return undefined;
+  if (!hasContainers) return undefined;
   return { settings, agents: poolAgents ?? new HttpPoolAgents(key, () => clock.nowMs()) };
 }
 

@@ -101,6 +101,23 @@ const cases: Record<string, { pod: Stored<Pod>; want: { phase: string; reason?: 
       message: 'Container "extension-1" ended right after its start: Error, exit code 1',
     },
   },
+  "has not got its code when the agent says so, however long it took": {
+    pod: pod({
+      phase: "Failed",
+      containerStatuses: [
+        container("agent", {
+          terminated: { ...terminated(78, 60).terminated, message: "Cannot assemble code\n(x): digest" },
+        }),
+        container("runtime", terminated(1, 61)),
+      ],
+    }),
+    want: {
+      phase: "failed",
+      reason: "AssembleFailed",
+      message: "The environment cannot get its code: Cannot assemble code (x): digest",
+      isSlowToMend: true,
+    },
+  },
   "is over when one container ended": {
     pod: pod({
       phase: "Running",

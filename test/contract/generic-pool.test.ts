@@ -251,6 +251,14 @@ describe("generic pods on a real API server", function () {
     await untilWaiting(0);
   });
 
+  it("lets go of what a leader before has left when none shall wait any more", async () => {
+    await lead();
+    await pool();
+    await world.stopOperator(operator);
+    await lead({ KUBELAMBDA_GENERIC_PODS: "false" });
+    await untilWaiting(0);
+  });
+
   it("replaces them when the installation makes others", async () => {
     await lead();
     const waits = await pool();
