@@ -105,9 +105,7 @@ const cases: Record<string, { pod: Stored<Pod>; want: { phase: string; reason?: 
     pod: pod({
       phase: "Failed",
       containerStatuses: [
-        container("agent", {
-          terminated: { ...terminated(78, 60).terminated, message: "Cannot assemble code\n(x): digest" },
-        }),
+        container("agent", { terminated: { exitCode: 78, message: "Cannot assemble code\n(x): digest" } }),
         container("runtime", terminated(1, 61)),
       ],
     }),
@@ -115,7 +113,6 @@ const cases: Record<string, { pod: Stored<Pod>; want: { phase: string; reason?: 
       phase: "failed",
       reason: "AssembleFailed",
       message: "The environment cannot get its code: Cannot assemble code (x): digest",
-      isSlowToMend: true,
     },
   },
   "is over when one container ended": {
