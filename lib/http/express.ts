@@ -37,6 +37,8 @@ export interface RunningServer {
   setTls(files: TlsFiles): void;
 }
 
+/** While a server ends: how long a connection on which the last answer has come to its end may hold that up. */
+const sweepEveryMs = 500;
 const tlsRules = { minVersion: "TLSv1.2", honorCipherOrder: true } as const;
 
 /** Listens and answers; rejects when the address cannot be had. */
@@ -71,7 +73,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     port: (server.address() as AddressInfo).port,
     drain: () => (isDraining = true),
-    stop: (deadlineMs) => stopServer(server, unused, deadlineMs),
+    async stop(deadlineMs) {
+      isDraining = true;
+      await stopServer(server, unused, deadlineMs);
+    },
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext({ ...files, ...tlsRules });
     },
@@ -110,7 +115,10 @@ async function stopServer(server: Server, unused: UnusedConnections, deadlineMs:
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   unused.close();
+  // An answer that had begun has not said that its connection ends.
+  const sweep = setInterval(() => server.closeIdleConnections(), sweepEveryMs);
   const timer = setTimeout(() => server.closeAllConnections(), deadlineMs);
   await closed;
   clearTimeout(timer);
+  clearInterval(sweep);
 }

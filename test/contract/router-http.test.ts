@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import { Agent, request } from "undici";
 import { startServer, type RunningServer } from "../../lib/http/express.ts";
 import { badRequestAnswer } from "../../runtime-proxy/front-door.ts";
@@ -260,6 +261,26 @@ describe("a server's time limits", () => {
     await ending.stop(3_600_000);
     await isCut;
     assert.equal(await (await running).body.text(), "done");
+  });
+
+  it("ends soon after an answer that had begun before, although its client keeps the connection", async () => {
+    const gate = Promise.withResolvers<undefined>();
+    const body = async function* (): AsyncGenerator<string> {
+      yield "first ";
+      await gate.promise;
+      yield "second";
+    };
+    const ending = await startServer({
+      ...{ host: "127.0.0.1", port: 0, onError: () => ({ status: 500 }) },
+      handler: () => Promise.resolve({ status: 200, body: Readable.from(body()) }),
+    });
+    const agent = new Agent({ connections: 1 });
+    const answer = await request(`http://127.0.0.1:${ending.port}/`, { dispatcher: agent });
+    const ended = ending.stop(3_600_000);
+    gate.resolve(undefined);
+    assert.equal(await answer.body.text(), "first second");
+    await ended;
+    await agent.close();
   });
 
   it("headers that come too slowly are 408", async () => {
