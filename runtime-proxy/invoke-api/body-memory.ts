@@ -3,7 +3,7 @@ import type { Clock } from "../../lib/clock.ts";
 export interface BodyMemoryOptions {
   /** Most bytes of request bodies held at once. */
   readonly limitBytes: number;
-  /** Most requests that wait for room. */
+  /** Most requests that wait for room; one account has half of these places. */
   readonly maxWaiting: number;
   /** Longest wait for room. */
   readonly waitMs: number;
@@ -18,15 +18,23 @@ export interface BodyRoom {
 }
 
 interface Waiting {
+  readonly account: string;
   readonly bytes: number;
   readonly resolve: (room: BodyRoom | undefined) => void;
   readonly cancel: () => void;
 }
 
-/** One bound for all request bodies together: a request waits its turn for room before a byte of it is read. */
+/** `share`: its account holds as much as all others may still take. `room`: there is none for anybody. */
+type Obstacle = "share" | "room" | undefined;
+
+/**
+ * One bound for all request bodies together: a request waits its turn for room before a byte of it is read. An account gets no more than
+ * it leaves: one alone half of the room, so that whoever floods it holds up nobody else.
+ */
 export class BodyMemory {
   readonly #options: BodyMemoryOptions;
-  readonly #waiting: Waiting[] = [];
+  readonly #usedByAccount = new Map<string, number>();
+  #waiting: readonly Waiting[] = [];
   #usedBytes = 0;
 
   constructor(options: BodyMemoryOptions) {
@@ -42,45 +50,76 @@ export class BodyMemory {
   }
 
   /** Room at once, or a promise of it; `undefined` when too many wait or none comes in time. */
-  take(bytes: number): BodyRoom | Promise<BodyRoom | undefined> {
-    if (this.#waiting.length === 0 && this.#fits(bytes)) return this.#grant(bytes);
-    if (this.#waiting.length >= this.#options.maxWaiting) return Promise.resolve(undefined);
+  take(bytes: number, account: string): BodyRoom | Promise<BodyRoom | undefined> {
+    if (this.#mayPass(account) && this.#obstacle(bytes, account) === undefined) return this.#grant(bytes, account);
+    const { maxWaiting, clock, waitMs } = this.#options;
+    const own = this.#waiting.filter((waiting) => waiting.account === account).length;
+    if (this.#waiting.length >= maxWaiting || own >= Math.ceil(maxWaiting / 2)) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const cancel = this.#options.clock.schedule(this.#options.waitMs, () => this.#giveUp(waiting));
-      const waiting: Waiting = { bytes, resolve, cancel };
-      this.#waiting.push(waiting);
+      const cancel = clock.schedule(waitMs, () => this.#giveUp(waiting));
+      const waiting: Waiting = { account, bytes, resolve, cancel };
+      this.#waiting = [...this.#waiting, waiting];
     });
   }
 
-  /** One body always fits, however small the bound is. */
-  #fits(bytes: number): boolean {
-    return this.#usedBytes === 0 || this.#usedBytes + bytes <= this.#options.limitBytes;
+  /** Only those are passed who wait for their own account's share. */
+  #mayPass(account: string): boolean {
+    return this.#waiting.every(
+      (waiting) => waiting.account !== account && this.#obstacle(waiting.bytes, waiting.account) === "share",
+    );
   }
 
-  #grant(bytes: number): BodyRoom {
+  /** One body always fits where nothing is held, however small the bound is, and an account's first where there is room. */
+  #obstacle(bytes: number, account: string): Obstacle {
+    if (this.#usedBytes === 0) return undefined;
+    const leftBytes = this.#options.limitBytes - this.#usedBytes - bytes;
+    if (leftBytes < 0) return "room";
+    const own = this.#usedByAccount.get(account) ?? 0;
+    return own > 0 && own + bytes > leftBytes ? "share" : undefined;
+  }
+
+  #grant(bytes: number, account: string): BodyRoom {
     let heldBytes = bytes;
-    this.#usedBytes += bytes;
+    this.#use(bytes, account);
     const shrinkTo = (newBytes: number): void => {
       const freedBytes = Math.max(0, heldBytes - newBytes);
       heldBytes -= freedBytes;
-      this.#usedBytes -= freedBytes;
+      this.#use(-freedBytes, account);
       if (freedBytes > 0) this.#serve();
     };
     return { shrinkTo, release: () => shrinkTo(0) };
   }
 
+  #use(bytes: number, account: string): void {
+    this.#usedBytes += bytes;
+    const own = (this.#usedByAccount.get(account) ?? 0) + bytes;
+    if (own > 0) this.#usedByAccount.set(account, own);
+    else this.#usedByAccount.delete(account);
+  }
+
+  /** In their order, each account by itself: behind one that waits for room nobody goes on, behind one that waits for its share others do. */
   #serve(): void {
-    let first = this.#waiting[0];
-    while (first !== undefined && this.#fits(first.bytes)) {
-      this.#waiting.shift();
-      first.cancel();
-      first.resolve(this.#grant(first.bytes));
-      first = this.#waiting[0];
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    const left: Waiting[] = [];
+    const held = new Set<string>();
+    let isFull = false;
+    for (const next of waiting) {
+      const obstacle: Obstacle = isFull || held.has(next.account) ? "share" : this.#obstacle(next.bytes, next.account);
+      if (obstacle === undefined) {
+        next.cancel();
+        next.resolve(this.#grant(next.bytes, next.account));
+        continue;
+      }
+      left.push(next);
+      held.add(next.account);
+      isFull ||= obstacle === "room";
     }
+    this.#waiting = left;
   }
 
   #giveUp(waiting: Waiting): void {
-    this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+    this.#waiting = this.#waiting.filter((other) => other !== waiting);
     waiting.resolve(undefined);
     this.#serve();
   }

@@ -19,7 +19,8 @@ export async function proveBody(
   access: Access,
 ): Promise<EnteredBody> {
   if (access.isProven()) return { body: request.body, access };
-  const room = await takeRoom(parts, announcedBytes(request));
+  const { namespace, userName } = access.caller;
+  const room = await takeRoom(parts, namespace ?? userName, announcedBytes(request));
   try {
     const { bodyTimeoutMs: timeoutMs, clock } = parts;
     return { body: again(await readChunks(request.body, { timeoutMs, clock, access })) };

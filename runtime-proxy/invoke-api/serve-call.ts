@@ -117,7 +117,7 @@ export async function serveCall(parts: CallParts, request: HttpRequest, steps: C
 
 async function serve(parts: CallParts, call: Call): Promise<HttpResponse> {
   const { steps } = call;
-  const room = await takeRoom(parts, steps.announcedBytes());
+  const room = await takeRoom(parts, call.found.facts.namespace, steps.announcedBytes());
   try {
     const event = await steps.readEvent(call);
     call.times.bodyArrived();
@@ -137,10 +137,11 @@ async function serve(parts: CallParts, call: Call): Promise<HttpResponse> {
 /** Rejects with the InvokeError that the caller is told. */
 export async function takeRoom(
   { bodyMemory }: Pick<CallParts, "bodyMemory">,
+  account: string,
   bytes = EVENT_LIMIT_BYTES,
 ): Promise<BodyRoom> {
   if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
-  const room = bodyMemory.take(bytes);
+  const room = bodyMemory.take(bytes, account);
   const taken = room instanceof Promise ? await room : room;
   if (taken !== undefined) return taken;
   const cause = new Error(`Cannot hold another ${bytes} bytes: ${bodyMemory.usedBytes} are held and others wait`);

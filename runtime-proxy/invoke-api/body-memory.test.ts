@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { beforeEach, describe, it } from "mocha";
+import { ManualClock } from "../../test/kit/manual-clock.ts";
+import { BodyMemory, type BodyRoom } from "./body-memory.ts";
+
+describe("memory for request bodies", () => {
+  let clock: ManualClock;
+  let memory: BodyMemory;
+  beforeEach(() => {
+    clock = new ManualClock();
+    memory = new BodyMemory({ limitBytes: 100, maxWaiting: 4, waitMs: 1000, clock });
+  });
+
+  function now(bytes: number, account: string): BodyRoom {
+    const room = memory.take(bytes, account);
+    assert.ok(!(room instanceof Promise), `${bytes} bytes of "${account}" wait`);
+    return room;
+  }
+
+  function later(bytes: number, account: string): Promise<BodyRoom | undefined> {
+    const room = memory.take(bytes, account);
+    assert.ok(room instanceof Promise, `${bytes} bytes of "${account}" do not wait`);
+    return room;
+  }
+
+  it("takes one body however large, and the next when that is gone", async () => {
+    const large = now(500, "a");
+    const next = later(10, "b");
+    large.release();
+    assert.equal((await next)?.release(), undefined);
+    assert.equal(memory.usedBytes, 0);
+  });
+
+  it("gives an account half, and what is left to others at once, also while that account's wait", async () => {
+    const rooms = [1, 2, 3, 4, 5].map(() => now(10, "flood"));
+    const waiting = later(10, "flood");
+    const other = now(10, "quiet");
+    now(10, "quiet");
+    other.release();
+    for (const room of rooms.slice(0, 2)) room.release();
+    assert.notEqual(await waiting, undefined);
+    assert.equal(memory.waiting, 0);
+  });
+
+  it("gives an account's first body whatever room there is", () => {
+    now(50, "flood");
+    now(45, "quiet");
+  });
+
+  it("lets nobody pass who waits for room that nobody has", async () => {
+    const first = now(60, "a");
+    const large = later(60, "b");
+    const small = later(10, "c");
+    first.release();
+    assert.notEqual(await large, undefined);
+    assert.notEqual(await small, undefined);
+  });
+
+  it("refuses an account more than half of the places to wait, and gives up in time", async () => {
+    for (let n = 0; n < 5; n += 1) now(10, "flood");
+    const waiting = [later(10, "flood"), later(10, "flood")];
+    assert.equal(await later(10, "flood"), undefined);
+    clock.advance(1001);
+    assert.deepEqual(await Promise.all(waiting), [undefined, undefined]);
+    assert.equal(memory.waiting, 0);
+  });
+
+  it("never holds more than its bound but for one body, forgets nothing, and in the end serves all", () => {
+    const step = fc.record({
+      account: fc.constantFrom("a", "b", "c"),
+      bytes: fc.integer({ min: 1, max: 120 }),
+      gives: fc.boolean(),
+    });
+    return fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const bound = new BodyMemory({ limitBytes: 100, maxWaiting: 100, waitMs: 1000, clock });
+        const held: { room: BodyRoom; bytes: number }[] = [];
+        const asked: Promise<void>[] = [];
+        for (const { account, bytes, gives } of steps) {
+          asked.push(
+            Promise.resolve(bound.take(bytes, account)).then((room) => void (room && held.push({ room, bytes }))),
+          );
+          await Promise.resolve();
+          if (gives) held.shift()?.room.release();
+          assert.ok(bound.usedBytes <= 100 || held.length <= 1);
+        }
+        while (bound.usedBytes > 0) {
+          await new Promise((resolve) => setImmediate(resolve));
+          held.shift()?.room.release();
+        }
+        await Promise.all(asked);
+        assert.equal(bound.waiting, 0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
