@@ -76,6 +76,8 @@ export class AgentProcess {
   /** What a process of the environment shows to be given credentials: a request that somebody else forges does not know it. */
   readonly #credentialsToken: string;
   readonly #function: AssignedFunction;
+  /** Of a pod that waited: when its start began, ms since 1970. */
+  #assignedAtMs: number | undefined;
   #environment: ExecutionEnvironment | undefined;
   #environmentLog: EnvironmentLog | undefined;
   #address = "";
@@ -225,6 +227,7 @@ export class AgentProcess {
     own: SupervisorClient,
   ): ExecutionEnvironment {
     const { clock, draw, newId, randomHex } = this.#deps;
+    const createdAtMs = this.#assignedAtMs ?? this.#config.createdAtMs;
     this.#environmentLog = new EnvironmentLog({
       document,
       write: (text, when) => own.write(text, when),
@@ -232,17 +235,21 @@ export class AgentProcess {
       draw,
       agentLog: this.#log,
     });
-    return createEnvironment(document, this.#config, {
-      supervisors,
-      runtimeApi: this.#runtimeApi,
-      sdk: this.#sdk(),
-      clock,
-      randomHex,
-      log: this.#environmentLog,
-      connections: this.#runtimeServer,
-      newId,
-      onChange: () => this.#announce(),
-    });
+    return createEnvironment(
+      document,
+      { ...this.#config, ...(createdAtMs !== undefined && { createdAtMs }) },
+      {
+        supervisors,
+        runtimeApi: this.#runtimeApi,
+        sdk: this.#sdk(),
+        clock,
+        randomHex,
+        log: this.#environmentLog,
+        connections: this.#runtimeServer,
+        newId,
+        onChange: () => this.#announce(),
+      },
+    );
   }
 
   /** Nothing of the environment runs before it is a function's. */
@@ -265,6 +272,7 @@ export class AgentProcess {
   #assign(assignment: Assignment): AssignmentRefusal | undefined {
     const verdict = this.#function.assign(assignment, this.#position.epoch);
     if (verdict.type === "refuse") return verdict.refusal;
+    this.#assignedAtMs ??= this.#deps.clock.nowMs();
     if (assignment.epoch > this.#position.epoch) this.#position = { epoch: assignment.epoch, turn: 0 };
     return undefined;
   }

@@ -1,10 +1,12 @@
+import { dirname } from "node:path";
 import type { Assigned, Assignment } from "../crds/wire/assignment.ts";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { AgentConfig } from "./agent-config.ts";
+import { tellFetchMs } from "./assembled.ts";
 import { decideAssignment, type AssignmentVerdict } from "./domain/assignment.ts";
 import { fill, prepareToFill } from "./fill.ts";
 
-type FunctionConfig = Pick<AgentConfig, "document" | "fillSource" | "taskRoot" | "layersRoot">;
+type FunctionConfig = Pick<AgentConfig, "document" | "fillSource" | "taskRoot" | "layersRoot" | "runtimeSocket">;
 
 /** Whose environment it is, from the start or by the first assignment that comes, and its code once that is in place. */
 export class AssignedFunction {
@@ -58,6 +60,9 @@ export class AssignedFunction {
       return;
     }
     const target = { taskDirectory, layersDirectory, signal: this.#ending.signal };
-    fill(document, fillSource, target).then(() => this.#filled.resolve(document), this.#filled.reject);
+    fill(document, fillSource, target).then((totalMs) => {
+      tellFetchMs(dirname(this.#config.runtimeSocket), totalMs);
+      this.#filled.resolve(document);
+    }, this.#filled.reject);
   }
 }

@@ -23,16 +23,17 @@ export async function prepareToFill(): Promise<void> {
   await import("./assemble.ts");
 }
 
-/** Code and layers as `assemble` brings them; throws AssembleError. */
+/** Code and layers as `assemble` brings them; resolves with how long it took, ms, and throws AssembleError. */
 export async function fill(
   { code, layers }: EnvironmentDocument,
   { packagesUrl, cacheUrl, tokenFile }: FillSource,
   target: FillTarget,
-): Promise<void> {
+): Promise<number> {
   const { assemble } = await import("./assemble.ts");
-  await assemble({
+  const { totalMs } = await assemble({
     environment: { ...(code !== undefined && { code }), layers },
     readToken: () => readFile(tokenFile, "utf8"),
     ...{ packagesUrl, cacheUrl, ...target },
   });
+  return totalMs;
 }
