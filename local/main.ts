@@ -10,9 +10,10 @@ import { startLocalSystem } from "./system.ts";
 import { Terminal } from "./terminal.ts";
 
 const defaultPushPort = "4001";
-const usage = `usage: kubelambda local <dir> [--port 3001] [--push-port 4001] [--host 127.0.0.1] [--file-system <claim>=<folder>]… [--no-namespaces]
+const usage = `usage: kubelambda local <dir> [--port 3001] [--push-port 4001] [--top-port 4002] [--host 127.0.0.1] [--file-system <claim>=<folder>]… [--no-namespaces]
                         [--plain-http-registry <host:port>]… [--registry-ca <file.pem>]
                         [--otlp-endpoint <url>] [--verbose]`;
+const defaultTopPort = "4002";
 const defaultPort = "3001";
 
 /** Runs until SIGINT or SIGTERM; process.exitCode is 2 for wrong arguments and 1 when it cannot start. */
@@ -36,6 +37,7 @@ export async function localMain(args: readonly string[], env: NodeJS.ProcessEnv)
       host: options.host,
       port: options.port,
       pushPort: options.pushPort,
+      topPort: options.topPort,
       plainHttpRegistries: options.plainHttpRegistries,
       registryCaFile: options.registryCaFile,
       otlpEndpoint: options.otlpEndpoint,
@@ -48,6 +50,8 @@ export async function localMain(args: readonly string[], env: NodeJS.ProcessEnv)
     });
     const at = system.pushPort === Number(defaultPushPort) ? "" : ` --url http://127.0.0.1:${system.pushPort}`;
     terminal.note(`Packages are pushed by: kubelambda push --local${at} <zip or folder>`);
+    const seen = system.topPort === Number(defaultTopPort) ? "" : ` --url http://127.0.0.1:${system.topPort}`;
+    terminal.note(`What functions do is shown by: kubelambda top --local${seen}`);
     await untilAskedToEnd();
     terminal.note("Ending …");
     await system.stop();
@@ -66,6 +70,7 @@ interface LocalArguments {
   readonly port: number;
   readonly fileSystems: ReadonlyMap<string, string>;
   readonly pushPort: number;
+  readonly topPort: number;
   readonly plainHttpRegistries: readonly string[];
   readonly registryCaFile: string;
   readonly otlpEndpoint: string;
@@ -81,6 +86,7 @@ function readArguments(args: readonly string[]): LocalArguments | string {
       options: {
         port: { type: "string", default: defaultPort },
         "push-port": { type: "string" },
+        "top-port": { type: "string" },
         "plain-http-registry": { type: "string", multiple: true, default: [] },
         "registry-ca": { type: "string", default: "" },
         "otlp-endpoint": { type: "string", default: "" },
@@ -97,6 +103,7 @@ function readArguments(args: readonly string[]): LocalArguments | string {
     const port = Number(values.port);
     // Several at once have ports of their own.
     const pushPort = Number(values["push-port"] ?? (values.port === defaultPort ? defaultPushPort : "0"));
+    const topPort = Number(values["top-port"] ?? (values.port === defaultPort ? defaultTopPort : "0"));
     if (!existsSync(folder)) return `Cannot serve "${folder}": no such folder`;
     if (!Number.isInteger(port) || port < 0 || port > 65_535)
       return `Cannot listen on port "${values.port}": want 0 to 65535`;
@@ -104,12 +111,15 @@ function readArguments(args: readonly string[]): LocalArguments | string {
     if (typeof fileSystems === "string") return fileSystems;
     if (!Number.isInteger(pushPort) || pushPort < 0 || pushPort > 65_535)
       return `Cannot listen on port "${values["push-port"] ?? ""}": want 0 to 65535`;
+    if (!Number.isInteger(topPort) || topPort < 0 || topPort > 65_535)
+      return `Cannot listen on port "${values["top-port"] ?? ""}": want 0 to 65535`;
     return {
       fileSystems,
       folder: resolve(folder),
       host: values.host,
       port,
       pushPort,
+      topPort,
       plainHttpRegistries: values["plain-http-registry"],
       registryCaFile: values["registry-ca"],
       otlpEndpoint,

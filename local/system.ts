@@ -41,6 +41,8 @@ export interface LocalSystemOptions {
   readonly port: number;
   /** Of `kubelambda push --local`; 0 chooses a free one. */
   readonly pushPort: number;
+  /** Of `kubelambda top --local`; 0 chooses a free one. */
+  readonly topPort: number;
   /** Registries (`host:port`) that are spoken to without TLS. */
   readonly plainHttpRegistries: readonly string[];
   /** Certificates (PEM) that registries may be signed by, beside the public authorities; empty: none. */
@@ -61,6 +63,7 @@ export interface LocalSystemOptions {
 export interface LocalSystem {
   readonly port: number;
   readonly pushPort: number;
+  readonly topPort: number | undefined;
   /** Ends every environment and server; no process is left. */
   stop(): Promise<void>;
 }
@@ -120,6 +123,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       KUBELAMBDA_LISTEN_HOST: host,
       KUBELAMBDA_INVOKE_PORT: String(options.port),
       KUBELAMBDA_INTERNAL_PORT: "0",
+      KUBELAMBDA_TOP_PORT: String(options.topPort),
       KUBELAMBDA_HEALTH_PORT: "0",
       KUBELAMBDA_OPERATOR_URL: `http://${loopback}:${operatorPort}`,
       KUBELAMBDA_REGION: region,
@@ -222,7 +226,8 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   const watcher = watchFolder(folder, resync);
   closing.push(() => watcher.stop());
   await sync.sync();
-  return { port: router.invokePort, pushPort: packages.pushPort, stop: () => closeAll(closing) };
+  const { invokePort: port, topPort } = router;
+  return { port, topPort, pushPort: packages.pushPort, stop: () => closeAll(closing) };
 }
 
 /** Who reaches the loopback is the user; a web page that tries cannot send such a header. */

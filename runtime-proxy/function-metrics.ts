@@ -1,6 +1,7 @@
 /** What is counted function by function, in the text format of Prometheus, and only for functions that were called lately. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../lib/clock.ts";
+import { RecentCounts } from "./domain/recent-counts.ts";
 import type { FunctionFacts } from "./domain/function-facts.ts";
 
 /** One call that has come to its end. */
@@ -57,16 +58,21 @@ export class FunctionMetrics {
   readonly #clock: Clock;
   readonly #maxSeries: number;
   readonly #seriesByKey = new Map<string, Series>();
+  /** Of the last minute, by the function's uid. */
+  readonly recent: RecentCounts;
 
   constructor({ clock, maxSeries = 20_000 }: FunctionMetricsOptions) {
     this.#clock = clock;
     this.#maxSeries = maxSeries;
+    this.recent = new RecentCounts(maxSeries);
   }
 
   count({ facts, invokedArn, end }: EndedCall): void {
     const series = this.#series(facts, invokedArn);
-    series.calledAtMs = this.#clock.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
+    series.calledAtMs = nowMs;
     if (end.type === "throttled") {
+      this.recent.count(facts.uid, "throttled", nowMs);
       series.throttlesByReason.set(end.reason, (series.throttlesByReason.get(end.reason) ?? 0) + 1);
       return;
     }
@@ -80,7 +86,11 @@ export class FunctionMetrics {
     }
     const seconds = end.durationMs / 1000;
     series.invocations += 1;
-    if (end.isFunctionError) series.errors += 1;
+    this.recent.count(facts.uid, "calls", nowMs);
+    if (end.isFunctionError) {
+      series.errors += 1;
+      this.recent.count(facts.uid, "errors", nowMs);
+    }
     series.durationSecondsSum += seconds;
     const bound = durationBounds.findIndex((limit) => seconds <= limit);
     const at = bound === -1 ? durationBounds.length : bound;

@@ -12,6 +12,8 @@ export const routerConfigSchema = z.object({
   KUBELAMBDA_LISTEN_HOST: z.string().default("0.0.0.0"),
   KUBELAMBDA_INVOKE_PORT: port.default(ports.invoke),
   KUBELAMBDA_INTERNAL_PORT: port.default(ports.routerInternal),
+  /** Of `kubelambda top`; absent: it is not served. */
+  KUBELAMBDA_TOP_PORT: port.optional(),
   KUBELAMBDA_HEALTH_PORT: port.default(ports.health),
   KUBELAMBDA_OPERATOR_URL: z.url({ protocol: /^http$/ }),
   /** Holds the service account token for the operator. */

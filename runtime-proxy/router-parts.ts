@@ -7,6 +7,10 @@ import type { TokenVerifier } from "../lib/http/service-account-token.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { AccessControl } from "./access/access-control.ts";
 import { createCredentialsServer } from "./access/credentials-server.ts";
+import type { Reviews } from "./access/reviews.ts";
+import { topOfAll, type OwnTable } from "./top/top-peers.ts";
+import { createTopPeerServer, createTopServer, type TopAccess } from "./top/top-server.ts";
+import { topTable } from "./top/top-table.ts";
 import type { FunctionCredentialMint } from "./access/function-credentials.ts";
 import { ConcurrencyLedger } from "./domain/concurrency.ts";
 import type { EnvironmentDirectory } from "./domain/environment.ts";
@@ -46,6 +50,9 @@ export interface RouterPartsOptions {
   readonly functions: FunctionDirectory & FunctionUrlDirectory;
   readonly environments: EnvironmentDirectory;
   readonly access: AccessControl;
+  readonly reviews: Reviews;
+  /** Of tokens for `kubelambda top`; absent: there are none. */
+  readonly verifyTopToken?: TokenVerifier;
   readonly mint: FunctionCredentialMint;
   /** Ed25519, private. */
   readonly signingKey: KeyObject;
@@ -64,6 +71,8 @@ export interface RouterParts {
   readonly frontDoor: HttpHandler;
   /** For agents: announcements, and credentials for their functions. */
   readonly internalApi: HttpHandler;
+  /** For `kubelambda top`. */
+  readonly topApi: HttpHandler;
   readonly asker: EnvironmentAsker;
   readonly reporter: LoadReporter;
   readonly metrics: RouterMetrics;
@@ -138,8 +147,9 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     peers.tell(roster);
   };
   const calls = new Calls({ replica, authorize, ownership, desk, clock, log, draw, onRoster: setRoster });
+  const isRouter = createRouterProof([createPublicKey(options.signingKey)], replica, () => clock.nowMs());
   const peers = new PeerServer({
-    isAllowed: createRouterProof([createPublicKey(options.signingKey)], replica, () => clock.nowMs()),
+    isAllowed: isRouter,
     ...{ ownership, desk, clock, log, onRoster: setRoster },
   });
   const ownerAddress = (namespace: string): string | undefined => ownership.ownerOf(namespace)?.address;
@@ -197,6 +207,18 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     ownerOf: (namespace) => ownership.ownerOf(namespace),
   });
   const credentials = createCredentialsServer(options.mint, verifyToken);
+  const ownTop: OwnTable = (namespace) =>
+    topTable({ functions, pool, recent: functionMetrics.recent, clock }, namespace);
+  const topPeers = createTopPeerServer(isRouter, ownTop);
+  const replicas = (): Roster["replicas"] => ownership.roster?.replicas ?? [];
+  const topApi = createTopServer({
+    table: (namespace) => topOfAll({ replica, replicas, authorize, ownTable: ownTop }, namespace),
+    access: config.KUBELAMBDA_AUTH_MODE === "none" ? undefined : topAccess(config, options),
+  });
+  const handlerByPath: Readonly<Record<string, HttpHandler>> = {
+    [routes.credentials]: credentials,
+    [routes.top]: topPeers,
+  };
   const bodyTimeoutMs = config.KUBELAMBDA_BODY_TIMEOUT_MS;
   const invokeParts = {
     access: options.access,
@@ -229,7 +251,8 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       clock,
     }),
     ...{ ownership, peers, setRoster },
-    internalApi: async (request) => await (request.path === routes.credentials ? credentials : announcements)(request),
+    internalApi: async (request) => await (handlerByPath[request.path] ?? announcements)(request),
+    topApi,
     asker,
     reporter,
     metrics,
@@ -247,4 +270,11 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       await agents.close();
     },
   };
+}
+
+function topAccess(
+  config: RouterConfig,
+  { reviews, verifyTopToken: verifyToken }: Pick<RouterPartsOptions, "reviews" | "verifyTopToken">,
+): TopAccess {
+  return { reviews, verifyToken, installNamespace: config.KUBELAMBDA_NAMESPACE };
 }

@@ -42,6 +42,8 @@ export interface RouterDependencies {
   /** Ed25519, private. While it is awaited, the router is up and not ready. */
   readonly signingKey: KeyObject | Promise<KeyObject>;
   readonly verifyAgentToken: TokenVerifier;
+  /** Of tokens for `kubelambda top`; absent: there are none. */
+  readonly verifyTopToken?: TokenVerifier;
   /** The token that the operator takes. */
   readonly readOperatorToken: () => Promise<string>;
   readonly log: Logger;
@@ -60,6 +62,8 @@ export interface RunningRouter {
   readonly tlsPort?: number;
   readonly internalPort: number;
   readonly healthPort: number;
+  /** Of `kubelambda top`, where it is served. */
+  readonly topPort?: number;
   /** From now on /readyz says no and answers end their connections; everything else goes on. */
   unready(): void;
   /** Settles when no account is this replica's any more, at the latest after the deadline. */
@@ -123,18 +127,21 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     );
     closing.push(() => health.stop(1000));
     const signingKey = await dependencies.signingKey;
-    const { access, mint, caches: keyCaches } = createRouterAccess(config, { client, clock, log, signingKey, onError });
+    const { caches: keyCaches, ...known } = createRouterAccess(config, { client, clock, log, signingKey, onError });
     const caches: ObjectCache<KubernetesObject>[] = [versions, aliases, functionCache, podCache, ...keyCaches] as never;
     const observation = await openObservation(config, { writeAccessLog: writeToStdout, ...dependencies });
     closing.push(() => observation.close(observationCloseMs));
     const seen = { functions, environments, observation };
-    const parts = createRouterParts(config, { ...dependencies, ...seen, signingKey, access, mint });
+    const parts = createRouterParts(config, { ...dependencies, ...seen, ...known, signingKey });
     measured = parts;
     closing.push(() => parts.close());
     const internal = await listen(config.KUBELAMBDA_INTERNAL_PORT, parts.internalApi, {
       upgrade: (request, socket) => parts.peers.upgrade(request, socket),
     });
     closing.push(() => internal.stop(1000));
+    const topPort = config.KUBELAMBDA_TOP_PORT;
+    const top = topPort === undefined ? undefined : await listen(topPort, parts.topApi);
+    closing.push(async () => await top?.stop(1000));
     // Connections that were taken over are none of the server's any more.
     closing.push(() => {
       parts.peers.close();
@@ -167,6 +174,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
       ...(tls !== undefined && { tlsPort: tls.port }),
       internalPort: internal.port,
       healthPort: health.port,
+      ...(top !== undefined && { topPort: top.port }),
       unready() {
         isReady = false;
         invoke.drain();
@@ -272,14 +280,13 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
     access: await defaultAccess(env),
     kinds: [functionKind, versionKind, aliasKind],
   });
+  const fetchKeys = async (): Promise<JSONWebKeySet> => (await client.raw("GET", "/openid/v1/jwks")) as JSONWebKeySet;
+  const nowMs = (): number => clock.nowMs();
   const running = await startRouter(config, {
     client,
     signingKey: waitForSigningKey(config, { client, clock, log }),
-    verifyAgentToken: createTokenVerifier({
-      audience: audiences.router,
-      fetchKeys: async () => (await client.raw("GET", "/openid/v1/jwks")) as JSONWebKeySet,
-      nowMs: () => clock.nowMs(),
-    }),
+    verifyAgentToken: createTokenVerifier({ audience: audiences.router, fetchKeys, nowMs }),
+    verifyTopToken: createTokenVerifier({ audience: audiences.top, fetchKeys, nowMs }),
     readOperatorToken: tokenFile(config.KUBELAMBDA_TOKEN_FILE, clock),
     log,
     clock,

@@ -15,6 +15,8 @@ export const ports = {
   packages: 8200,
   /** Package store: what users push, through the API server or from within the cluster. */
   push: 8201,
+  /** Router: what `kubelambda top` asks, through the API server or from within the cluster. */
+  top: 8202,
   /** Operator: load reports, from routers only. */
   operatorInternal: 8300,
   /** Every process but the agent: /healthz, /readyz, /metrics. */
@@ -39,6 +41,8 @@ export const routes = {
   assignment: "/v1/assignment",
   /** Upgrade to `kubelambda-peer` between routers, bearer claim for the pod's uid of the one that is called: ownership/peer-messages.ts. */
   peer: "/v1/peer",
+  /** GET from a router, on the port for it with a caller's token, or on the internal one with another router's claim: `TopAnswer`. */
+  top: "/v1/top",
   /** POST to the operator, body `LoadReport`, bearer token of audience `operator`: `LoadReportAnswer`. */
   load: "/v1/load",
   /** POST to the package store, body `ResolveRequest`: `ResolveAnswer`. */
@@ -62,6 +66,8 @@ export const audiences = {
   router: "router.kubelambda.dev",
   operator: "operator.kubelambda.dev",
   packages: "packages.kubelambda.dev",
+  /** Of `kubelambda top`, for who has no token of its own. */
+  top: "top.kubelambda.dev",
   /** Of callers: `kubectl create token <account> --audience lambda.kubelambda.dev` makes one that opens nothing else. */
   lambda: "lambda.kubelambda.dev",
 } as const;

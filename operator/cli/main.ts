@@ -17,6 +17,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "push <zip|folder> [-n team]  send a package to the store, to name it by its digest",
     run: async (args) => (await import("./push.ts")).pushMain(args, process.env),
   },
+  top: {
+    summary: "top [-n team | -A]          what functions do now: ready, busy, waiting, throttled",
+    run: async (args) => (await import("./top.ts")).topMain(args, process.env),
+  },
   "access-key": {
     summary: "access-key create|list|delete   AWS access keys, each of a ServiceAccount",
     run: async (args) => (await import("./access-key.ts")).accessKeyMain(args, process.env),

@@ -32,6 +32,7 @@ export interface Access {
 
 /** What is to be done with a function, for the answer of a refusal. */
 export interface Action extends Permission {
+  readonly subresource: NonNullable<Permission["subresource"]>;
   /** E.g. `lambda:InvokeFunction`. */
   readonly action: string;
   readonly arn: string;

@@ -10,10 +10,12 @@ import { AccessError } from "./access-error.ts";
 import { namespaceOfUser, type Caller } from "./caller.ts";
 import { DecisionCache, TooManyQuestionsError } from "./decision-cache.ts";
 
-/** What may be allowed or not: `create` on a subresource of functions. */
+/** What may be allowed or not: `create` on a subresource of functions, or `list` on functions. */
 export interface Permission {
+  /** Default `create`. */
+  readonly verb?: "create" | "list";
   /** `invocations`: Invoke API; `urlinvocations`: function URLs. */
-  readonly subresource: "invocations" | "urlinvocations";
+  readonly subresource?: "invocations" | "urlinvocations";
   /** Absent: in all namespaces. */
   readonly namespace?: string;
   /** Name of the Function object; absent: every function there. */
@@ -74,8 +76,8 @@ export class Reviews {
   }
 
   #isAllowed(caller: Caller, permission: Permission): boolean | Promise<boolean> {
-    const { subresource, namespace = "", name = "" } = permission;
-    const key = `${subresource} ${namespace}/${name} ${this.#keyOf(caller)}`;
+    const { verb = "create", subresource = "", namespace = "", name = "" } = permission;
+    const key = `${verb} ${subresource} ${namespace}/${name} ${this.#keyOf(caller)}`;
     return answered(this.#permissions.get(key, () => this.#reviewAccess(caller, permission)));
   }
 
@@ -111,7 +113,8 @@ export class Reviews {
     };
   }
 
-  async #reviewAccess(caller: Caller, { subresource, namespace, name }: Permission): Promise<boolean> {
+  async #reviewAccess(caller: Caller, permission: Permission): Promise<boolean> {
+    const { verb = "create", subresource, namespace, name } = permission;
     const { userName: user, groups, uid, extra } = caller;
     const review = {
       apiVersion: "authorization.k8s.io/v1",
@@ -121,7 +124,8 @@ export class Reviews {
         ...(uid !== undefined && { uid }),
         ...(extra !== undefined && { extra }),
         resourceAttributes: {
-          ...{ verb: "create", group: API_GROUP, resource: "functions", subresource },
+          ...{ verb, group: API_GROUP, resource: "functions" },
+          ...(subresource !== undefined && { subresource }),
           ...(namespace !== undefined && { namespace }),
           ...(name !== undefined && { name }),
         },

@@ -22,6 +22,7 @@ export interface RouterAccessOptions {
 export interface RouterAccess {
   readonly access: AccessControl;
   readonly mint: FunctionCredentialMint;
+  readonly reviews: Reviews;
   /** To be started before calls are taken, and stopped. */
   readonly caches: readonly ObjectCache<SecretObject>[];
 }
@@ -42,5 +43,5 @@ export function createRouterAccess(config: RouterConfig, options: RouterAccessOp
   const keys = asksNobody ? noAccessKeys : new KubernetesAccessKeys(cache, log);
   const reviews = new Reviews(client, clock);
   const access = createAccessControl({ mode, region: config.KUBELAMBDA_REGION, keys, mint, reviews, clock });
-  return { access, mint, caches: asksNobody ? [] : [cache] };
+  return { access, mint, reviews, caches: asksNobody ? [] : [cache] };
 }

@@ -165,6 +165,13 @@ export class EnvironmentPool {
     return this.#queue(functionUid, version)?.size ?? 0;
   }
 
+  /** Calls that wait for any version of a function. */
+  waitingOf(functionUid: string): number {
+    let waiting = 0;
+    for (const queue of this.#waitingByFunction.get(functionUid)?.values() ?? []) waiting += queue.size;
+    return waiting;
+  }
+
   /** The newest failed init of the version's current revision that nothing has overcome since. */
   failure({ uid, revisionID = "" }: FunctionFacts): FunctionLoad["failure"] {
     return this.#failureByFunction.get(uid)?.get(revisionID);
