@@ -34,8 +34,9 @@ export function integerVariable({ min, max }: { readonly min: number; readonly m
 export function ratioVariable(): z.ZodType<number> {
   return z
     .string()
-    .regex(/^(0|1|0?\.\d{1,9}|1\.0+)$/, "expected a number from 0 to 1")
-    .transform(Number);
+    .regex(/^\d*\.?\d{1,20}(e-\d{1,2})?$/, "expected a number from 0 to 1")
+    .transform(Number)
+    .refine((ratio) => ratio >= 0 && ratio <= 1, "expected a number from 0 to 1");
 }
 
 /** `name=value` pairs separated by commas, percent-encoded where they must be; absent: none. Source: OpenTelemetry, OTEL_EXPORTER_OTLP_HEADERS. */

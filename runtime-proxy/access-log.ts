@@ -17,7 +17,7 @@ export interface AccessLogParts {
 /** A JSON line for each call; undefined: the log is off. */
 export function createAccessLog(parts: AccessLogParts): CallObserver | undefined {
   const { rule, write, clock, draw, isTrustedProxy } = parts;
-  if (rule.mode === "off") return undefined;
+  if (rule.mode === "none") return undefined;
   return (record) => {
     if (!hasLine(rule, record.result, draw)) return;
     write(accessLine(toLine(record, clock, clientOf(record.request, isTrustedProxy))));

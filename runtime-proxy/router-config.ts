@@ -69,7 +69,7 @@ export const routerConfigSchema = z.object({
   /** Share of the calls whose callers have not decided that are sampled, whatever their function says. */
   KUBELAMBDA_TRACE_SAMPLING_RATIO: ratioVariable().default(0),
   /** A JSON line for each call, on standard output. */
-  KUBELAMBDA_ACCESS_LOG: z.enum(["off", "all", "sampled"]).default("off"),
+  KUBELAMBDA_ACCESS_LOG: z.enum(["none", "all", "sampled"]).default("none"),
   /** Of a sampled log: share of the calls that went well; all others have a line. */
   KUBELAMBDA_ACCESS_LOG_RATIO: ratioVariable().default(0.01),
   KUBELAMBDA_LOG_LEVEL: z.enum(logLevels).default("info"),

@@ -44,7 +44,7 @@ describe("hasLine", () => {
   const sampled = { mode: "sampled", ratio: 0.1 } as const;
   it("is for every call, for none, or for a share of those that went well and all others", () => {
     assert.equal(
-      hasLine({ mode: "off", ratio: 1 }, "ServiceException", () => 0),
+      hasLine({ mode: "none", ratio: 1 }, "ServiceException", () => 0),
       false,
     );
     assert.equal(

@@ -72,7 +72,7 @@ function bounded(text: string, longest: number): string {
 
 /** Which calls have a line. */
 export interface AccessLogRule {
-  readonly mode: "off" | "all" | "sampled";
+  readonly mode: "none" | "all" | "sampled";
   /** Share of the calls that went well, of a sampled log, 0 to 1; all others have a line. */
   readonly ratio: number;
 }
