@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { InvokeCommand, LambdaClient, type LambdaServiceException } from "@aws-sdk/client-lambda";
 import { request } from "undici";
 import { accountIdOf } from "../../crds/names.ts";
+import { routes } from "../../crds/wire/routes.ts";
+import { topTokenHeader } from "../../crds/wire/top.ts";
 import type { NewAccessKey } from "../../operator/access-keys.ts";
 import { runAccessKey, UsageError } from "../../operator/cli/access-key.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
@@ -299,6 +301,55 @@ for secret in (os.environ["SECRET"], "wrong"):
       for (const question of cannot) assert.equal(await world.may(account, question), false, JSON.stringify(question));
     });
   }
+
+  describe("what functions do (kubelambda top)", () => {
+    const table = async (token: string | undefined, namespace?: string): Promise<string> => {
+      const query = namespace === undefined ? "" : `?namespace=${namespace}`;
+      const headers = token === undefined ? {} : { [topTokenHeader]: token };
+      const url = `http://127.0.0.1:${world.routers.router.topPort}${routes.top}${query}`;
+      const { statusCode, body } = await request(url, { headers });
+      const answer = (await body.json()) as { message?: string; functions?: { namespace: string; function: string }[] };
+      const names = answer.functions?.map((row) => `${row.namespace}/${row.function}`).join(" ");
+      return `${statusCode} ${names ?? answer.message ?? ""}`;
+    };
+
+    it("is for who may list the functions of a namespace, as the role view has it", async () => {
+      await world.makeAccount("team-a/viewer");
+      await world.grant("team-a/viewer", "team-a", "kubelambda-view");
+      const token = await world.token("team-a/viewer");
+      await waitUntil({ what: "the role to be known", timeoutMs: 20_000, everyMs: 500 }, async () =>
+        (await table(token, "team-a")).startsWith("200") ? true : undefined,
+      );
+      assert.equal(await table(token, "team-a"), "200 team-a/Upper_Case team-a/hello team-a/web");
+      const mayNot = 'User "system:serviceaccount:team-a:viewer" may not list functions.kubelambda.dev';
+      assert.equal(await table(token, "team-b"), `403 Cannot show functions in namespace "team-b": ${mayNot}`);
+      assert.equal(await table(token), `403 Cannot show functions in all namespaces: ${mayNot}`);
+    });
+
+    it("is refused to who shows nothing, or what is nobody's", async () => {
+      assert.match(await table(undefined, "team-a"), /^401 .*no header x-kubelambda-token/);
+      assert.equal(await table(forged("top.kubelambda.dev"), "team-a"), `403 ${invalid}`);
+      assert.match(await table(await world.token("team-a/nobody"), "team-a"), /^403 /);
+      assert.match(await table(await world.token("team-a/nobody", ["router.kubelambda.dev"]), "team-a"), /^403 /);
+    });
+
+    it("is for who may make tokens of a namespace, and all of it for who may in that of the installation", async () => {
+      const ofTeam = await world.token("team-a/nobody", ["top.kubelambda.dev"]);
+      assert.match(await table(ofTeam, "team-a"), /^200 /);
+      assert.match(await table(ofTeam, "team-b"), /^403 .*who made this token may not/);
+      assert.match(await table(ofTeam), /^403 /);
+      const ofAll = await world.token("kubelambda/kubelambda-router", ["top.kubelambda.dev"]);
+      assert.equal(await table(ofAll), "200 team-a/Upper_Case team-a/hello team-a/web team-b/hello");
+    });
+
+    it("is reached through the API server by everybody, and no other port of the router is", async () => {
+      const proxy = { verb: "get", resource: "services", subresource: "proxy", namespace: "kubelambda" };
+      assert.equal(await world.may("team-a/nobody", { ...proxy, name: "kubelambda-top:top" }), true);
+      for (const name of ["kubelambda-top:health", "kubelambda-router:http", "kubelambda-router-internal:internal"])
+        assert.equal(await world.may("team-a/nobody", { ...proxy, name }), false, name);
+      assert.equal(await world.may("team-a/nobody", { ...proxy, verb: "create", name: "kubelambda-top:top" }), false);
+    });
+  });
 
   it("the router may ask who someone is and what someone may do, and read one Secret", async () => {
     const router = "kubelambda/kubelambda-router";

@@ -1,5 +1,8 @@
 /** A real API server with the chart's accounts and roles, and a router that asks it, as its own account, who calls and what a caller may do. */
+import type { JSONWebKeySet } from "jose";
 import { parseAllDocuments } from "yaml";
+import { audiences } from "../../crds/wire/routes.ts";
+import { createTokenVerifier } from "../../lib/http/service-account-token.ts";
 import { kubeconfigAccess, type ApiServerAccess } from "../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
 import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
@@ -61,7 +64,12 @@ export class AccessWorld {
     const token = await tokenOf(admin, `${installNamespace}/kubelambda-router`);
     const asRouter = new ApiServerClient({ access: withToken(access, token) });
     const world = new AccessWorld({ controlPlane, admin, asRouter });
-    await world.routers.startRouter({ KUBELAMBDA_AUTH_MODE: "required", ...config });
+    world.routers.verifyTopToken = createTokenVerifier({
+      audience: audiences.top,
+      fetchKeys: async () => (await asRouter.raw("GET", "/openid/v1/jwks")) as JSONWebKeySet,
+      nowMs: Date.now,
+    });
+    await world.routers.startRouter({ KUBELAMBDA_AUTH_MODE: "required", KUBELAMBDA_TOP_PORT: 0, ...config });
     return world;
   }
 

@@ -12,6 +12,7 @@ import { ownerOf, ROSTER_KEY, ROSTER_NAME, type Roster } from "../../crds/wire/r
 import { routes } from "../../crds/wire/routes.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
+import type { TokenVerifier } from "../../lib/http/service-account-token.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
 import { silentLogger } from "../../lib/logger.ts";
@@ -37,6 +38,8 @@ export class RouterWorld {
   readonly keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } = generateKeyPairSync("ed25519");
   readonly agents: ScriptedAgent[] = [];
   readonly reports: LoadReport[] = [];
+  /** Of tokens for `kubelambda top`; absent: there are none. */
+  verifyTopToken?: TokenVerifier;
   /** What routers have written of it. */
   accessLog = "";
   /** What the operator wants back. */
@@ -104,6 +107,7 @@ export class RouterWorld {
         return Promise.resolve({ ok: true, identity: { namespace: "default", serviceAccount: "default", podUid } });
       },
       readOperatorToken: () => Promise.resolve("token"),
+      ...(this.verifyTopToken !== undefined && { verifyTopToken: this.verifyTopToken }),
       writeAccessLog: (bytes, done) => {
         this.accessLog += bytes.toString();
         done(null, bytes.length);

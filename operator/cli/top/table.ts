@@ -64,5 +64,9 @@ function plain(text: string): string {
 /** What is missing from the table; undefined: nothing is. */
 export function silentNote({ silent }: Pick<TopAnswer, "silent">): string | undefined {
   if (silent.length === 0) return undefined;
-  return `${silent.length === 1 ? "One router does" : `${silent.length} routers do`} not answer: what they know is missing (${silent.join(", ")})`;
+  const who =
+    silent.length === 1
+      ? "One router does not answer: what it knows"
+      : `${silent.length} routers do not answer: what they know`;
+  return `${who} is missing (${silent.join(", ")})`;
 }
