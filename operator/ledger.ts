@@ -105,11 +105,13 @@ async function takeNumbers(
 /** Each as if the former had been written already. */
 function giveAll(data: LedgerData, wanted: readonly NumberWanted[]) {
   const all: Taken[] = [];
-  let changes: NumberGiven["changes"] = {};
+  const changes: Record<string, string | null> = {};
+  const then = { ...data };
   for (const each of wanted) {
     try {
-      const given = giveNumber(changed(data, changes), each);
-      changes = { ...changes, ...given?.changes };
+      const given = giveNumber(then, each);
+      Object.assign(changes, given?.changes);
+      change(then, given?.changes ?? {});
       all.push({ ok: true, number: given?.number });
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
@@ -120,9 +122,12 @@ function giveAll(data: LedgerData, wanted: readonly NumberWanted[]) {
 }
 
 /** As a merge patch changes it. */
-function changed(data: LedgerData, changes: NumberGiven["changes"]): LedgerData {
-  const all = Object.entries({ ...data, ...changes });
-  return Object.fromEntries(all.filter((pair): pair is [string, string] => pair[1] !== null));
+function change(data: Record<string, string>, changes: NumberGiven["changes"]): Readonly<Record<string, string>> {
+  for (const [entry, value] of Object.entries(changes)) {
+    if (value === null) delete data[entry];
+    else data[entry] = value;
+  }
+  return data;
 }
 
 /** The ledger as an owner of what belongs to a namespace and to nothing in it; made where it is not there yet. */
@@ -168,7 +173,7 @@ async function write(client: KubernetesClient, { namespace, ledger, changes, opt
   if (Object.keys(changes).length === 0) return;
   if (ledger === undefined) {
     const metadata = { namespace, name: LEDGER_NAME };
-    await client.create({ apiVersion: "v1", kind: "ConfigMap", metadata, data: changed({}, changes) }, options);
+    await client.create({ apiVersion: "v1", kind: "ConfigMap", metadata, data: change({}, changes) }, options);
     return;
   }
   const { resourceVersion } = ledger.metadata;

@@ -30,6 +30,9 @@ export interface VersionControllers {
   stop(deadline?: AbortSignal): Promise<void>;
 }
 
+/** Each version takes some writes one after another, and a release of many functions comes at once. */
+const workers = 8;
+
 export function createVersionControllers(options: VersionControllersOptions): VersionControllers {
   const { shell, caches, recipes, healthOf, region, urlOf, draw, mayAct } = options;
   const { client, clock, logger } = shell;
@@ -41,10 +44,10 @@ export function createVersionControllers(options: VersionControllersOptions): Ve
   const confirmed = new ConfirmedFunctions(client);
   const versions = new Controller(
     versionController({ caches, numbers, confirmed, recipes, healthOf, settings: { region }, clock }),
-    shell,
+    { ...shell, workers },
   );
   const aliases = new Controller(aliasController({ caches, region, urlOf, clock }), shell);
-  const publishing = new Controller(publishController({ caches, region, clock }), shell);
+  const publishing = new Controller(publishController({ caches, region, clock }), { ...shell, workers });
   return {
     async start(signal) {
       await Promise.all([versions.start(signal), aliases.start(signal), publishing.start(signal)]);

@@ -1,6 +1,6 @@
 /** From a Function that publishes by itself to the Versions and the Alias that it makes and drops: ours alone, never a user's. */
 import { effectiveRoute, versionsOf } from "../../../crds/alias-route.ts";
-import { annotations, API_VERSION } from "../../../crds/names.ts";
+import { annotations, API_VERSION, VERSION_FINALIZER } from "../../../crds/names.ts";
 import { aliasKind, type AliasObject } from "../../../crds/v1alpha1/alias.ts";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import { versionKind, type VersionObject } from "../../../crds/v1alpha1/version.ts";
@@ -59,7 +59,8 @@ function newVersion(seen: PublishSeen): readonly KubernetesObject[] {
   if (versions.some((version) => isWaiting(version) && isSelfPublished(object, version))) return [];
   // What is published again after another version has a name of its own, too.
   const suffix = hash(`${current.identity}/${newest?.version ?? 0}`).slice(0, 10);
-  return [child(object, "Version", `${shortened(object)}-${suffix}`, {})];
+  const version = child(object, "Version", `${shortened(object)}-${suffix}`, {});
+  return [{ ...version, metadata: { ...version.metadata, finalizers: [VERSION_FINALIZER] } }];
 }
 
 /** It publishes what $LATEST is when its turn comes. */
