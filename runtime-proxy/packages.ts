@@ -1,4 +1,5 @@
 /** Process `packages`: the package store. Parses its environment, builds everything, serves until it is told to end. */
+import { join } from "node:path";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
@@ -20,6 +21,7 @@ import { createUrlFetcher } from "./packages/fetch-url.ts";
 import { createHealthHandler } from "./packages/health.ts";
 import { ImageLookups } from "./packages/image-lookups.ts";
 import { createPackagesMetrics } from "./packages/metrics.ts";
+import { PartialPushes } from "./packages/partial-pushes.ts";
 import { createPushHandler, pushIdentity, type PushIdentity } from "./packages/push-server.ts";
 import { Resolver } from "./packages/resolver.ts";
 import { answerUnexpected, createPackagesHandler } from "./packages/server.ts";
@@ -143,7 +145,8 @@ export async function startPackages(
   const host = config.KUBELAMBDA_LISTEN_HOST;
   const identify = identifyPush;
   const keepMs = config.KUBELAMBDA_PUSH_KEEP_SECONDS * 1000;
-  const push = createPushHandler({ identify, resolver, metrics, log, keepMs });
+  const partials = new PartialPushes(join(config.KUBELAMBDA_PACKAGES_DIRECTORY, "partial"), nowMs);
+  const push = createPushHandler({ identify, resolver, partials, metrics, log, keepMs });
   const servers = await startServers(
     { host, onError },
     { handler, port: config.KUBELAMBDA_PACKAGES_PORT, requestTimeoutMs: 300_000 },

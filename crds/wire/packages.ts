@@ -80,6 +80,9 @@ export const pushTokenHeader = "x-kubelambda-token";
 /** In local mode, where there are no tokens: the namespace. */
 export const pushNamespaceHeader = "x-kubelambda-namespace";
 
+/** Of a push that goes on: `<offset of its first byte>/<bytes of the whole package>`; absent: it is the whole package. */
+export const pushPartHeader = "x-kubelambda-part";
+
 /** Stalled ones need a new spec; those that may mend themselves are worth another try. */
 export type PackageErrorCode =
   | "CodeTooLarge"
@@ -106,6 +109,8 @@ export type ResolveAnswer =
         readonly entry?: string;
         /** How long the source wants to be left alone, ms. */
         readonly retryAfterMs?: number;
+        /** Of a push that broke: so many bytes of its beginning are here. */
+        readonly receivedBytes?: number;
       };
     };
 

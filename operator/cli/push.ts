@@ -96,10 +96,17 @@ async function push(path: string, target: PushTarget, say: (line: string) => voi
   }
   if (there.error.code !== "PackageNotFound") throw new PackageError(there.error.code, there.error.message);
   const { size } = await stat(path);
-  say(`Sending ${(size / 1e6).toFixed(1)} MB to ${target.title} for namespace "${target.namespace}" …`);
-  const answer = await uploadPackage({ way: () => target.way(digest), path, digest });
+  const { receivedBytes = 0 } = there.error;
+  const what = receivedBytes === 0 ? "" : `the last ${megabytes(size - receivedBytes)} of `;
+  say(`Sending ${what}${megabytes(size)} to ${target.title} for namespace "${target.namespace}" …`);
+  const askAgain = (): Promise<ResolveAnswer> => ask(target, digest);
+  const answer = await uploadPackage({ way: () => target.way(digest), path, digest, receivedBytes, ask: askAgain });
   if (answer.ok) return answer.package;
   throw new PackageError(answer.error.code, answer.error.message);
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** One small request: whether there is a way at all, and whether the package is there. */

@@ -1,10 +1,13 @@
 /** Packages that users push, on a port of their own: it can be reached from outside of the cluster, and does nothing else. */
+import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { pushTokenHeader, uploadLimitBytes } from "../../crds/wire/packages.ts";
+import { pushPartHeader, pushTokenHeader, uploadLimitBytes, type ResolveAnswer } from "../../crds/wire/packages.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { jsonResponse, type HttpHandler, type HttpRequest, type HttpResponse } from "../../lib/http/handler.ts";
 import type { TokenVerifier } from "../../lib/http/service-account-token.ts";
 import type { PackagesMetrics } from "./metrics.ts";
+import { PackageError } from "./package-error.ts";
+import type { PartialPushes, PushName, PushPart } from "./partial-pushes.ts";
 import { refusal, refuseMethod, refuseToken } from "./refusals.ts";
 import { answerOf } from "./resolve-answer.ts";
 import type { Resolver } from "./resolver.ts";
@@ -19,6 +22,7 @@ export type PushIdentity = (
 export interface PushServerOptions {
   readonly identify: PushIdentity;
   readonly resolver: Resolver;
+  readonly partials: PartialPushes;
   readonly metrics: PackagesMetrics;
   readonly log: PackagesLog;
   /** How long what is pushed stays without being used, ms. */
@@ -61,20 +65,71 @@ export function createPushHandler(options: PushServerOptions): HttpHandler {
   };
 }
 
-async function take(
-  { resolver, metrics, log, keepMs }: PushServerOptions,
-  { headers, body }: HttpRequest,
-  { namespace, digest }: { readonly namespace: string; readonly digest: string },
-): Promise<HttpResponse> {
-  const isQuestion = headers["content-length"] === "0";
+async function take(options: PushServerOptions, { headers, body }: HttpRequest, name: PushName): Promise<HttpResponse> {
+  const { metrics, log } = options;
+  const part = partOf(headers);
+  const isQuestion = headers["content-length"] === "0" && part === undefined;
   const timer = metrics.resolveSeconds.startTimer({ source: isQuestion ? "pushAsked" : "push" });
-  const step = isQuestion
-    ? resolver.keep(namespace, digest, keepMs)
-    : resolver.take(namespace, digest, untilSilent(body), keepMs);
-  const answer = await answerOf(step, log);
+  const answer = isQuestion
+    ? await keep(options, name)
+    : await receive(options, { ...name, ...(part ?? wholeOf(headers)) }, body);
   timer({ result: answer.ok ? "ok" : answer.error.code });
-  if (!isQuestion) log.info(answer.ok ? "Package pushed" : "Package not taken", { namespace, digest, ok: answer.ok });
+  if (!isQuestion) log.info(answer.ok ? "Package pushed" : "Package not taken", { ...name, ok: answer.ok });
   return jsonResponse(200, answer);
+}
+
+/** With what is here of one that was not pushed to its end. */
+async function keep({ resolver, partials, log, keepMs }: PushServerOptions, name: PushName): Promise<ResolveAnswer> {
+  const answer = await answerOf(resolver.keep(name.namespace, name.digest, keepMs), log);
+  return answer.ok ? answer : await withReceived(partials, name, answer);
+}
+
+async function receive(
+  { resolver, partials, log, keepMs }: PushServerOptions,
+  part: PushPart,
+  body: Readable,
+): Promise<ResolveAnswer> {
+  const { namespace, digest } = part;
+  const received = await partials
+    .receive(part, untilSilent(body), (reason) => void body.destroy(reason))
+    .catch((error: unknown) => brokenOff(error));
+  if (received instanceof PackageError) return await answerOf(Promise.reject(received), log);
+  if (!received.isWhole) return await withReceived(partials, part, otherOffset(part));
+  const answer = await answerOf(resolver.take(namespace, digest, createReadStream(received.path), keepMs), log);
+  // What only the store was in the way of need not be sent again.
+  if (answer.ok || answer.error.code !== "StoreUnavailable") await partials.remove(part);
+  return answer;
+}
+
+type Refused = ResolveAnswer & { readonly ok: false };
+
+async function withReceived(partials: PartialPushes, name: PushName, { error }: Refused): Promise<ResolveAnswer> {
+  const receivedBytes = await partials.receivedBytes(name);
+  return { ok: false, error: { ...error, ...(receivedBytes > 0 && { receivedBytes }) } };
+}
+
+/** It may have come to another replica, or have been given up. */
+function otherOffset({ offset }: PushPart): Refused {
+  const message = `Cannot go on with the package at byte ${offset}: other bytes are here`;
+  return { ok: false, error: { code: "StoreUnavailable", message } };
+}
+
+/** Undefined for one that is whole, or says nothing that can be read. */
+function partOf(headers: HttpRequest["headers"]): Pick<PushPart, "offset" | "totalBytes"> | undefined {
+  const match = /^([0-9]{1,12})\/([0-9]{1,12})$/.exec(headers[pushPartHeader] ?? "");
+  return match === null ? undefined : { offset: Number(match[1]), totalBytes: Number(match[2]) };
+}
+
+function wholeOf(headers: HttpRequest["headers"]): Pick<PushPart, "offset" | "totalBytes"> {
+  const length = headers["content-length"];
+  return { offset: 0, ...(length !== undefined && { totalBytes: Number(length) }) };
+}
+
+function brokenOff(error: unknown): PackageError {
+  if (error instanceof PackageError) return error;
+  // Of our own disk.
+  if (error instanceof Error && "syscall" in error && "path" in error) throw error;
+  return new PackageError("FetchFailed", "Cannot take the package: its sender broke off", { cause: error });
 }
 
 /** Fails when nothing has come for too long. */

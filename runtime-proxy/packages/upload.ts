@@ -3,7 +3,12 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request, type Dispatcher } from "undici";
-import { uploadDigestHeader, type ResolveAnswer } from "../../crds/wire/packages.ts";
+import {
+  pushPartHeader,
+  uploadDigestHeader,
+  type PackageErrorCode,
+  type ResolveAnswer,
+} from "../../crds/wire/packages.ts";
 import { readBody } from "../../lib/http/read-body.ts";
 import { PackageError } from "./package-error.ts";
 
@@ -21,11 +26,16 @@ export interface UploadRequest {
   readonly path: string;
   /** `sha256:<hex>` of the file. */
   readonly digest: string;
+  /** Bytes that the store has of it already. Default 0. */
+  readonly receivedBytes?: number | undefined;
+  /** Asked before another try, where a push goes on: what the store has of it by now. */
+  readonly ask?: () => Promise<ResolveAnswer>;
   readonly signal?: AbortSignal;
   /** Wait before the second try, ms; doubles each time; default 200. */
   readonly firstWaitMs?: number;
 }
 
+const retried: ReadonlySet<string> = new Set<PackageErrorCode>(["StoreUnavailable", "DigestMismatch"]);
 const tries = 6;
 const silenceMs = 60_000;
 /** The store checks the whole archive before it answers. */
@@ -36,25 +46,37 @@ const answerLimitBytes = 64 * 1024;
 export async function uploadPackage(wanted: UploadRequest): Promise<ResolveAnswer> {
   const dispatcher = new Agent({ connect: { timeout: 10_000 }, headersTimeout: answerMs, bodyTimeout: silenceMs });
   try {
+    let offset = wanted.receivedBytes ?? 0;
     for (let attempt = 1; ; attempt++) {
-      const answer = await sendOnce(wanted, dispatcher);
-      const mayHelp =
-        !answer.ok && (answer.error.code === "StoreUnavailable" || answer.error.code === "DigestMismatch");
+      const answer = await sendOnce(wanted, offset, dispatcher);
+      const mayHelp = !answer.ok && retried.has(answer.error.code);
       if (!mayHelp || attempt >= tries || wanted.signal?.aborted === true) return answer;
       const waitMs = (wanted.firstWaitMs ?? 200) * 2 ** (attempt - 1);
       await sleep(waitMs, undefined, { ...(wanted.signal !== undefined && { signal: wanted.signal }) }).catch(
         () => undefined,
       );
+      const there = await wanted.ask?.().catch(() => undefined);
+      // It was taken, and the answer lost.
+      if (there?.ok === true) return there;
+      const receivedBytes = there?.error.receivedBytes ?? 0;
+      // What comes nearer to its end may go on.
+      if (receivedBytes > offset) attempt = 0;
+      offset = receivedBytes;
     }
   } finally {
     await dispatcher.destroy();
   }
 }
 
-async function sendOnce({ way, path, digest, signal }: UploadRequest, ownDispatcher: Agent): Promise<ResolveAnswer> {
+async function sendOnce(
+  { way, path, digest, signal }: UploadRequest,
+  wantedOffset: number,
+  ownDispatcher: Agent,
+): Promise<ResolveAnswer> {
   const { size } = await stat(path);
+  const offset = wantedOffset <= size ? wantedOffset : 0;
   const { url, headers, dispatcher = ownDispatcher } = await way();
-  const body = createReadStream(path);
+  const body = createReadStream(path, { start: offset });
   try {
     const answer = await request(url, {
       dispatcher,
@@ -64,7 +86,8 @@ async function sendOnce({ way, path, digest, signal }: UploadRequest, ownDispatc
       headers: {
         ...headers,
         "content-type": "application/zip",
-        "content-length": String(size),
+        "content-length": String(size - offset),
+        ...(offset > 0 && { [pushPartHeader]: `${offset}/${size}` }),
         [uploadDigestHeader]: digest,
       },
       body,

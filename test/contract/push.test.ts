@@ -5,11 +5,13 @@ import { chmod, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import type { JSONWebKeySet } from "jose";
-import { pushNamespaceHeader, pushTokenHeader } from "../../crds/wire/packages.ts";
+import { pushNamespaceHeader, pushPartHeader, pushTokenHeader, type ResolveAnswer } from "../../crds/wire/packages.ts";
 import { audiences, routes } from "../../crds/wire/routes.ts";
 import { createTokenVerifier } from "../../lib/http/service-account-token.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
+import { PartialPushes } from "../../runtime-proxy/packages/partial-pushes.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { startApiServer, type ApiServerUnderTest } from "../kit/kubernetes/api-server-under-test.ts";
 import { operatorToken, startTestStore, type TestStore } from "../kit/package-store-server.ts";
@@ -63,6 +65,14 @@ describe("kubelambda push", function () {
       metadata: { namespace: made, name: "default" },
     });
     return made;
+  }
+
+  /** Of the namespace's ServiceAccount "default". */
+  async function tokenOf(owner: string, tokenAudiences: readonly string[] = [audiences.packages]): Promise<string> {
+    const path = `/api/v1/namespaces/${owner}/serviceaccounts/default/token`;
+    const spec = { audiences: tokenAudiences };
+    const made = (await server.client.raw("POST", path, { spec })) as { status: { token: string } };
+    return made.status.token;
   }
 
   const kubeconfig = () => ({ KUBECONFIG: server.controlPlane.kubeconfig });
@@ -133,7 +143,7 @@ describe("kubelambda push", function () {
     assert.equal((await store.answer({ type: "digest", digest }, namespace)).ok, false, "after a week");
   });
 
-  it("leaves nothing when it is killed on the way, and succeeds when it is run again", async () => {
+  it("goes on where it was when it is killed on the way and run again", async () => {
     const large = zipBytes([{ name: "data", content: randomBytes(8_000_000) }]);
     const path = join(directory, "large.zip");
     await writeFile(path, large);
@@ -141,32 +151,72 @@ describe("kubelambda push", function () {
     try {
       const killed = new PushProcess([path, "-n", namespace, "--url", slow.url], kubeconfig());
       await waitUntil({ what: "half of it is there", timeoutMs: 30_000 }, () =>
-        Promise.resolve(slow.bytes() > 2_000_000 ? true : undefined),
+        Promise.resolve(slow.bytes() > 4_000_000 ? true : undefined),
       );
       killed.child.kill("SIGKILL");
       await killed.ended;
+      assert.equal((await store.answer({ type: "digest", digest: digestOf(large) }, namespace)).ok, false);
+      const before = slow.bytes();
+      const end = await pushTo(slow.url, path);
+      assert.equal(end.code, 0, end.stderr);
+      assert.match(end.stderr, /^Sending the last [0-9.]+ MB of 8\.0 MB to /);
+      assert.ok(slow.bytes() - before < 6_000_000, `sent ${slow.bytes() - before} bytes`);
     } finally {
       await slow.stop();
     }
-    const staging = join(store.directory, "staging");
-    await waitUntil({ what: "nothing is left", timeoutMs: 10_000 }, async () =>
-      (await readdir(staging)).length === 0 ? true : undefined,
-    );
-    assert.equal((await store.answer({ type: "digest", digest: digestOf(large) }, namespace)).ok, false);
-    assert.equal((await pushed("-q", path)).stdout.trim(), digestOf(large));
+    assert.equal(await store.resolve({ type: "digest", digest: digestOf(large) }, namespace), digestOf(large));
+    for (const folder of ["staging", "partial"]) assert.deepEqual(await readdir(join(store.directory, folder)), []);
   });
 
   it("goes on by itself when a connection breaks", async () => {
     const large = zipBytes([{ name: "data", content: randomBytes(6_000_000) }]);
     const path = join(directory, "breaking.zip");
     await writeFile(path, large);
-    const slow = await startNarrows(new URL(store.pushUrl).port, { breaksAfterBytes: 2_000_000 });
+    const slow = await startNarrows(new URL(store.pushUrl).port, { breaksAfterBytes: 4_000_000 });
     try {
       const end = await pushTo(slow.url, "-q", path);
       assert.deepEqual([end.code, end.stdout.trim()], [0, digestOf(large)], end.stderr);
+      assert.ok(slow.bytes() < 8_000_000, `sent ${slow.bytes()} bytes`);
     } finally {
       await slow.stop();
     }
+  });
+
+  it("sends it anew where what came before is something else", async () => {
+    const large = zipBytes([{ name: "data", content: randomBytes(300_000) }]);
+    const path = join(directory, "spoilt.zip");
+    await writeFile(path, large);
+    const token = await tokenOf(namespace);
+    const url = `${store.pushUrl}${routes.push(digestOf(large))}`;
+    const spoilt = (part: string, body: Buffer) =>
+      fetch(url, {
+        method: "POST",
+        body: new Uint8Array(body),
+        headers: { [pushTokenHeader]: token, [pushPartHeader]: part },
+      });
+    // One byte less than it announces, so that the rest is waited for.
+    await spoilt(`0/${large.length}`, Buffer.alloc(large.length - 1));
+    const end = await pushed(path);
+    assert.match(end.stderr, /^Sending the last 0\.0 MB of 0\.3 MB/);
+    assert.equal(end.code, 0, end.stderr);
+    assert.equal(await store.resolve({ type: "digest", digest: digestOf(large) }, namespace), digestOf(large));
+  });
+
+  it("needs nothing more where all had come and the store could not check it yet", async () => {
+    const small = zipBytes([{ name: "data", content: randomBytes(300_000) }]);
+    const headers = {
+      [pushTokenHeader]: await tokenOf(namespace),
+      [pushPartHeader]: `${small.length}/${small.length}`,
+    };
+    const partial = new PartialPushes(join(store.directory, "partial"), Date.now);
+    const part = { namespace, digest: digestOf(small), offset: 0, totalBytes: small.length };
+    await partial.receive(part, Readable.from([small]), () => undefined);
+    const answer = await fetch(`${store.pushUrl}${routes.push(digestOf(small))}`, {
+      method: "POST",
+      body: "",
+      headers,
+    });
+    assert.equal(((await answer.json()) as ResolveAnswer).ok, true);
   });
 
   interface Refusal {
@@ -249,9 +299,7 @@ describe("kubelambda push", function () {
   it("is let in by a token of that audience alone, and by no header of local mode", async () => {
     const send = async (headers: Record<string, string>): Promise<number> =>
       (await fetch(`${store.pushUrl}${routes.push(digestOf(zip))}`, { method: "POST", body: zip, headers })).status;
-    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default/token`;
-    const made = (await server.client.raw("POST", path, { spec: {} })) as { status: { token: string } };
-    assert.equal(await send({ [pushTokenHeader]: made.status.token }), 401);
+    assert.equal(await send({ [pushTokenHeader]: await tokenOf(namespace, []) }), 401);
     assert.equal(await send({ authorization: `Bearer ${operatorToken}` }), 401);
     assert.equal(await send({ [pushNamespaceHeader]: namespace }), 401);
     assert.equal((await fetch(`${store.pushUrl}${routes.object(digestOf(zip))}`)).status, 404);
