@@ -1,3 +1,4 @@
+import type { FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import type { Reading } from "../comparison.ts";
 import type { BenchContext, Scenario } from "../context.ts";
 import { shuffled } from "../seeded-random.ts";
@@ -13,16 +14,21 @@ interface Place {
   readonly homeAddress: { readonly host: string; readonly port: number };
 }
 
-const subject = "cold call";
-const baseline = "bare pod";
+const fromPool = "generic, from the pool";
+const generic = "generic, new pod";
+const own = "own pod";
+const bare = "bare pod";
 const metric = "first answer ms";
 const callLimitMs = 90_000;
 const namespace = "default";
+const firstOtherMemory = 129;
+/** A place in the pod's spec that changes nothing there. */
+const ownNeed: Partial<FunctionSpecInput> = { podTemplate: { metadata: { labels: { bench: "own" } } } };
 
 /** A call to a function without an environment. A pod's status tells its address late, so the bare pod calls home. */
 export const coldCall: Scenario = {
   summary:
-    "first call of a function against the creation of a bare pod that calls home; needs an installation (KUBELAMBDA_BENCH_CLUSTER=1)",
+    "first call of a function, in a generic pod from the pool, a new one and an own pod, against the creation of a bare pod that calls home; needs an installation (KUBELAMBDA_BENCH_CLUSTER=1)",
   async run(context) {
     if (process.env["KUBELAMBDA_BENCH_CLUSTER"] !== "1") {
       throw new Error(
@@ -37,20 +43,21 @@ export const coldCall: Scenario = {
       const place = { installed, home, homeAddress: { host, port: await home.listen(host) } };
       const rounds: Record<string, Reading>[] = [];
       context.progress(`Cold call: one round that does not count, then ${context.rounds} …`);
-      const first = await measureCall(place, "bench-cold-first");
+      const first = await measureCall(place, "bench-cold-first", {});
+      await installed.untilPoolRests(1);
       for (let i = 0; i < context.rounds; i += 1) rounds.push(await measureRound(context, place, first.pod, i));
+      const notes = [
+        `all pods: same image, resources and quality of service (${first.pod.status?.qosClass ?? "unknown"}), images on the node, nothing else started at the moment`,
+        "the bare pod has one container and no volume; an execution environment has two containers, volumes and a Node.js runtime to start, an own one an init container, too",
+        "from the pool: a generic pod of that kind waits; new pod: none of that kind does",
+      ];
+      const table = (title: string, subject: string, baselines: readonly string[]) => ({
+        ...{ title, subject, baselines, metrics: [metric], rounds, notes },
+      });
       return [
-        {
-          title: "cold call on a cluster",
-          subject,
-          baselines: [baseline],
-          metrics: [metric],
-          rounds,
-          notes: [
-            `both pods: same image, resources and quality of service (${first.pod.status?.qosClass ?? "unknown"}), images on the node, nothing else started at the moment`,
-            "the bare pod has one container and no volume; an execution environment has an init container, two containers and a Node.js runtime to start",
-          ],
-        },
+        table("cold call on a cluster, generic pod from the pool", fromPool, [bare, generic, own]),
+        table("cold call on a cluster, generic pod made for the call", generic, [bare, own]),
+        table("cold call on a cluster, own pod", own, [bare]),
       ];
     } finally {
       await home.close();
@@ -73,17 +80,27 @@ async function measureRound(
   i: number,
 ): Promise<Record<string, Reading>> {
   const measures: [string, () => Promise<number>][] = [
-    [subject, async () => (await measureCall(place, `bench-cold-${i}`)).ms],
-    [baseline, () => measureBarePod(place, model, `bench-bare-${i}`)],
+    [fromPool, async () => (await measureCall(place, `bench-pool-${i}`, {})).ms],
+    // A memory size that no function has had: nothing of that kind waits.
+    [generic, async () => (await measureCall(place, `bench-new-${i}`, { memorySize: firstOtherMemory + i })).ms],
+    [own, async () => (await measureCall(place, `bench-own-${i}`, ownNeed)).ms],
+    [bare, () => measureBarePod(place, model, `bench-bare-${i}`)],
   ];
   const readings: Record<string, Reading> = {};
-  for (const [name, measure] of shuffled(measures, context.draw)) readings[name] = { [metric]: await measure() };
+  for (const [name, measure] of shuffled(measures, context.draw)) {
+    readings[name] = { [metric]: await measure() };
+    await place.installed.untilPoolRests(1);
+  }
   return readings;
 }
 
 /** From the request to the whole answer. Also the environment that answered, as it stood then. */
-async function measureCall({ installed }: Place, name: string): Promise<{ readonly ms: number; readonly pod: Pod }> {
-  const created = await installed.addFunction(name);
+async function measureCall(
+  { installed }: Place,
+  name: string,
+  spec: Partial<FunctionSpecInput>,
+): Promise<{ readonly ms: number; readonly pod: Pod }> {
+  const created = await installed.addFunction(name, spec);
   try {
     const startedMs = performance.now();
     const answer = await fetch(`${installed.routerUrl}/2015-03-31/functions/${name}/invocations`, {

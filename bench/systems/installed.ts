@@ -1,5 +1,5 @@
 import { API_VERSION, labels } from "../../crds/names.ts";
-import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
+import { functionKind, type FunctionObject, type FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import { kubeconfigAccess } from "../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
 import { isKubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
@@ -21,6 +21,7 @@ const installNamespace = "kubelambda";
 const routerService = "kubelambda-router";
 const namespace = "default";
 const changeLimitMs = 120_000;
+const poolRestMs = 2500;
 
 /** kubelambda as it is installed on a cluster, in its own namespace. */
 export class Installed {
@@ -55,8 +56,8 @@ export class Installed {
     return new Installed(cluster, client, { routerUrl, authorization: await authorizeCaller(command) });
   }
 
-  /** Makes a function and waits until it takes calls; none has been made, so it has no environment. */
-  async addFunction(name: string): Promise<Stored<FunctionObject>> {
+  /** Makes a function and waits until it takes calls; none has been made, so it has no environment. `more`: of its spec. */
+  async addFunction(name: string, more: Partial<FunctionSpecInput> = {}): Promise<Stored<FunctionObject>> {
     const created = await this.client.create({
       apiVersion: API_VERSION,
       kind: "Function",
@@ -69,6 +70,7 @@ export class Installed {
         code: {
           files: { "index.mjs": "export const handler = async ({ name }) => ({ greeting: `Hello, ${name}` });\n" },
         },
+        ...more,
       },
     } as unknown as FunctionObject);
     const ref = { kind: functionKind, namespace, name };
@@ -82,6 +84,18 @@ export class Installed {
   async environmentsOf(functionUid: string): Promise<readonly Stored<Pod>[]> {
     const labelSelector = `${labels.functionUid}=${functionUid}`;
     return (await this.client.list<Pod>(kinds.pod, { namespace, labelSelector })).items;
+  }
+
+  /** Waits until so many generic pods of the namespace wait for a function and run, and no other is on its way; what a call left behind is over then. */
+  async untilPoolRests(fewest: number): Promise<void> {
+    const labelSelector = `${labels.generic},!${labels.functionUid}`;
+    await waitUntil({ what: `${fewest} generic pods that wait`, timeoutMs: changeLimitMs, everyMs: 250 }, async () => {
+      const { items } = await this.client.list<Pod>(kinds.pod, { namespace, labelSelector });
+      const running = items.filter(({ status }) => status?.phase === "Running");
+      return running.length >= fewest && running.length === items.length ? true : undefined;
+    });
+    // The operator asks their agents, and fills up once a second.
+    await new Promise((resolve) => setTimeout(resolve, poolRestMs));
   }
 
   /** Makes a pod; resolves as soon as the API server has it. */
