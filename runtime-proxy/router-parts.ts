@@ -146,7 +146,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     calls.follow(roster);
     peers.tell(roster);
   };
-  const calls = new Calls({ replica, authorize, ownership, desk, clock, log, draw, onRoster: setRoster });
+  const calls = new Calls({ replica, authorize, ownership, desk, functions, clock, log, draw, onRoster: setRoster });
   const isRouter = createRouterProof([createPublicKey(options.signingKey)], replica, () => clock.nowMs());
   const peers = new PeerServer({
     isAllowed: isRouter,

@@ -129,6 +129,11 @@ export class ConcurrencyLedger {
     this.#forgetIfUnused(uid, count);
   }
 
+  /** Whether the function's limits are known: it is there. */
+  knows(uid: string): boolean {
+    return this.#functionByUid.get(uid)?.isGone === false;
+  }
+
   /** Takes a slot or says which limit is reached. */
   admit(uid: string, { version = "$LATEST", nowMs = 0 }: AskedFor = {}): Admission {
     const count = this.#functionByUid.get(uid);

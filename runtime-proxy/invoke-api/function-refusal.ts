@@ -42,6 +42,7 @@ export function waitRefusal(refusal: AcquireRefusal, wait: WaitFacts): InvokeErr
     case "scalingRate":
       return throttled("ConcurrentInvocationLimitExceeded");
     case "functionGone":
+      if (wait.current !== undefined) return new InvokeError("ResourceNotReadyException", unknownMessage(wait));
       return new InvokeError(
         "ResourceNotFoundException",
         `Function not found: ${wait.facts.arn}:${wait.facts.version}`,
@@ -52,6 +53,11 @@ export function waitRefusal(refusal: AcquireRefusal, wait: WaitFacts): InvokeErr
     case "moved":
       return new InvokeError("ResourceNotReadyException", timedOutMessage(wait));
   }
+}
+
+/** A 404 would be believed. */
+function unknownMessage({ facts, requestId }: WaitFacts): string {
+  return `RequestId: ${requestId} Error: Cannot invoke "${facts.arn}": the router that decides it has not heard of it yet`;
 }
 
 function timedOutMessage({ facts, current, failure, waitMs, requestId }: WaitFacts): string {

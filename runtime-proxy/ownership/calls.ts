@@ -1,6 +1,7 @@
 import type { Roster } from "../../crds/wire/roster.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { UseEnd } from "../domain/environment.ts";
+import type { FunctionDirectory } from "../domain/function-facts.ts";
 import type { AccountOwnership } from "./account-ownership.ts";
 import type { OwnedCall, OwnerDesk } from "./owner-desk.ts";
 import { PeerLink, type Asked, type PeerCall, type PeerLinkParts } from "./peer-link.ts";
@@ -11,6 +12,8 @@ export interface CallsParts extends Omit<PeerLinkParts, "peer" | "roster"> {
   readonly ownership: AccountOwnership;
   readonly desk: OwnerDesk;
   readonly clock: Clock;
+  /** As this replica knows them. */
+  readonly functions: Pick<FunctionDirectory, "findVersion">;
 }
 
 const timedOut: Placement = { kind: "refused", refusal: "timedOut" };
@@ -18,6 +21,8 @@ const timedOut: Placement = { kind: "refused", refusal: "timedOut" };
 const lookAgainMs = 50;
 /** An owner says itself when a call has waited too long: after this it says nothing at all. */
 const overdueMs = 1000;
+/** An owner that has not heard yet of what is known here hears of it within moments, or is cut off from the API server. */
+const newsMs = 2000;
 
 /** The calls that this replica carries, each decided by the owner of its account: here, or at another replica. */
 export class Calls {
@@ -82,6 +87,8 @@ class Ticket implements CallTicket {
   #order: CallOrder;
   #at: OwnedCall | PeerCall | undefined;
   #isClosed = false;
+  /** Until when the owner may hear of the function; monotonic. */
+  #newsUntilMs: number | undefined;
 
   constructor(parts: CallsParts, order: CallOrder, hooks: TicketHooks) {
     this.#parts = parts;
@@ -118,7 +125,7 @@ class Ticket implements CallTicket {
     const { clock, ownership } = this.#parts;
     for (;;) {
       const placement = await this.#placeOnce();
-      if (placement !== undefined && !this.#isMoved(placement)) return placement;
+      if (placement !== undefined && !this.#isMoved(placement) && !this.#isNews(placement)) return placement;
       void this.#at?.close();
       this.#at = undefined;
       const leftMs = this.#order.deadlineMs - clock.monotonicMs();
@@ -157,6 +164,15 @@ class Ticket implements CallTicket {
     if (placement.kind !== "refused" || placement.refusal !== "moved") return false;
     if (placement.hasWaited === true) this.#order = { ...this.#order, hasWaited: true };
     return true;
+  }
+
+  /** The owner's watch has not shown it yet what ours has. */
+  #isNews(placement: Placement): boolean {
+    if (placement.kind !== "refused" || placement.refusal !== "functionGone") return false;
+    const { functions, clock } = this.#parts;
+    if (functions.findVersion(this.#order.functionUid, this.#order.version) === undefined) return false;
+    this.#newsUntilMs ??= clock.monotonicMs() + newsMs;
+    return clock.monotonicMs() < this.#newsUntilMs;
   }
 
   /** An owner that is asked and says nothing is waited for no more once another has taken its place. */

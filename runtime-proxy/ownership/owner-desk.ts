@@ -65,6 +65,8 @@ export class OwnedCall implements CallTicket {
     const { ledger, pool, clock } = this.#parts;
     const { functionUid, version, deadlineMs } = this.#order;
     if (this.#pool === undefined) {
+      // Of what is not known here no limit is known either.
+      if (!ledger.knows(functionUid)) return { kind: "refused", refusal: "functionGone" };
       const admission = ledger.admit(functionUid, { version, nowMs: clock.monotonicMs() });
       if (!admission.ok) return { kind: "throttled", reason: admission.reason };
       this.#pool = admission.pool;

@@ -79,7 +79,7 @@ export class RouterWorld {
   }
 
   /** Starts one more router; the first call starts the operator too. */
-  async startRouter(changes: Partial<RouterConfig> = {}): Promise<RunningRouter> {
+  async startRouter(changes: Partial<RouterConfig> = {}, client = this.#client): Promise<RunningRouter> {
     if (!this.#operator.listening) {
       await new Promise<void>((resolve) => this.#operator.listen(0, "127.0.0.1", resolve));
     }
@@ -98,7 +98,7 @@ export class RouterWorld {
       ...changes,
     };
     const router = await startRouter(config, {
-      client: this.#client,
+      client,
       signingKey: this.keys.privateKey,
       // The token of a pod is its uid here: checking real ones has its own test.
       verifyAgentToken: (authorization) => {
