@@ -33,6 +33,46 @@ describe("ConcurrencyLedger", () => {
     assert.deepEqual([ledger.admit("f").ok, ledger.admit("f").ok, ledger.admit("f").ok], [true, true, false]);
   });
 
+  it("no more than the account's limit run while a reservation is raised into what others use: it has its room when they end", () => {
+    const ledger = new ConcurrencyLedger(3);
+    ledger.setFunction("f", "a", 0);
+    ledger.setFunction("g", "a", undefined);
+    for (const _ of [1, 2, 3]) assert.equal(ledger.admit("g").ok, true);
+    ledger.setFunction("f", "a", 2);
+    assert.deepEqual(ledger.admit("f"), { ok: false, reason: "ConcurrentInvocationLimitExceeded" });
+    ledger.leave("g");
+    assert.deepEqual(ledger.admit("g"), { ok: false, reason: "ConcurrentInvocationLimitExceeded" });
+    assert.equal(ledger.admit("f").ok, true);
+    assert.equal(ledger.admit("f").ok, false);
+  });
+
+  it("never has more than the account's limit, however limits change and calls come and go", () => {
+    const step = fc.record({
+      uid: fc.constantFrom("f", "g", "h"),
+      act: fc.constantFrom("admit", "leave", "reserve", "share"),
+      reserved: fc.integer({ min: 0, max: 4 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const ledger = new ConcurrencyLedger(4);
+        for (const uid of ["f", "g", "h"]) ledger.setFunction(uid, "a", undefined);
+        const running = new Map<string, number>();
+        for (const { uid, act, reserved } of steps) {
+          const own = running.get(uid) ?? 0;
+          if (act === "reserve") ledger.setFunction(uid, "a", reserved);
+          else if (act === "share") ledger.setFunction(uid, "a", undefined);
+          else if (act === "admit" && ledger.admit(uid).ok) running.set(uid, own + 1);
+          else if (act === "leave" && own > 0) {
+            ledger.leave(uid);
+            running.set(uid, own - 1);
+          }
+          assert.ok(ledger.total <= 4);
+          assert.equal(ledger.running(uid), running.get(uid) ?? 0);
+        }
+      }),
+    );
+  });
+
   const provisioned = { "1": { claimed: 2, usable: 2 } };
 
   it("concurrency 17: with R = P = 2 nothing is left for $LATEST", () => {

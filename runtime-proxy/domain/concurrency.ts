@@ -53,6 +53,8 @@ interface AccountCount {
   claimed: number;
   /** On-demand calls of functions without a reservation. */
   unreservedRunning: number;
+  /** All that holds a slot. */
+  running: number;
   readonly rate: RequestRate | undefined;
   readonly peak: Peak;
 }
@@ -152,6 +154,8 @@ export class ConcurrencyLedger {
       isProvisionedRateUsedUp: provisioned?.rate.has(nowMs) === false,
     });
     if (pool !== "provisioned" && pool !== "onDemand") return { ok: false, reason: pool };
+    // A reservation that has just been raised finds its room taken: it has it when calls of others have ended.
+    if (account.running >= this.#accountLimit) return { ok: false, reason: "ConcurrentInvocationLimitExceeded" };
     const reason = this.#takeRate(count, account, nowMs);
     if (reason !== undefined) return { ok: false, reason };
     if (pool === "provisioned") provisioned?.rate.take(nowMs);
@@ -216,6 +220,7 @@ export class ConcurrencyLedger {
 
   #count(count: FunctionCount, { pool, version, by }: { pool: ConcurrencyPool; version: string; by: number }): void {
     this.#total += by;
+    this.#account(count.namespace).running += by;
     this.#move(count, { pool, version, by });
     if (by > 0) count.peak.note(count.running + provisionedRunning(count));
   }
@@ -276,7 +281,7 @@ export class ConcurrencyLedger {
     if (known !== undefined) return known;
     const perSecond = this.#accountLimit * this.#ratePerConcurrency;
     const rate = Number.isFinite(perSecond) ? new RequestRate(perSecond) : undefined;
-    const account: AccountCount = { claimed: 0, unreservedRunning: 0, rate, peak: new Peak() };
+    const account: AccountCount = { claimed: 0, unreservedRunning: 0, running: 0, rate, peak: new Peak() };
     this.#accountByNamespace.set(namespace, account);
     return account;
   }

@@ -1,7 +1,7 @@
 /** One fleet under steady load, faults one after another, and the record of it all. */
 import { FleetLoad } from "./fleet-load.ts";
 import { faults, type Fault, type FaultName, type FaultScene } from "./fleet-faults.ts";
-import { limitsHeld, violations, type Held } from "./fleet-judge.ts";
+import { limitsHeld, violations, type Held, type Limits } from "./fleet-judge.ts";
 import { RouterFleet } from "./router-fleet.ts";
 import { monotonicMs } from "./run-record.ts";
 
@@ -32,6 +32,7 @@ export class FaultRun {
   readonly records: FaultRecord[] = [];
   readonly #options: FaultRunOptions;
   readonly #killed = new Set<string>();
+  readonly #times: { readonly name: string; readonly fromMs: number; readonly untilMs: number }[] = [];
   #mayLoseEnvironments = false;
   #load: FleetLoad | undefined;
   readonly #ended: FleetLoad[] = [];
@@ -87,14 +88,21 @@ export class FaultRun {
       served: load.served - servedBefore,
     };
     this.records.push(record);
+    this.#times.push({ name, fromMs: beganMs, untilMs: recoveredMs });
     return record;
   }
 
   /** Ends the load; what must not have been, a sentence each. */
   async judge(): Promise<readonly string[]> {
     await this.#endLoad();
-    const evidence = { runs: this.fleet.runs(), limits: { reserved, account: accountLimit }, killed: this.#killed };
-    return violations({ ...evidence, calls: this.calls, mayLoseEnvironments: this.#mayLoseEnvironments });
+    const evidence = { runs: this.fleet.runs(), limits: this.#limits(), killed: this.#killed };
+    const duringAt = (atMs: number): string => {
+      const fault = this.#times.find(({ fromMs, untilMs }) => atMs >= fromMs && atMs <= untilMs);
+      return fault === undefined
+        ? ""
+        : ` while ${fault.name} (${Math.round(atMs - fault.fromMs)} ms after its beginning)`;
+    };
+    return violations({ ...evidence, duringAt, calls: this.calls, mayLoseEnvironments: this.#mayLoseEnvironments });
   }
 
   /** Of all loads that have ended. */
@@ -103,11 +111,17 @@ export class FaultRun {
   }
 
   held(): readonly Held[] {
-    return limitsHeld({ runs: this.fleet.runs(), limits: { reserved, account: accountLimit } });
+    return limitsHeld({ runs: this.fleet.runs(), limits: this.#limits() });
   }
 
   async stop(): Promise<void> {
     await this.fleet.stop();
+  }
+
+  /** What a reservation does not take for a while others have. */
+  #limits(): Limits {
+    const hasLowered = this.records.some(({ name }) => (faults[name] as Fault).lowersLimits === true);
+    return { reserved, account: accountLimit, left: hasLowered ? accountLimit : accountLimit - reserved.hello };
   }
 
   #newLoad(): FleetLoad {

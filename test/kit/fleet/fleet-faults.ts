@@ -23,6 +23,8 @@ export interface Fault {
   readonly leastRouters?: number;
   /** Calls that run may be lost with their environments. */
   readonly losesEnvironments?: boolean;
+  /** Reservations are less for a while. */
+  readonly lowersLimits?: boolean;
   /** Warm calls are answered all the while. */
   readonly flows?: boolean;
   readonly carryOut: (scene: FaultScene) => Promise<void>;
@@ -152,6 +154,7 @@ export const faults = {
     },
   },
   "every watch expires": {
+    lowersLimits: true,
     flows: true,
     carryOut: async ({ fleet, fleet: { world } }) => {
       await fleet.reserve(ours, 1);
@@ -189,6 +192,7 @@ export const faults = {
     },
   },
   "a limit is set below what is in use": {
+    lowersLimits: true,
     carryOut: async ({ fleet, load }) => {
       for (const limit of [1, 0, 2]) {
         await fleet.reserve(ours, limit);

@@ -1,11 +1,13 @@
 /** What must hold of all calls and runs of a fleet, whatever happened to it: a pure look at both records. */
 import type { LoadCall } from "./fleet-load.ts";
-import { mostAtOnce, type Run } from "./run-record.ts";
+import { peakOf, type Run } from "./run-record.ts";
 
 export interface Limits {
   /** By function. */
   readonly reserved: Readonly<Record<string, number>>;
   readonly account: number;
+  /** Most that was left at any time for functions without a reservation. */
+  readonly left: number;
 }
 
 export interface Evidence {
@@ -14,6 +16,8 @@ export interface Evidence {
   readonly limits: Limits;
   /** uids of routers that were killed: their own clients may be left without an answer. */
   readonly killed: ReadonlySet<string>;
+  /** What was going on at a moment, to be told. */
+  readonly duringAt?: (atMs: number) => string;
   /** Something was done to environments that may end a call in the middle. */
   readonly mayLoseEnvironments: boolean;
 }
@@ -22,31 +26,39 @@ export interface Held {
   readonly what: string;
   readonly most: number;
   readonly limit: number;
+  /** When it was so. */
+  readonly atMs: number;
 }
 
 /** Most at once of each function that has a reservation, of all others together, and of the account. */
-export function limitsHeld({ runs, limits: { reserved, account } }: Pick<Evidence, "runs" | "limits">): Held[] {
+export function limitsHeld({ runs, limits: { reserved, account, left } }: Pick<Evidence, "runs" | "limits">): Held[] {
   const others = runs.filter(({ name }) => reserved[name] === undefined);
-  const left = account - Object.values(reserved).reduce((sum, limit) => sum + limit, 0);
   return [
     ...Object.entries(reserved).map(([name, limit]) => ({
       what: `function "${name}"`,
-      most: mostAtOnce(runs.filter((run) => run.name === name)),
+      ...peakOf(runs.filter((run) => run.name === name)),
       limit,
     })),
-    { what: "functions without a reservation", most: mostAtOnce(others), limit: left },
-    { what: "account", most: mostAtOnce(runs), limit: account },
+    { what: "functions without a reservation", ...peakOf(others), limit: left },
+    { what: "account", ...peakOf(runs), limit: account },
   ];
 }
 
 /** Every sentence is something that must not be; empty: all is as promised. */
 export function violations(evidence: Evidence): readonly string[] {
+  const duringAt = evidence.duringAt ?? (() => "");
   const { calls, runs } = evidence;
   const beyond = limitsHeld(evidence).filter(({ most, limit }) => most > limit);
   const runById = new Map(runs.map((run) => [run.id, run]));
   const again = runs.filter((run) => runById.get(run.id) !== run);
   return [
-    ...beyond.map(({ what, most, limit }) => `${what}: ${most} ran at once, the limit is ${limit}`),
+    ...beyond.map(({ what, most, limit, atMs }) => {
+      const there = runs.filter(({ beginMs, endMs }) => beginMs <= atMs && (endMs > atMs || beginMs === atMs));
+      const named = there.map(({ id, name, podUid, beginMs, endMs }) => {
+        return `"${id}" of "${name}" in ${podUid.slice(0, 4)} (${(beginMs - atMs).toFixed(1)} to ${(endMs - atMs).toFixed(1)} ms)`;
+      });
+      return `${what}: ${most} ran at once, the limit is ${limit}${duringAt(atMs)}: ${named.join(", ")}`;
+    }),
     ...again.map(({ id }) => `call "${id}" ran twice`),
     ...calls.flatMap((call) => wrongAnswer(call, runById.get(call.id)) ?? []),
     ...calls.flatMap((call) => undocumented(call, evidence) ?? []),

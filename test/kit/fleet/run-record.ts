@@ -44,13 +44,28 @@ export function readRuns(record: string, endedAtMs: ReadonlyMap<string, number> 
   });
 }
 
+export interface Peak {
+  readonly most: number;
+  /** When so many ran for the first time. */
+  readonly atMs: number;
+}
+
 /** Most runs at one moment. One that never ended counts for the moment of its beginning only: its process was ended. */
 export function mostAtOnce(runs: readonly Run[]): number {
+  return peakOf(runs).most;
+}
+
+export function peakOf(runs: readonly Run[]): Peak {
   const steps = runs.flatMap(({ beginMs, endMs }) => [
     { atMs: beginMs, by: 1 },
     { atMs: endMs === Infinity ? beginMs : endMs, by: -1 },
   ]);
   steps.sort((a, b) => a.atMs - b.atMs || a.by - b.by);
   let now = 0;
-  return steps.reduce((most, { by }) => Math.max(most, (now += by)), 0);
+  let peak: Peak = { most: 0, atMs: 0 };
+  for (const { atMs, by } of steps) {
+    now += by;
+    if (now > peak.most) peak = { most: now, atMs };
+  }
+  return peak;
 }
