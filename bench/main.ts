@@ -23,6 +23,7 @@ import { packageMemory } from "./scenarios/package-memory.ts";
 import { routerThroughput } from "./scenarios/router-throughput.ts";
 import { secondEnvironment } from "./scenarios/second-environment.ts";
 import { telemetryCall } from "./scenarios/telemetry-call.ts";
+import { traceDayScenario } from "./scenarios/trace-day.ts";
 import { unpack } from "./scenarios/unpack.ts";
 import { urlCall } from "./scenarios/url-call.ts";
 import { versionsScale } from "./scenarios/versions-scale.ts";
@@ -40,6 +41,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "agent-call": agentCall,
   "agent-rent": agentRent,
   "agent-memory": agentMemory,
+  "trace-day": traceDayScenario,
   "telemetry-call": telemetryCall,
   "first-chunk": firstChunk,
   unpack,
