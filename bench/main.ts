@@ -14,6 +14,7 @@ import { formatReport } from "./report.ts";
 import { agentCall } from "./scenarios/agent-call.ts";
 import { agentMemory } from "./scenarios/agent-memory.ts";
 import { agentRent } from "./scenarios/agent-rent.ts";
+import { burst } from "./scenarios/burst.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
 import { firstChunk } from "./scenarios/first-chunk.ts";
 import { hopCall } from "./scenarios/hop-call.ts";
@@ -21,6 +22,7 @@ import { manyConnections } from "./scenarios/many-connections.ts";
 import { ownerDecision } from "./scenarios/owner-decision.ts";
 import { packageMemory } from "./scenarios/package-memory.ts";
 import { routerThroughput } from "./scenarios/router-throughput.ts";
+import { scaleKwok } from "./scenarios/scale-kwok.ts";
 import { secondEnvironment } from "./scenarios/second-environment.ts";
 import { telemetryCall } from "./scenarios/telemetry-call.ts";
 import { traceDayScenario } from "./scenarios/trace-day.ts";
@@ -37,6 +39,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "owner-decision": ownerDecision,
   "many-connections": manyConnections,
   "cold-call": coldCall,
+  burst,
   "url-call": urlCall,
   "agent-call": agentCall,
   "agent-rent": agentRent,
@@ -48,9 +51,10 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "package-memory": packageMemory,
   "second-environment": secondEnvironment,
   "versions-scale": versionsScale,
+  "scale-kwok": scaleKwok,
 };
 /** On a cluster with an installation, which KUBELAMBDA_BENCH_CLUSTER=1 says is there. */
-const onCluster: ReadonlySet<string> = new Set(["cold-call"]);
+const onCluster: ReadonlySet<string> = new Set(["cold-call", "burst"]);
 /** Without names: what needs a cluster only where there is one, and what wants a network of its own not at all. */
 const usual = Object.keys(scenarios).filter(
   (name) =>

@@ -1,5 +1,6 @@
 import type { Comparison, Reading } from "../comparison.ts";
 import type { Scenario } from "../context.ts";
+import { numberOf } from "../number-of.ts";
 import { dayMetrics, readDay } from "../trace/day-result.ts";
 import { dayOnPlatform } from "../trace/day-platform.ts";
 import { traceDay } from "../trace/day.ts";
@@ -42,9 +43,3 @@ export const traceDayScenario: Scenario = {
     return [{ title, subject, baselines, metrics: dayMetrics, rounds: measured, notes } satisfies Comparison];
   },
 };
-
-function numberOf(variable: string, usual: number): number {
-  const value = Number(process.env[variable] ?? usual);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new Error(`Cannot use ${variable}="${process.env[variable] ?? ""}": want a whole number above 0`);
-}

@@ -1,13 +1,13 @@
-import { readFileSync } from "node:fs";
-import { parse } from "yaml";
 import { eachAtOnce } from "../at-once.ts";
 import type { Reading } from "../comparison.ts";
 import type { BenchContext, Scenario } from "../context.ts";
+import { numberOf } from "../number-of.ts";
 import type { BenchProcess } from "../process-group.ts";
 import { privateBytes } from "../process-usage.ts";
 import { bundleProgram } from "../systems/bundle-program.ts";
 import { startAuditedApiServer, type AuditedApiServer } from "../systems/audited-api-server.ts";
 import type { OperatorOrder, OperatorThere } from "../systems/operator-process.ts";
+import { chartsEnvironment } from "../systems/charts-environment.ts";
 import { RouterView } from "../systems/router-view.ts";
 import { API_VERSION } from "../../crds/names.ts";
 import { aliasKind } from "../../crds/v1alpha1/alias.ts";
@@ -55,7 +55,7 @@ export const versionsScale: Scenario = {
       };
       const program = await bundleProgram("operator-process", context.folder);
       const argv = [process.execPath, program, JSON.stringify(order)];
-      const env = { PATH: process.env["PATH"] ?? "", ...chartsEnvironment() };
+      const env = { PATH: process.env["PATH"] ?? "", ...chartsEnvironment("operator") };
       operator = await context.processes.start({ argv, env }, true);
       await operator.ready<OperatorThere>();
       return await measure(context, sizes, { server, view, operator });
@@ -67,19 +67,6 @@ export const versionsScale: Scenario = {
     }
   },
 };
-
-/** What the chart sets for the operator's process. */
-function chartsEnvironment(): Readonly<Record<string, string>> {
-  const text = readFileSync(new URL("../../charts/kubelambda/values.yaml", import.meta.url), "utf8");
-  const { operator } = parse(text) as { readonly operator: { readonly processEnvironment: Record<string, string> } };
-  return operator.processEnvironment;
-}
-
-function numberOf(variable: string, usual: number): number {
-  const value = Number(process.env[variable] ?? usual);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new Error(`Cannot use ${variable}="${process.env[variable] ?? ""}": want a whole number above 0`);
-}
 
 interface World {
   readonly server: AuditedApiServer;

@@ -15,6 +15,8 @@ export interface AuditedApiServer {
   readonly port: string;
   /** Folder as the kubelet gives it to a pod, of who may do everything. */
   readonly serviceAccountDir: string;
+  /** Path, of the same user. */
+  readonly kubeconfig: string;
   readonly client: ApiServerClient;
   /** Verb and resource of each request that came within so long, e.g. "watch functions". */
   requestsDuring(ms: number): Promise<readonly string[]>;
@@ -61,7 +63,7 @@ export async function startAuditedApiServer(folder: string): Promise<AuditedApiS
     const serviceAccountDir = createServiceAccountDir(plane, folder);
     const { hostname: host, port } = new URL(plane.server);
     return {
-      ...{ host, port, serviceAccountDir, client, stop },
+      ...{ host, port, serviceAccountDir, kubeconfig: plane.kubeconfig, client, stop },
       requestsDuring: (ms) => requestsDuring(log, ms),
     };
   } catch (error) {

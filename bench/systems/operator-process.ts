@@ -6,6 +6,7 @@
 import { kindDefinitions } from "../../crds/kinds.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { inClusterAccess } from "../../lib/kubernetes/api-server-access.ts";
+import type { TokenCheck } from "../../lib/http/service-account-token.ts";
 import { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
 import { createLogger } from "../../lib/logger.ts";
 import { createHttpPackageStore } from "../../operator/http-package-store.ts";
@@ -20,10 +21,14 @@ export interface OperatorOrder {
   readonly packagesUrl: string;
   /** Of the package store's test verifier. */
   readonly packagesToken: string;
+  /** What a router shows; absent: there are none. */
+  readonly routerToken?: string;
 }
 
 export interface OperatorThere {
   readonly healthPort: number;
+  /** Where routers report. */
+  readonly internalPort: number;
 }
 
 const stopWithinMs = 5000;
@@ -31,7 +36,8 @@ const lookMs = 50;
 
 void main(JSON.parse(process.argv[2] ?? "") as OperatorOrder);
 
-async function main({ host, port, serviceAccountDir, packagesUrl, packagesToken }: OperatorOrder): Promise<void> {
+async function main(order: OperatorOrder): Promise<void> {
+  const { host, port, serviceAccountDir, packagesUrl, packagesToken, routerToken } = order;
   const client = new ApiServerClient({
     access: await inClusterAccess({ host, port, dir: serviceAccountDir }),
     kinds: kindDefinitions.map((kind) => ({ ...kind, namespaced: true })),
@@ -50,7 +56,7 @@ async function main({ host, port, serviceAccountDir, packagesUrl, packagesToken 
     }),
     {
       client,
-      verifyRouterToken: () => Promise.resolve({ ok: false, reason: "there are no routers here" }),
+      verifyRouterToken: (authorization) => Promise.resolve(checkRouter(authorization, routerToken)),
       packageStore: createHttpPackageStore({ url: packagesUrl, readToken: () => Promise.resolve(packagesToken) }),
       runtimes: { "nodejs24.x": { image: `registry.test/nodejs@sha256:${"24".repeat(32)}`, state: "supported" } },
       isReplicaGone: () => false,
@@ -63,6 +69,12 @@ async function main({ host, port, serviceAccountDir, packagesUrl, packagesToken 
   );
   process.once("SIGTERM", () => void operator.stop(stopWithinMs).finally(() => process.exit(0)));
   while (!operator.isLeading()) await new Promise((resolve) => setTimeout(resolve, lookMs));
-  const there: OperatorThere = { healthPort: operator.healthPort };
+  const there: OperatorThere = { healthPort: operator.healthPort, internalPort: operator.internalPort };
   process.stdout.write(`${JSON.stringify(there)}\n`);
+}
+
+function checkRouter(authorization: string | undefined, token: string | undefined): TokenCheck {
+  if (token === undefined || authorization !== `Bearer ${token}`)
+    return { ok: false, reason: "it is no router's token" };
+  return { ok: true, identity: { namespace: "kubelambda", serviceAccount: "router", podUid: "bench-router" } };
 }

@@ -1,0 +1,74 @@
+/** Nodes without kubelets: the real kube-scheduler binds pods to them, and KWOK says of each pod that it runs. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
+import { kinds } from "../../lib/kubernetes/kinds.ts";
+import { freePorts } from "../../test/cluster/free-ports.ts";
+import { buildGoProgram, components } from "../../test/cluster/go-program.ts";
+import type { BenchContext } from "../context.ts";
+import type { BenchProcess } from "../process-group.ts";
+import { kwok } from "./go-programs.ts";
+
+export interface SimulatedNodes {
+  readonly pids: Readonly<Record<"scheduler" | "kwok", number>>;
+  end(): Promise<void>;
+}
+
+export interface NodesWanted {
+  readonly client: ApiServerClient;
+  readonly kubeconfig: string;
+  readonly nodes: number;
+}
+
+/** Of the scheduler's client: with the usual 50 it binds 50 pods a second. */
+export const schedulerRequestsPerSecond = 1000;
+const podsOfNode = 1000;
+const stages = fileURLToPath(new URL("../programs/kwok/stages.yaml", import.meta.url));
+
+export async function startSimulatedNodes(context: BenchContext, wanted: NodesWanted): Promise<SimulatedNodes> {
+  const { processes, progress, folder } = context;
+  const { client, kubeconfig, nodes } = wanted;
+  const [program, simulator] = [await buildGoProgram(components, progress), await buildGoProgram(kwok, progress)];
+  for (let i = 0; i < nodes; i += 1) await addNode(client, `node-${i}`);
+  const [securePort = 0, kwokPort = 0] = await freePorts(2);
+  const started: BenchProcess[] = [];
+  const scheduler = await processes.start({
+    argv: [
+      ...[program, "kube-scheduler", `--kubeconfig=${kubeconfig}`, "--leader-elect=false"],
+      ...["--bind-address=127.0.0.1", `--secure-port=${securePort}`, `--cert-dir=${join(folder, "scheduler-pki")}`],
+      ...[`--kube-api-qps=${schedulerRequestsPerSecond}`, `--kube-api-burst=${2 * schedulerRequestsPerSecond}`],
+    ],
+  });
+  started.push(scheduler);
+  const player = await processes.start({
+    argv: [
+      ...[simulator, `--kubeconfig=${kubeconfig}`, "--manage-all-nodes", `--config=${stages}`],
+      ...["--cidr=198.18.0.0/16", `--server-address=127.0.0.1:${kwokPort}`, "--node-lease-duration-seconds=0"],
+    ],
+    env: { PATH: process.env["PATH"] ?? "", HOME: folder },
+  });
+  started.push(player);
+  return {
+    pids: { scheduler: scheduler.pid, kwok: player.pid },
+    async end() {
+      await Promise.all(started.map((process) => process.end()));
+    },
+  };
+}
+
+async function addNode(client: ApiServerClient, name: string): Promise<void> {
+  await client.raw("POST", "/api/v1/nodes", node(name));
+  // The API server takes every new node for one that is not ready.
+  await client.patch({ kind: kinds.node, name }, { spec: { taints: [] } });
+}
+
+function node(name: string): object {
+  const capacity = { cpu: "10000", memory: "100Ti", "ephemeral-storage": "100Ti", pods: String(podsOfNode) };
+  const labels = { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" };
+  return {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name, labels },
+    status: { capacity, allocatable: capacity, conditions: [{ type: "Ready", status: "True", reason: "KwokReady" }] },
+  };
+}
