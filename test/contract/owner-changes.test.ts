@@ -1,8 +1,8 @@
 /** An owner that ends as it is told to: what its clients see, and what its successor knows of the scaling rate. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "mocha";
-import { Agent, request } from "undici";
-import { RouterFleet, team, type FleetAnswer } from "../kit/fleet/router-fleet.ts";
+import { Agent } from "undici";
+import { RouterFleet, type FleetAnswer } from "../kit/fleet/router-fleet.ts";
 
 const burst = 4;
 
@@ -28,15 +28,8 @@ describe("an owner that ends", () => {
     const hello = await fleet.addFunction("hello");
     await fleet.addEnvironments(hello, 2);
     const owner = await fleet.owner();
-    const origin = `http://127.0.0.1:${owner.ports.invokePort}`;
     const dispatcher = new Agent({ connections: 1, keepAliveTimeout: 60_000 });
-    const call = async (): Promise<{ status: number; connection: unknown }> => {
-      const path = "/2015-03-31/functions/hello/invocations";
-      const headers = { host: `${team}.fleet.test` };
-      const answer = await request(origin + path, { method: "POST", headers, body: "{}", dispatcher });
-      await answer.body.dump();
-      return { status: answer.statusCode, connection: answer.headers["connection"] };
-    };
+    const call = async (): Promise<FleetAnswer> => await fleet.invoke(owner, "hello", {}, dispatcher);
     await fleet.world.until("it is served", async () => ((await call()).status === 200 ? true : undefined));
     let ending: Promise<void> | undefined;
     const before: unknown[] = [];
@@ -45,9 +38,9 @@ describe("an owner that ends", () => {
     for (let number = 0; refusal === undefined && number < 1000; number += 1) {
       if (number === 10) ending = endOwner();
       try {
-        const { status, connection } = await call();
+        const { status, headers } = await call();
         assert.equal(status, 200);
-        (ending === undefined ? before : after).push(connection);
+        (ending === undefined ? before : after).push(headers["connection"]);
       } catch (error) {
         refusal = error;
       }
