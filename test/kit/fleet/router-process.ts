@@ -72,5 +72,8 @@ const router = await startRouter(
   },
 );
 const { invokePort, internalPort, healthPort } = router;
-process.on("SIGTERM", () => void endRouter(router, clock, drainMs).finally(() => process.exit(0)));
+let ending: Promise<void> | undefined;
+process.on("SIGTERM", () => {
+  ending ??= endRouter(router, clock, drainMs).finally(() => process.exit(0));
+});
 process.stdout.write(`${JSON.stringify({ invokePort, internalPort, healthPort } satisfies FleetRouterPorts)}\n`);
