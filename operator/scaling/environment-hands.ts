@@ -136,7 +136,11 @@ export class EnvironmentHands {
     const { clock, log, onFailure } = this.#options;
     const { namespace = "", name: functionName, uid } = object.metadata;
     // Nobody knows whether it was made: the overdue creation is asked for later.
-    if (error.code === "Timeout" || error.code === "Unavailable") return;
+    if (error.code === "Timeout") return;
+    if (error.code === "Unavailable") {
+      scaling.doubt(name);
+      return;
+    }
     scaling.settle(name);
     if (error.code === "AlreadyExists") return;
     if (isQuotaExceeded(error) && this.#options.makeRoom(namespace)) {

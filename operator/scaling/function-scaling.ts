@@ -59,6 +59,12 @@ export class FunctionScaling {
     this.#creations.delete(name);
   }
 
+  /** The API server went away over it: it is asked for at the next occasion, not when a watch could have shown it. */
+  doubt(name: string): void {
+    const creation = this.#creations.get(name);
+    if (creation !== undefined) this.#creations.set(name, { ...creation, atMs: -Infinity });
+  }
+
   /** Names of pods that should have been seen by now. */
   overdue(beforeMs: number): readonly string[] {
     return [...this.#creations].filter(([, { atMs }]) => atMs < beforeMs).map(([name]) => name);

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { labels } from "../../crds/names.ts";
+import type { Stored } from "../../lib/kubernetes/object.ts";
+import type { Pod } from "../pod.ts";
+import { environmentState } from "./environment-state.ts";
+import { FunctionScaling } from "./function-scaling.ts";
+
+function ending(uid: string): Stored<Pod> {
+  const at = "2026-01-01T00:00:00Z";
+  const times = { creationTimestamp: at, deletionTimestamp: at, resourceVersion: "1" };
+  const metadata = { name: uid, uid, ...times, labels: { [labels.revision]: "r" } };
+  return { apiVersion: "v1", kind: "Pod", metadata, spec: { containers: [] } };
+}
+
+describe("FunctionScaling", () => {
+  it("asks for a creation when a watch should have shown it, and at once when the API server went away over it", () => {
+    const scaling = new FunctionScaling();
+    scaling.expect({ name: "a", revisionID: "r", atMs: 1000 });
+    assert.deepEqual(scaling.overdue(1000), []);
+    assert.deepEqual(scaling.overdue(1001), ["a"]);
+    scaling.doubt("a");
+    assert.deepEqual(scaling.overdue(0), ["a"]);
+    assert.equal(scaling.creating("r"), 1, "it may be there");
+    scaling.settle("a");
+    scaling.doubt("a");
+    assert.deepEqual(scaling.overdue(2000), []);
+  });
+
+  it("misses what somebody else takes away and calls used when that was first seen, not what it removes itself", () => {
+    const scaling = new FunctionScaling();
+    const [theirs, ours] = [ending("theirs"), ending("ours")];
+    scaling.removing("ours");
+    scaling.look([theirs, ours], 0);
+    const missed = (pod: Stored<Pod>, wasInDemand: boolean) =>
+      scaling.isMissed(environmentState(pod), () => wasInDemand);
+    assert.equal(missed(theirs, true), true);
+    assert.equal(missed(theirs, false), true, "its routers know it no more");
+    assert.equal(missed(ours, true), false);
+    scaling.look([ours], 0);
+    assert.equal(missed(theirs, false), false, "it is another by now");
+  });
+});
