@@ -1,6 +1,6 @@
-import type { Registry } from "prom-client";
 import type { LoadReport, LoadReportAnswer } from "../crds/wire/load-report.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
+import type { ControllerMetrics } from "../lib/kubernetes/controller-metrics.ts";
 import { LeaderElection, type Lease } from "../lib/kubernetes/leader-election.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { sleep } from "../lib/clock.ts";
@@ -16,7 +16,7 @@ export interface LeaderRoleOptions {
   readonly dependencies: OperatorDependencies;
   readonly caches: OperatorCaches;
   readonly notServed: readonly ObjectCache<NotServedObject>[];
-  readonly registry: Registry;
+  readonly metrics: ControllerMetrics;
 }
 
 interface Term {

@@ -1,8 +1,7 @@
 /** What the leading operator does, from the moment it leads until it no longer does. */
 import type { KeyObject } from "node:crypto";
-import type { Registry } from "prom-client";
 import { formatPublicKey } from "../lib/http/signed-claim.ts";
-import { createControllerMetrics } from "../lib/kubernetes/controller-metrics.ts";
+import type { ControllerMetrics } from "../lib/kubernetes/controller-metrics.ts";
 import { Applier } from "../lib/kubernetes/apply.ts";
 import { Controller } from "../lib/kubernetes/controller.ts";
 import { EventRecorder } from "../lib/kubernetes/event-recorder.ts";
@@ -46,7 +45,8 @@ export interface LeadershipOptions {
   readonly dependencies: OperatorDependencies;
   readonly caches: OperatorCaches;
   readonly notServed: readonly ObjectCache<NotServedObject>[];
-  readonly registry: Registry;
+  /** Of the process: one term after another writes to them. */
+  readonly metrics: ControllerMetrics;
   readonly mayAct: () => boolean;
   /** Aborted when the leadership ends before all of it has begun. */
   readonly signal: AbortSignal;
@@ -140,7 +140,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     logger: log,
     kindOf: createKindTable([...cachesOf(caches), ...notServed].map(({ kind }) => kind)),
     applier: new Applier({ client, fieldManager: FIELD_MANAGER }),
-    metrics: createControllerMetrics(options.registry),
+    metrics: options.metrics,
   };
   const healthOf = autoscaler.healthOf.bind(autoscaler);
   const { code, content, grants } = resolvers;

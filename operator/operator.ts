@@ -12,6 +12,7 @@ import { CaBundle } from "../lib/ca-bundle.ts";
 import { startServer } from "../lib/http/express.ts";
 import { jsonResponse, type HttpHandler } from "../lib/http/handler.ts";
 import { createTokenVerifier } from "../lib/http/service-account-token.ts";
+import { createControllerMetrics } from "../lib/kubernetes/controller-metrics.ts";
 import { defaultAccess } from "../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../lib/kubernetes/api-server-client.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
@@ -55,7 +56,7 @@ export async function startOperator(
   const caches = createOperatorCaches(cacheOptions);
   const notServed = [eventSourceMappingKind].map((kind) => new ObjectCache<NotServedObject>({ ...cacheOptions, kind }));
   const all = [...cachesOf(caches), ...notServed];
-  const role = new LeaderRole({ config, dependencies, caches, notServed, registry });
+  const role = new LeaderRole({ config, dependencies, caches, notServed, metrics: createControllerMetrics(registry) });
   const closing: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const end of closing.splice(0).reverse()) await end();

@@ -222,7 +222,7 @@ describe("operator on a real API server", function () {
     }
   });
 
-  it("has one leader of two, whose pod carries the label, and another when it ends", async () => {
+  it("has one leader of two, whose pod carries the label, another when it ends, and that again after a term of somebody else's", async () => {
     const [first, second] = ["operator-1", "operator-2"] as const;
     for (const name of [first, second]) {
       const containers = [{ name: "operator", image: "kubelambda:test" }];
@@ -250,6 +250,13 @@ describe("operator on a real API server", function () {
     assert.equal((await world.report(one, [])).status, 200);
     await world.stopOperator(one);
     await world.until("the second leads", async () =>
+      (await leaders()).join() === second && two.isLeading() ? true : undefined,
+    );
+    assert.equal((await world.report(two, [])).status, 200);
+    const lease = { kind: kinds.lease, namespace: elections, name: "kubelambda-operator" };
+    await world.client.patch(lease, { spec: { holderIdentity: "a third", leaseDurationSeconds: 1 } });
+    await world.until("it has lost the Lease", () => Promise.resolve(two.isLeading() ? undefined : true));
+    await world.until("it leads once more, in the same process", async () =>
       (await leaders()).join() === second && two.isLeading() ? true : undefined,
     );
     assert.equal((await world.report(two, [])).status, 200);
