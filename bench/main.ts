@@ -23,6 +23,7 @@ import { ownerDecision } from "./scenarios/owner-decision.ts";
 import { packageMemory } from "./scenarios/package-memory.ts";
 import { routerThroughput } from "./scenarios/router-throughput.ts";
 import { scaleKwok } from "./scenarios/scale-kwok.ts";
+import { scrape } from "./scenarios/scrape.ts";
 import { secondEnvironment } from "./scenarios/second-environment.ts";
 import { telemetryCall } from "./scenarios/telemetry-call.ts";
 import { traceDayScenario } from "./scenarios/trace-day.ts";
@@ -49,6 +50,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "first-chunk": firstChunk,
   unpack,
   "package-memory": packageMemory,
+  scrape,
   "second-environment": secondEnvironment,
   "versions-scale": versionsScale,
   "scale-kwok": scaleKwok,

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { runTop } from "../../operator/cli/top.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { release } from "./fixture.ts";
 import { invoke, jsonOf, resultOf } from "./invoke.ts";
@@ -81,5 +85,67 @@ describe("access on a real cluster", () => {
     } finally {
       client.destroy();
     }
+  });
+
+  it("shows what functions do to who may list them, through the API server", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "kl-top-"));
+    try {
+      await space.kubectl("create", "serviceaccount", "viewer");
+      await space.kubectl(
+        "create",
+        "rolebinding",
+        "viewer",
+        "--clusterrole=view",
+        "--serviceaccount=e2e-access:viewer",
+      );
+      const own = (await space.kubectl("create", "token", "viewer")).trim();
+      const config = JSON.parse(await space.kubectl("config", "view", "--raw", "--minify", "-o", "json")) as {
+        users: { user: object }[];
+      };
+      for (const user of config.users) user.user = { token: own };
+      const kubeconfig = join(folder, "kubeconfig");
+      await writeFile(kubeconfig, JSON.stringify(config));
+      const top = async (...args: readonly string[]): Promise<{ status: number; text: string; notes: string }> => {
+        const seen = { text: "", notes: "" };
+        const status = await runTop(
+          [...args, "--once"],
+          { KUBECONFIG: kubeconfig },
+          {
+            write: (text) => void (seen.text += text),
+            note: (text) => void (seen.notes += text),
+            size: () => undefined,
+            ending: new AbortController().signal,
+          },
+        );
+        return { status, ...seen };
+      };
+      const shown = await waitUntil({ what: "the role to be known", timeoutMs: 30_000, everyMs: 500 }, async () => {
+        const seen = await top("-n", "e2e-access");
+        return seen.status === 0 ? seen : undefined;
+      });
+      assert.match(shown.text, /^FUNCTION +READY +BUSY .*\ntelling +1 +0 +0 +0 +[1-9]/);
+      const refused = await top("-A");
+      assert.deepEqual([refused.status, refused.text], [1, ""]);
+      assert.match(refused.notes, /403: Cannot show functions in all namespaces: .*e2e-access:viewer.* may not list/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("leaves in the routers' metrics how its environment came up", async () => {
+    const { items } = JSON.parse(
+      await space.system.kubectl([
+        ...["get", "pods", "-n", "kubelambda", "-l", "app.kubernetes.io/component=router", "-o", "json"],
+      ]),
+    ) as { items: { metadata: { name: string } }[] };
+    const sums: Record<string, number> = { start: 0, fetch: 0, init: 0 };
+    for (const { metadata } of items) {
+      const path = `/api/v1/namespaces/kubelambda/pods/${metadata.name}:9090/proxy/metrics`;
+      const text = await space.system.kubectl(["get", "--raw", path]);
+      for (const name of Object.keys(sums))
+        sums[name] =
+          (sums[name] ?? 0) + Number(new RegExp(`^kubelambda_router_${name}_seconds_sum (.+)$`, "m").exec(text)?.[1]);
+    }
+    for (const [name, sum] of Object.entries(sums)) assert.ok(sum > 0 && sum < 120, `${name}: ${sum}`);
   });
 });
