@@ -9,6 +9,8 @@ import { createKindTable } from "../lib/kubernetes/kinds.ts";
 import type { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { keyOf } from "../lib/kubernetes/object.ts";
 import { FIELD_MANAGER } from "../crds/names.ts";
+import { AccountBook } from "./concurrency/account-book.ts";
+import type { AccountRules } from "./concurrency/claims.ts";
 import { ConfigMaps } from "./config-maps.ts";
 import { ImageResolver } from "./controllers/function/image-resolver.ts";
 import { RuntimeImages } from "./controllers/function/runtime-images.ts";
@@ -124,6 +126,10 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     epoch: () => roster?.epoch ?? 0,
     isOwner: (replica, namespace) => roster?.isOwner(replica, namespace) ?? true,
     onChange: (key) => wakes.soon(key),
+    onProvisioned: (key) => {
+      functions.wake(key);
+      versions.wakeProvisioned(key);
+    },
     onHealth: (key, revisionID) => {
       functions.wake(key);
       versions.wakeRevision(key, revisionID);
@@ -143,6 +149,12 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     metrics: options.metrics,
   };
   const healthOf = autoscaler.healthOf.bind(autoscaler);
+  const book = new AccountBook({
+    functions: caches.functions,
+    rules: accountRules(config),
+    onRoom: (key) => functions.wake(key),
+  });
+  const provisionedOf = autoscaler.provisionedOf.bind(autoscaler);
   const { code, content, grants } = resolvers;
   const { region } = settings;
   const functions = new Controller(
@@ -154,6 +166,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
       images,
       runtimeImages,
       healthOf,
+      concurrency: { caches, book, provisionedOf, region },
       settings,
       clock,
     }),
@@ -168,6 +181,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
     caches,
     recipes: versionRecipes,
     healthOf,
+    provisionedOf,
     region,
     urlOf,
     draw,
@@ -176,6 +190,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const others = notServed.map((cache) => new Controller(notServedController(cache), { ...shell, workers: 1 }));
   const stop = async (deadline?: AbortSignal): Promise<void> => {
     endReferences();
+    book.stop();
     wakes.stop();
     resolvers.stop();
     images?.stop();
@@ -277,6 +292,10 @@ function runtimeImagesOf(
     freshMs: config.KUBELAMBDA_IMAGE_RECHECK_SECONDS * 1000,
     onError: (error) => log.warn("Package store does not answer for a runtime's image", { error }),
   });
+}
+
+function accountRules(config: OperatorConfig): AccountRules {
+  return { limit: config.KUBELAMBDA_ACCOUNT_CONCURRENCY, unreservedMinimum: config.KUBELAMBDA_UNRESERVED_CONCURRENCY };
 }
 
 function s3Defaults(config: OperatorConfig): S3Defaults {

@@ -68,6 +68,10 @@ export const operatorConfigSchema = z.object({
   KUBELAMBDA_MAX_AGE_SECONDS: integerVariable({ min: 0, max: 604_800 }).default(14_400),
   /** Most environments of a function without reserved concurrency. */
   KUBELAMBDA_MAX_ENVIRONMENTS: integerVariable({ min: 1, max: 100_000 }).default(1000),
+  /** Concurrent invocations of a namespace: as the routers'. */
+  KUBELAMBDA_ACCOUNT_CONCURRENCY: integerVariable({ min: 0, max: 1_000_000 }).default(1000),
+  /** What of these reservations and provisioned concurrency leave for the others. Source: Lambda developer guide, lambda-concurrency, 100. */
+  KUBELAMBDA_UNRESERVED_CONCURRENCY: integerVariable({ min: 0, max: 1_000_000 }).default(100),
   KUBELAMBDA_CPU_POLICY: z.enum(["burst", "proportional", "none"]).default("burst"),
   KUBELAMBDA_CPU_REQUEST_PERCENT: percentVariable(),
   KUBELAMBDA_MEMORY_REQUEST_PERCENT: percentVariable(),

@@ -11,12 +11,14 @@ import type { VersionRecipes } from "./controllers/version/version-recipes.ts";
 import type { FunctionUrlOf } from "./function-url-key.ts";
 import { NumberTaker } from "./number-taker.ts";
 import type { OperatorCaches } from "./operator-caches.ts";
+import type { ProvisionedWord } from "./scaling/provisioned.ts";
 
 export interface VersionControllersOptions {
   readonly shell: ControllerOptions;
   readonly caches: OperatorCaches;
   readonly recipes: VersionRecipes;
   readonly healthOf: (functionUid: string, revisionID: string) => Health | undefined;
+  readonly provisionedOf: (functionUid: string) => ProvisionedWord;
   readonly region: string;
   readonly urlOf: FunctionUrlOf;
   readonly draw: () => number;
@@ -27,6 +29,8 @@ export interface VersionControllers {
   start(signal: AbortSignal): Promise<void>;
   /** Health of a revision of this Function changed. */
   wakeRevision(functionKey: string, revisionID: string): void;
+  /** Environments that are kept ready for this Function's versions came or went. */
+  wakeProvisioned(functionKey: string): void;
   stop(deadline?: AbortSignal): Promise<void>;
 }
 
@@ -34,7 +38,7 @@ export interface VersionControllers {
 const workers = 8;
 
 export function createVersionControllers(options: VersionControllersOptions): VersionControllers {
-  const { shell, caches, recipes, healthOf, region, urlOf, draw, mayAct } = options;
+  const { shell, caches, recipes, healthOf, provisionedOf, region, urlOf, draw, mayAct } = options;
   const { client, clock, logger } = shell;
   const numbers = new NumberTaker({
     ...{ client, clock, draw, mayAct },
@@ -43,10 +47,10 @@ export function createVersionControllers(options: VersionControllersOptions): Ve
   });
   const confirmed = new ConfirmedFunctions(client);
   const versions = new Controller(
-    versionController({ caches, numbers, confirmed, recipes, healthOf, settings: { region }, clock }),
+    versionController({ caches, numbers, confirmed, recipes, healthOf, provisionedOf, settings: { region }, clock }),
     { ...shell, workers },
   );
-  const aliases = new Controller(aliasController({ caches, region, urlOf, clock }), shell);
+  const aliases = new Controller(aliasController({ caches, provisionedOf, region, urlOf, clock }), shell);
   const publishing = new Controller(publishController({ caches, region, clock }), { ...shell, workers });
   return {
     async start(signal) {
@@ -57,6 +61,15 @@ export function createVersionControllers(options: VersionControllersOptions): Ve
       if (object === undefined) return;
       const parts = partsOf(caches.versions, object.metadata.namespace ?? "", region, namesOf(object));
       for (const version of parts) if (version.status?.revisionID === revisionID) versions.wake(keyOf(version));
+    },
+    wakeProvisioned(functionKey) {
+      const object = caches.functions.get(functionKey);
+      if (object === undefined) return;
+      const { namespace = "" } = object.metadata;
+      for (const version of partsOf(caches.versions, namespace, region, namesOf(object)))
+        if (version.spec.provisionedConcurrencyConfig !== undefined) versions.wake(keyOf(version));
+      for (const alias of partsOf(caches.aliases, namespace, region, namesOf(object)))
+        if (alias.spec.provisionedConcurrencyConfig !== undefined) aliases.wake(keyOf(alias));
     },
     async stop(deadline) {
       numbers.stop();

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../lib/clock.ts";
 import { RecentCounts } from "./domain/recent-counts.ts";
+import type { ProvisionedUse } from "./ownership/placement.ts";
 import type { FunctionFacts } from "./domain/function-facts.ts";
 
 /** One call that has come to its end. */
@@ -16,6 +17,8 @@ export interface EndedCall {
         readonly durationMs: number;
         /** What extensions took after the call that the environment ran before. */
         readonly extensionsMs?: number | undefined;
+        /** Absent: nothing is kept ready for its version. */
+        readonly provisioned?: ProvisionedUse | undefined;
       }
     | { readonly type: "throttled"; readonly reason: string }
     /** Its chain of calls had come back too often. */
@@ -28,6 +31,7 @@ interface Series {
   calledAtMs: number;
   invocations: number;
   errors: number;
+  readonly runsByUse: Record<ProvisionedUse, number>;
   durationSecondsSum: number;
   /** Of `durationBounds`, and the last one for all that took longer. */
   readonly durationCounts: Uint32Array;
@@ -91,6 +95,7 @@ export class FunctionMetrics {
       series.errors += 1;
       this.recent.count(facts.uid, "errors", nowMs);
     }
+    if (end.provisioned !== undefined) series.runsByUse[end.provisioned] += 1;
     series.durationSecondsSum += seconds;
     const bound = durationBounds.findIndex((limit) => seconds <= limit);
     const at = bound === -1 ? durationBounds.length : bound;
@@ -160,6 +165,18 @@ const families: readonly Family[] = [
       [...throttlesByReason].map(([reason, count]) => `${name}{${labels},reason="${reason}"} ${count}\n`),
   },
   {
+    name: "kubelambda_provisioned_concurrency_invocations_total",
+    type: "counter",
+    help: "Calls that ran in an environment that is kept ready; only of versions with provisioned concurrency",
+    lines: (name, series) => provisionedLine(name, series, "used"),
+  },
+  {
+    name: "kubelambda_provisioned_concurrency_spillover_invocations_total",
+    type: "counter",
+    help: "Calls that ran on demand although environments are kept ready for their version",
+    lines: (name, series) => provisionedLine(name, series, "spilled"),
+  },
+  {
     name: "kubelambda_duration_seconds",
     type: "histogram",
     help: "Time that the function took, without init and without waiting for an environment",
@@ -182,6 +199,11 @@ const families: readonly Family[] = [
   },
 ];
 
+function provisionedLine(name: string, { labels, runsByUse }: Series, use: ProvisionedUse): readonly string[] {
+  const isKept = runsByUse.used + runsByUse.spilled > 0;
+  return isKept ? [`${name}{${labels}} ${runsByUse[use]}\n`] : [];
+}
+
 function durationLines(name: string, { labels, invocations, durationCounts, durationSecondsSum }: Series): string[] {
   let below = 0;
   const buckets = durationBounds.map((bound, index) => {
@@ -202,6 +224,7 @@ function newSeries(labels: string): Series {
     calledAtMs: 0,
     invocations: 0,
     errors: 0,
+    runsByUse: { used: 0, spilled: 0 },
     durationSecondsSum: 0,
     durationCounts: new Uint32Array(durationBounds.length + 1),
     throttlesByReason: new Map(),

@@ -36,6 +36,7 @@ import { createBeginTrace } from "./invoke-api/trace-header.ts";
 import { ConcurrencyMetrics } from "./concurrency-metrics.ts";
 import { FunctionMetrics } from "./function-metrics.ts";
 import { createRouterProof } from "./invocation-api/router-proof.ts";
+import { provisionedMetrics } from "./provisioned-metrics.ts";
 import { LoadReporter } from "./load-reporter.ts";
 import { AccountOwnership } from "./ownership/account-ownership.ts";
 import { Calls } from "./ownership/calls.ts";
@@ -78,6 +79,7 @@ export interface RouterParts {
   readonly metrics: RouterMetrics;
   readonly functionMetrics: FunctionMetrics;
   readonly concurrencyMetrics: ConcurrencyMetrics;
+  readonly provisionedMetrics: () => string;
   readonly ownership: AccountOwnership;
   readonly peers: PeerServer;
   /** A roster that is in force, or was. */
@@ -130,9 +132,9 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       burst: config.KUBELAMBDA_SCALING_BURST,
       perSecond: config.KUBELAMBDA_SCALING_BURST / scalingSeconds,
     },
-    onMayRun: ({ functionUid, namespace }, mayRun) => {
-      if (mayRun) ledger.occupy(functionUid, namespace);
-      else ledger.leave(functionUid);
+    onMayRun: ({ functionUid, namespace, provisionedFor }, mayRun) => {
+      if (mayRun) ledger.occupy(functionUid, namespace, provisionedFor);
+      else ledger.leave(functionUid, provisionedFor === undefined ? "onDemand" : "provisioned", provisionedFor);
     },
   });
   const { draw, environments } = options;
@@ -174,7 +176,8 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       ledger.removeFunction(uid);
       sampler.forget(uid);
     } else {
-      ledger.setFunction(uid, facts.namespace, facts.reservedConcurrency);
+      const { reservedConcurrency: reserved, provisioned = {} } = facts;
+      ledger.setFunction(uid, facts.namespace, { reserved, provisioned });
       ownership.know(facts.namespace);
     }
     pool.functionChanged(uid);
@@ -258,6 +261,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     metrics,
     functionMetrics,
     concurrencyMetrics: new ConcurrencyMetrics({ ledger, functions, owns: (namespace) => pool.owns(namespace), clock }),
+    provisionedMetrics: () => provisionedMetrics({ functions, ledger, pool }),
     async whenQuiet(deadlineMs) {
       const untilMs = clock.monotonicMs() + deadlineMs;
       while (calls.open > 0 && clock.monotonicMs() < untilMs) await sleep(clock, quietCheckMs);

@@ -74,7 +74,7 @@ export interface RunningRouter {
 
 /** For the last spans and lines of the access log. */
 const observationCloseMs = 5000;
-type Measured = Pick<RouterParts, "metrics" | "functionMetrics" | "concurrencyMetrics">;
+type Measured = Pick<RouterParts, "metrics" | "functionMetrics" | "concurrencyMetrics" | "provisionedMetrics">;
 
 /** How long environments have to say what they announced before we were there. */
 const askAllMs = 5000;
@@ -252,10 +252,12 @@ function health(path: string, { isReady, measured }: Health): HttpResponse {
 }
 
 /** In pieces: with thousands of functions it is megabytes. */
-async function* allMetrics({ metrics, functionMetrics, concurrencyMetrics }: Measured): AsyncGenerator<string, void> {
+async function* allMetrics(measured: Measured): AsyncGenerator<string, void> {
+  const { metrics, functionMetrics, concurrencyMetrics, provisionedMetrics } = measured;
   yield await metrics.registry.metrics();
   yield* concurrencyMetrics.text();
   yield* functionMetrics.text();
+  yield provisionedMetrics();
 }
 
 /** An operator that ends at the same time has a successor by then, who names new owners. */

@@ -2,7 +2,6 @@
 import type { ConditionDraft } from "../../crds/v1alpha1/condition.ts";
 
 const meanings = {
-  provisionedConcurrencyConfig: "this release keeps no environments ready",
   functionEventInvokeConfig: "this release has no asynchronous invocations",
   permissions: "RBAC says who may invoke",
   revisionID: "codeSHA256 is what holds",

@@ -1,3 +1,4 @@
+import { reservationOf } from "../../crds/granted-concurrency.ts";
 import { labels } from "../../crds/names.ts";
 import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
 import type { LoadReport, LoadReportAnswer } from "../../crds/wire/load-report.ts";
@@ -21,6 +22,8 @@ import { decideHealth } from "./health.ts";
 import { LoadBoard } from "./load-board.ts";
 import type { PoolAgents } from "./pool-agents.ts";
 import { calledForMs, type PoolSettings } from "./pool-decide.ts";
+import { provisionedGroup, type ProvisionedWord } from "./provisioned.ts";
+import { ProvisionedScaling, type ProvisionedLook } from "./provisioned-scaling.ts";
 import { recentMs } from "./recycling.ts";
 import { functionTargets, groupByVersion, type ScalingGroup, type ScalingTargetsOptions } from "./scaling-targets.ts";
 
@@ -49,6 +52,8 @@ export interface AutoscalerOptions extends ScalingTargetsOptions {
   readonly isReplicaGone: ((replica: string) => boolean) | undefined;
   /** Counts of a function's environments changed: `key` is the Function's. */
   readonly onChange: (key: string) => void;
+  /** How many environments are kept ready for a Function's versions changed, or why they are not. */
+  readonly onProvisioned: (key: string) => void;
   /** Health of a revision of a Function changed. */
   readonly onHealth: (key: string, revisionID: string) => void;
   /** An environment could not get its code: the store may have lost it. */
@@ -75,6 +80,7 @@ export class Autoscaler {
   readonly #hands: EnvironmentHands;
   readonly #genericIDs: GenericIDs;
   readonly #pool: GenericPool | undefined;
+  readonly #provisioned: ProvisionedScaling;
   readonly #startedAtMs: number;
   readonly #unsubscribe: (() => void)[] = [];
   #cancelTick: () => void = () => undefined;
@@ -88,6 +94,8 @@ export class Autoscaler {
     this.#pool = options.pool === undefined ? undefined : this.#createPool(options.pool, onFailure);
     const makeRoom = (namespace: string): boolean => this.#pool?.makeRoom(namespace) ?? false;
     this.#hands = new EnvironmentHands({ ...options, genericIDs: this.#genericIDs, makeRoom, onFailure });
+    const onChange = (object: Stored<FunctionObject>): void => options.onProvisioned(keyOf(object));
+    this.#provisioned = new ProvisionedScaling({ board: this.#board, hands: this.#hands, onChange });
   }
 
   start(): void {
@@ -141,6 +149,16 @@ export class Autoscaler {
     return this.#healths.get(functionUid)?.get(revisionID);
   }
 
+  /** How a function's environments do that are kept ready. */
+  provisionedOf(functionUid: string): ProvisionedWord {
+    return { counts: this.#provisioned.countsOf(functionUid), isSettled: this.isSettled };
+  }
+
+  /** False shortly after a start, when not every router has reported. */
+  get isSettled(): boolean {
+    return this.#options.clock.monotonicMs() - this.#startedAtMs >= settleMs;
+  }
+
   #tick(): void {
     if (this.#isStopped) return;
     this.#cancelTick = this.#options.clock.schedule(everyMs, () => this.#tick());
@@ -180,7 +198,8 @@ export class Autoscaler {
       return;
     }
     const scaling = this.#scalingOf(uid);
-    const environments = this.#look(object, scaling, pods);
+    const all = this.#look(object, scaling, pods);
+    const environments = all.filter(({ provisionedFor }) => provisionedFor === undefined);
     const targets = functionTargets(this.#options, object);
     const groups = groupByVersion(targets, environments, this.#board.revisionsOf(uid));
     const latest = targets.latest === undefined ? [] : [targets.latest.document.revisionID];
@@ -190,8 +209,9 @@ export class Autoscaler {
       this.#tellPool(object, seen);
       return { ...group, plan: decideScaling(seen) };
     });
-    scaling.asked = new Set(plans.flatMap(({ plan }) => plan.release));
-    const removed = new Set(plans.flatMap(({ plan }) => plan.remove));
+    const kept = this.#keepReady(object, { scaling, targets, environments: all });
+    scaling.asked = new Set([...plans.flatMap(({ plan }) => plan.release), ...kept.release]);
+    const removed = new Set([...plans.flatMap(({ plan }) => plan.remove), ...kept.remove]);
     for (const pod of pods) if (removed.has(pod.metadata.uid)) this.#hands.remove(scaling, pod);
     for (const { recipe, plan } of plans) {
       if (recipe === undefined) continue;
@@ -201,9 +221,20 @@ export class Autoscaler {
     if (environments.some(({ failure }) => failure?.reason === "Unschedulable")) this.#pool?.makeRoom();
     for (const { recipe } of groups) {
       const revisionID = recipe?.document.revisionID;
-      if (revisionID !== undefined) this.#judgeHealth(object, revisionID, environments, scaling);
+      if (revisionID !== undefined) this.#judgeHealth(object, revisionID, all, scaling);
     }
     if (scaling.isEmpty) this.#scalings.delete(uid);
+  }
+
+  #keepReady(
+    object: Stored<FunctionObject>,
+    seen: Pick<ProvisionedLook, "scaling" | "targets" | "environments">,
+  ): ReturnType<ProvisionedScaling["scale"]> {
+    const { clock, maxAgeMs } = this.#options;
+    const environments = seen.environments.filter(({ provisionedFor }) => provisionedFor !== undefined);
+    const times = { nowMs: clock.monotonicMs(), wallMs: clock.nowMs(), maxAgeMs: maxAgeOf(object, maxAgeMs) };
+    const mayRelease = this.isSettled;
+    return this.#provisioned.scale({ ...seen, object, environments, ...times, mayRelease, createAtOnce });
   }
 
   #tellPool({ metadata: { namespace = "", uid: functionUid } }: Stored<FunctionObject>, seen: ScalingSeen): void {
@@ -243,7 +274,7 @@ export class Autoscaler {
   }
 
   #forgetOthers(uid: string, scaling: FunctionScaling, revisionIDs: ReadonlySet<string>): void {
-    scaling.keepFailures(revisionIDs);
+    scaling.keepFailures(new Set([...revisionIDs].flatMap((id) => [id, provisionedGroup(id)])));
     const healths = this.#healths.get(uid);
     for (const known of healths?.keys() ?? []) if (!revisionIDs.has(known)) healths?.delete(known);
   }
@@ -263,7 +294,7 @@ export class Autoscaler {
     { recipe, environments }: ScalingGroup<EnvironmentState>,
   ): ScalingSeen {
     const { keepAliveMs, maxAgeMs, maxEnvironments, clock } = this.#options;
-    const { idleTimeoutSeconds, maxAgeSeconds, reservedConcurrentExecutions } = object.spec;
+    const { idleTimeoutSeconds } = object.spec;
     const { uid } = object.metadata;
     const unreachable = this.#board.unreachable(uid);
     const revisionID = recipe?.document.revisionID;
@@ -273,9 +304,9 @@ export class Autoscaler {
       ...(revisionID !== undefined && {
         target: {
           revisionID,
-          maxEnvironments: reservedConcurrentExecutions ?? maxEnvironments,
+          maxEnvironments: reservationOf(object) ?? maxEnvironments,
           keepAliveMs: idleTimeoutSeconds === undefined ? keepAliveMs : idleTimeoutSeconds * 1000,
-          maxAgeMs: maxAgeSeconds === undefined ? maxAgeMs : maxAgeSeconds * 1000,
+          maxAgeMs: maxAgeOf(object, maxAgeMs),
         },
       }),
       environments: environments.map((state) => ({
@@ -290,13 +321,14 @@ export class Autoscaler {
       creating: revisionID === undefined ? 0 : scaling.creating(revisionID),
       asked: scaling.asked,
       backOffMs: revisionID === undefined ? 0 : scaling.backOffMs(revisionID, nowMs),
-      mayRelease: nowMs - this.#startedAtMs >= settleMs,
+      mayRelease: this.isSettled,
       createAtOnce,
     };
   }
 
   #scaleOrphans(uid: string, pods: readonly Stored<Pod>[]): void {
     this.#healths.delete(uid);
+    this.#provisioned.forget(uid);
     if (pods.length === 0) {
       this.#scalings.delete(uid);
       return;
@@ -348,6 +380,10 @@ export class Autoscaler {
     this.#scalings.set(uid, known);
     return known;
   }
+}
+
+function maxAgeOf({ spec: { maxAgeSeconds } }: FunctionObject, maxAgeMs: number): number {
+  return maxAgeSeconds === undefined ? maxAgeMs : maxAgeSeconds * 1000;
 }
 
 /** It differs from what is made now in what the installation sets alone. */

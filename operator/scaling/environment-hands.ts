@@ -14,6 +14,7 @@ import { environmentName, type Recipe } from "../controllers/function/recipe.ts"
 import type { EnvironmentSettings } from "../environment-settings.ts";
 import type { Pod } from "../pod.ts";
 import type { EnvironmentFailure } from "./environment-state.ts";
+import { provisionedGroup } from "./provisioned.ts";
 import type { FunctionScaling } from "./function-scaling.ts";
 import type { GenericIDs } from "./generic-ids.ts";
 import { RequestPause } from "./request-pause.ts";
@@ -42,6 +43,8 @@ export interface Creation {
   readonly scaling: FunctionScaling;
   /** uid of the environment that it is to replace. */
   readonly replaces?: string;
+  /** The version that it is kept ready for; absent: it is made on demand. */
+  readonly provisionedFor?: string;
 }
 
 const requestsAtOnce = 16;
@@ -66,28 +69,30 @@ export class EnvironmentHands {
     await Promise.all(this.#running);
   }
 
-  create({ object, recipe, scaling, replaces }: Creation): void {
+  create(creation: Creation): void {
+    const { object, recipe, scaling, replaces, provisionedFor } = creation;
     const { client, clock, draw, settings, pods, mayAct } = this.#options;
     const { namespace = "", name: functionName } = object.metadata;
     const { revisionID } = recipe.document;
     const name = environmentName(functionName, revisionID, drawName(draw));
-    const expected = { name, revisionID, replaces, atMs: clock.monotonicMs() };
+    const expected = { name, revisionID: groupOf(creation), replaces, atMs: clock.monotonicMs() };
     scaling.expect(expected);
     this.#run(async () => {
       try {
-        const genericID = this.#options.genericIDs.of(recipe);
+        const genericID = provisionedFor === undefined ? this.#options.genericIDs.of(recipe) : undefined;
+        const shape = { namespace, name, owner: ownedBy(object), recipe, settings, genericID, provisionedFor };
         const made = await this.#pause.run(async () => {
           if (!mayAct()) return undefined;
           scaling.expect({ ...expected, atMs: clock.monotonicMs() });
           // Built anew for every try: it is born under the roster of that moment.
-          const born = { epoch: this.#options.epoch(), nowMs: clock.nowMs(), genericID };
-          const pod = environmentPod({ namespace, name, owner: ownedBy(object), recipe, settings, ...born });
+          const born = { epoch: this.#options.epoch(), nowMs: clock.nowMs() };
+          const pod = environmentPod({ ...shape, ...born });
           return await this.#bear(client.create(withReplaces(pod, replaces)));
         });
         // The watch may have been faster than the answer.
         if (made === undefined || pods.get(keyOf(made)) !== undefined) scaling.settle(name);
       } catch (thrown) {
-        this.#notCreated({ object, recipe, scaling }, name, toKubernetesError(`create pod "${name}"`, thrown));
+        this.#notCreated(creation, name, toKubernetesError(`create pod "${name}"`, thrown));
       }
     });
   }
@@ -132,7 +137,8 @@ export class EnvironmentHands {
     return await birth;
   }
 
-  #notCreated({ object, recipe, scaling }: Creation, name: string, error: KubernetesError): void {
+  #notCreated(creation: Creation, name: string, error: KubernetesError): void {
+    const { object, scaling } = creation;
     const { clock, log, onFailure } = this.#options;
     const { namespace = "", name: functionName, uid } = object.metadata;
     // Nobody knows whether it was made: the overdue creation is asked for later.
@@ -148,8 +154,10 @@ export class EnvironmentHands {
       return;
     }
     log.warn("Cannot create an environment", { kind: "Function", namespace, name: functionName, error });
-    const { revisionID } = recipe.document;
-    scaling.fail({ revisionID, failure: toFailure(error, name), isSlowToMend: true }, clock.monotonicMs());
+    scaling.fail(
+      { revisionID: groupOf(creation), failure: toFailure(error, name), isSlowToMend: true },
+      clock.monotonicMs(),
+    );
     onFailure(uid);
   }
 
@@ -183,6 +191,11 @@ export class EnvironmentHands {
     const running = this.#requests.run(task).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
+}
+
+function groupOf({ recipe, provisionedFor }: Creation): string {
+  const { revisionID } = recipe.document;
+  return provisionedFor === undefined ? revisionID : provisionedGroup(revisionID);
 }
 
 function withReplaces(pod: Pod, replaces: string | undefined): Pod {

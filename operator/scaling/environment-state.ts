@@ -18,6 +18,8 @@ export interface EnvironmentState {
   readonly revisionID: string;
   /** Absent: it stands in for no other revision. */
   readonly configurationID?: string | undefined;
+  /** The version that it is kept ready for; absent: it was made on demand. */
+  readonly provisionedFor?: string | undefined;
   readonly phase: EnvironmentPhase;
   readonly createdAtMs: number;
   /** uid of the environment that it was made to replace. */
@@ -64,9 +66,11 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
   const { uid, name, creationTimestamp } = pod.metadata;
   const revisionID = pod.metadata.labels?.[labels.revision] ?? "";
   const configurationID = pod.metadata.labels?.[labels.configuration];
+  const provisionedFor = pod.metadata.labels?.[labels.provisioned];
   const createdAtMs = Date.parse(creationTimestamp);
   const replaces = pod.metadata.labels?.[labels.replaces];
-  const base = { uid, name, revisionID, configurationID, createdAtMs, replaces, isSlowToMend: false };
+  const kept = provisionedFor === undefined ? {} : { provisionedFor };
+  const base = { uid, name, revisionID, configurationID, ...kept, createdAtMs, replaces, isSlowToMend: false };
   if (pod.metadata.deletionTimestamp !== undefined) return { ...base, phase: "terminating", isTakenAway: true };
   const failure = startFailure(pod) ?? fillFailure(pod);
   if (failure !== undefined) return { ...base, phase: "failed", failure, isSlowToMend: true };

@@ -1,6 +1,7 @@
 import type { Pod } from "../pod.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import { environmentState, type EnvironmentState } from "./environment-state.ts";
+import { provisionedGroup } from "./provisioned.ts";
 import { addFailure, remainingBackOffMs, type NewFailure, type StartFailures } from "./start-failures.ts";
 
 interface Expected {
@@ -78,6 +79,13 @@ export class FunctionScaling {
     this.#removed.delete(uid);
   }
 
+  /** The same environment fails once. */
+  failOnce(uid: string, failure: NewFailure, nowMs: number): void {
+    if (this.#counted.has(uid)) return;
+    this.#counted.add(uid);
+    this.fail(failure, nowMs);
+  }
+
   fail(failure: NewFailure, nowMs: number): void {
     this.lastFailure = addFailure(this.#failures.get(failure.revisionID), failure, nowMs);
     this.#failures.set(failure.revisionID, this.lastFailure);
@@ -110,11 +118,12 @@ export class FunctionScaling {
     return this.#removed.has(state.uid) ? { ...state, phase: "terminating" } : state;
   }
 
-  #countFailure({ uid, phase, failure, revisionID, isSlowToMend }: EnvironmentState, nowMs: number): void {
+  #countFailure({ uid, phase, failure, isSlowToMend, ...state }: EnvironmentState, nowMs: number): void {
     const isOver = phase === "failed" || phase === "ended";
-    if (!isOver || failure === undefined || this.#counted.has(uid)) return;
-    this.#counted.add(uid);
-    this.fail({ revisionID, failure, isSlowToMend }, nowMs);
+    if (!isOver || failure === undefined) return;
+    const { revisionID: own, provisionedFor } = state;
+    const revisionID = provisionedFor === undefined ? own : provisionedGroup(own);
+    this.failOnce(uid, { revisionID, failure, isSlowToMend }, nowMs);
   }
 
   #forgetGone(present: ReadonlySet<string>): void {

@@ -93,6 +93,12 @@ export class LoadBoard {
     return new Set(told.flatMap((load) => load.unreachable ?? []));
   }
 
+  /** Environments that are kept ready and whose init has failed. */
+  initFailedOf(functionUid: string): ReadonlySet<string> {
+    const told = [...this.#replicas.values()].flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? []);
+    return new Set(told.flatMap(({ initFailed = [] }) => initFailed));
+  }
+
   /** The newest failed init that any router's callers saw. */
   failureOf(functionUid: string, revisionID: string | undefined): FunctionLoad["failure"] {
     return [...this.#replicas.values()]

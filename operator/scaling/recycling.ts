@@ -57,7 +57,10 @@ export function decideRecycling(seen: RecyclingSeen): Recycling {
 }
 
 /** Of one that is old: whether its time is over. A part of its random uid says how much before the longest time. */
-function isOld({ uid, phase, ageMs }: RecyclableSeen, maxAgeMs: number): boolean {
+export function isOld(
+  { uid, phase, ageMs }: Pick<RecyclableSeen, "uid" | "phase" | "ageMs">,
+  maxAgeMs: number,
+): boolean {
   const drawn = Number.parseInt(uid.slice(0, 8), 16) / 0x1_0000_0000;
   return phase === "running" && ageMs >= maxAgeMs * (1 - spread * (Number.isNaN(drawn) ? 0 : drawn));
 }

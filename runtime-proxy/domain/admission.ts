@@ -17,10 +17,14 @@ export interface LimitsSeen {
   readonly claimed: number;
   /** On-demand calls of all functions without reservation. */
   readonly unreservedRunning: number;
+  /** All calls of the account, in whatever they run. */
+  readonly accountRunning: number;
   /** Of the function; absent: it has none. */
   readonly reserved: number | undefined;
   /** Provisioned sum over all versions of the function. */
   readonly provisionedSum: number;
+  /** All calls of the function. */
+  readonly running: number;
   /** On-demand calls of the function. */
   readonly onDemandRunning: number;
   /** Of the version: environments that are provisioned and may be used, and calls in them. */
@@ -28,18 +32,32 @@ export interface LimitsSeen {
   readonly provisionedRunning: number;
   /** The rate of the version's provisioned environments is used up. */
   readonly isProvisionedRateUsedUp: boolean;
+  /** One of these environments is there at once. */
+  readonly isProvisionedFree: boolean;
 }
 
-/** Provisioned first, then what is left of the reservation, then what the account has left for all. */
+/**
+ * Provisioned first, then what is left of the reservation, then what the account has left for all; what is provisioned and about to
+ * come free is waited for rather than refused. However numbers change while calls run: never more than the reservation nor the account's
+ * limit, whatever is granted to whom.
+ */
 export function decidePool(seen: LimitsSeen): ConcurrencyPool | ThrottleReason {
-  if (seen.provisionedRunning < seen.provisioned && !seen.isProvisionedRateUsedUp) return "provisioned";
   const { reserved } = seen;
-  if (reserved !== undefined) {
-    const room = reserved - seen.provisionedSum;
-    return seen.onDemandRunning < room ? "onDemand" : "ReservedFunctionConcurrentInvocationLimitExceeded";
-  }
-  const unreserved = seen.accountLimit - seen.claimed;
-  return seen.unreservedRunning < unreserved ? "onDemand" : "ConcurrentInvocationLimitExceeded";
+  const reason =
+    reserved === undefined ? "ConcurrentInvocationLimitExceeded" : "ReservedFunctionConcurrentInvocationLimitExceeded";
+  if (reserved !== undefined && seen.running >= reserved) return reason;
+  // A reservation that has just been raised finds its room taken: it has it when calls of others have ended.
+  if (seen.accountRunning >= seen.accountLimit) return "ConcurrentInvocationLimitExceeded";
+  const isProvisioned = seen.provisionedRunning < seen.provisioned && !seen.isProvisionedRateUsedUp;
+  if (isProvisioned && seen.isProvisionedFree) return "provisioned";
+  if (hasRoomOnDemand(seen)) return "onDemand";
+  return isProvisioned ? "provisioned" : reason;
+}
+
+function hasRoomOnDemand(seen: LimitsSeen): boolean {
+  const { reserved } = seen;
+  if (reserved !== undefined) return seen.onDemandRunning < reserved - seen.provisionedSum;
+  return seen.unreservedRunning < seen.accountLimit - seen.claimed;
 }
 
 /** What a function takes out of its account's limit, whether or not anything of it runs. */

@@ -106,6 +106,45 @@ describe("ConcurrencyLedger", () => {
     );
   });
 
+  it("what is provisioned and comes free in a moment is used only where nothing runs on demand", () => {
+    const ledger = new ConcurrencyLedger(1000);
+    const asked = { version: "1", isProvisionedFree: false };
+    ledger.setFunction("f", "a", { reserved: 3, provisioned });
+    assert.deepEqual(ledger.admit("f", asked), { ok: true, pool: "onDemand" });
+    assert.deepEqual(ledger.admit("f", asked), { ok: true, pool: "provisioned" });
+  });
+
+  it("never runs more than the reservation while provisioned concurrency comes and goes", () => {
+    const ledger = new ConcurrencyLedger(1000);
+    ledger.setFunction("f", "a", { reserved: 2, provisioned });
+    assert.equal(ledger.admit("f", { version: "1" }).ok, true);
+    assert.equal(ledger.admit("f", { version: "1" }).ok, true);
+    ledger.setFunction("f", "a", { reserved: 2 });
+    assert.equal(ledger.admit("f").ok, false);
+    ledger.leave("f", "provisioned", "1");
+    assert.equal(ledger.admit("f").ok, true);
+    assert.equal(ledger.admit("f").ok, false);
+  });
+
+  it("never runs more than the account's limit while reservations come", () => {
+    const ledger = new ConcurrencyLedger(3);
+    for (const uid of ["f", "g"]) ledger.setFunction(uid, "a", undefined);
+    for (let number = 0; number < 3; number += 1) assert.equal(ledger.admit("g").ok, true);
+    ledger.setFunction("f", "a", 2);
+    assert.deepEqual(ledger.admit("f"), { ok: false, reason: "ConcurrentInvocationLimitExceeded" });
+    ledger.leave("g");
+    assert.deepEqual(ledger.admit("f"), { ok: true, pool: "onDemand" });
+  });
+
+  it("counts what may run in a provisioned environment there", () => {
+    const ledger = new ConcurrencyLedger(1000);
+    ledger.setFunction("f", "a", { reserved: 2, provisioned });
+    for (let number = 0; number < 2; number += 1) ledger.occupy("f", "a", "1");
+    assert.equal(ledger.admit("f", { version: "1", isProvisionedFree: false }).ok, false);
+    ledger.leave("f", "provisioned", "1");
+    assert.deepEqual(ledger.admit("f", { version: "1" }), { ok: true, pool: "provisioned" });
+  });
+
   it("what is provisioned is taken out of the account, also idle", () => {
     const ledger = new ConcurrencyLedger(3);
     ledger.setFunction("f", "a", { reserved: undefined, provisioned });
@@ -166,7 +205,9 @@ describe("ConcurrencyLedger", () => {
             const all = [...model.values()];
             const reserved = all.reduce((sum, one) => sum + (one.reserved ?? 0), 0);
             const shared = all.reduce((sum, one) => sum + (one.reserved === undefined ? one.running : 0), 0);
-            const isAllowed = known.reserved === undefined ? shared < limit - reserved : known.running < known.reserved;
+            const total = all.reduce((sum, one) => sum + one.running, 0);
+            const hasRoom = known.reserved === undefined ? shared < limit - reserved : known.running < known.reserved;
+            const isAllowed = hasRoom && total < limit;
             assert.equal(ledger.admit(next.uid).ok, isAllowed);
             if (isAllowed) known.running += 1;
           }

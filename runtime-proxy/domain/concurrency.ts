@@ -1,4 +1,5 @@
 /** Which calls may run: reserved and provisioned concurrency, what an account has left, and how many a second. */
+import type { ProvisionedSize } from "../../crds/granted-concurrency.ts";
 import { claimOf, decidePool, type ConcurrencyPool, type ThrottleReason } from "./admission.ts";
 import { Peak } from "./peak.ts";
 import { RequestRate } from "./request-rate.ts";
@@ -15,18 +16,13 @@ export interface FunctionLimits {
   readonly provisioned?: Readonly<Record<string, ProvisionedSize>>;
 }
 
-export interface ProvisionedSize {
-  /** What it takes out of the limits. */
-  readonly claimed: number;
-  /** What calls may use: 0 until all of it is ready. */
-  readonly usable: number;
-}
-
 export interface AskedFor {
   /** `$LATEST` or a number. Default `$LATEST`. */
   readonly version?: string;
   /** On the monotonic clock; only rates need it. */
   readonly nowMs?: number;
+  /** A provisioned environment of the version is there at once. Default true. */
+  readonly isProvisionedFree?: boolean;
 }
 
 interface FunctionCount {
@@ -49,12 +45,12 @@ interface ProvisionedCount {
 }
 
 interface AccountCount {
+  /** All calls, in whatever they run. */
+  running: number;
   /** What functions have claimed of its limit. */
   claimed: number;
   /** On-demand calls of functions without a reservation. */
   unreservedRunning: number;
-  /** All that holds a slot. */
-  running: number;
   readonly rate: RequestRate | undefined;
   readonly peak: Peak;
 }
@@ -137,7 +133,7 @@ export class ConcurrencyLedger {
   }
 
   /** Takes a slot or says which limit is reached. */
-  admit(uid: string, { version = "$LATEST", nowMs = 0 }: AskedFor = {}): Admission {
+  admit(uid: string, { version = "$LATEST", nowMs = 0, isProvisionedFree = true }: AskedFor = {}): Admission {
     const count = this.#functionByUid.get(uid);
     if (count === undefined) return { ok: false, reason: "ConcurrentInvocationLimitExceeded" };
     const account = this.#account(count.namespace);
@@ -146,16 +142,17 @@ export class ConcurrencyLedger {
       accountLimit: this.#accountLimit,
       claimed: account.claimed,
       unreservedRunning: account.unreservedRunning,
+      accountRunning: account.running,
       reserved: count.reserved,
+      running: count.running + provisionedRunning(count),
       provisionedSum: count.provisionedSum,
       onDemandRunning: count.running,
       provisioned: provisioned?.usable ?? 0,
       provisionedRunning: provisioned?.running ?? 0,
       isProvisionedRateUsedUp: provisioned?.rate.has(nowMs) === false,
+      isProvisionedFree,
     });
     if (pool !== "provisioned" && pool !== "onDemand") return { ok: false, reason: pool };
-    // A reservation that has just been raised finds its room taken: it has it when calls of others have ended.
-    if (account.running >= this.#accountLimit) return { ok: false, reason: "ConcurrentInvocationLimitExceeded" };
     const reason = this.#takeRate(count, account, nowMs);
     if (reason !== undefined) return { ok: false, reason };
     if (pool === "provisioned") provisioned?.rate.take(nowMs);
@@ -163,10 +160,24 @@ export class ConcurrencyLedger {
     return inPool[pool];
   }
 
-  /** Takes an on-demand slot for what runs, whatever the limits say. */
-  occupy(uid: string, namespace: string): void {
+  /** Takes a slot for what runs, whatever the limits say; `version`: of a provisioned environment. */
+  occupy(uid: string, namespace: string, version?: string): void {
     const count = this.#functionByUid.get(uid) ?? this.#addFunction(uid, namespace);
-    this.#count(count, { pool: "onDemand", version: "", by: 1 });
+    if (version === undefined) {
+      this.#count(count, { pool: "onDemand", version: "", by: 1 });
+      return;
+    }
+    if (!count.provisionedByVersion.has(version))
+      count.provisionedByVersion = new Map([
+        ...count.provisionedByVersion,
+        [version, { usable: 0, running: 0, rate: new RequestRate(0) }],
+      ]);
+    this.#count(count, { pool: "provisioned", version, by: 1 });
+  }
+
+  /** Calls in provisioned environments of a version, and how many there may be; undefined: none are provisioned. */
+  provisioned(uid: string, version: string): { readonly running: number; readonly usable: number } | undefined {
+    return this.#functionByUid.get(uid)?.provisionedByVersion.get(version);
   }
 
   /** Gives back one slot. */
@@ -204,12 +215,13 @@ export class ConcurrencyLedger {
     for (const { peak, unreservedRunning } of this.#accountByNamespace.values()) peak.roll(unreservedRunning);
   }
 
-  /** Most calls that the function can have at once as things stand. */
+  /** Most calls that the function can have on demand at once as things stand. */
   ceiling(uid: string): number {
     const count = this.#functionByUid.get(uid);
     if (count === undefined) return 0;
-    const unreserved = this.#accountLimit - this.#account(count.namespace).claimed + count.provisionedSum;
-    return count.reserved ?? Math.max(0, unreserved);
+    const { reserved, provisionedSum, namespace } = count;
+    const unreserved = this.#accountLimit - this.#account(namespace).claimed;
+    return Math.max(0, reserved === undefined ? unreserved : reserved - provisionedSum);
   }
 
   #takeRate({ reserved, rate }: FunctionCount, account: AccountCount, nowMs: number): ThrottleReason | undefined {
@@ -281,7 +293,7 @@ export class ConcurrencyLedger {
     if (known !== undefined) return known;
     const perSecond = this.#accountLimit * this.#ratePerConcurrency;
     const rate = Number.isFinite(perSecond) ? new RequestRate(perSecond) : undefined;
-    const account: AccountCount = { claimed: 0, unreservedRunning: 0, running: 0, rate, peak: new Peak() };
+    const account: AccountCount = { running: 0, claimed: 0, unreservedRunning: 0, rate, peak: new Peak() };
     this.#accountByNamespace.set(namespace, account);
     return account;
   }

@@ -25,13 +25,17 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
   const idle: { podUid: string; idleForMs: number }[] = [];
   const released: string[] = [];
   const unreachable: string[] = [];
+  const initFailed: string[] = [];
   for (const environment of demand.environments) {
-    const { podUid } = environment.pod;
-    if ((environment.isInUse || environment.mayRun) && serves(environment.pod, facts)) running += 1;
+    const { podUid, provisionedFor } = environment.pod;
+    // What is kept ready is there whether calls need it or not.
+    if (provisionedFor === undefined && (environment.isInUse || environment.mayRun) && serves(environment.pod, facts))
+      running += 1;
     if (!listsEnvironments) continue;
     if (isIdle(environment)) idle.push({ podUid, idleForMs: Math.max(0, Math.round(nowMs - environment.idleSinceMs)) });
     if (environment.isUnreachable) unreachable.push(podUid);
     if (isReleased(environment)) released.push(podUid);
+    if (provisionedFor !== undefined && environment.hasFailedInit) initFailed.push(podUid);
   }
   return {
     namespace: facts.namespace,
@@ -43,6 +47,7 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
     idle,
     released,
     ...(unreachable.length > 0 && { unreachable }),
+    ...(initFailed.length > 0 && { initFailed }),
     ...(failure !== undefined && { failure }),
   };
 }
@@ -59,6 +64,6 @@ export function loadKey({ functionUid, revisionID }: FunctionLoad): string {
 
 /** False when the operator learns nothing from it: nothing needed, nothing there, nothing failed. */
 export function isWorthReporting({ needed, idle, released, ...load }: FunctionLoad): boolean {
-  const isInTrouble = load.failure !== undefined || load.unreachable !== undefined;
+  const isInTrouble = load.failure !== undefined || load.unreachable !== undefined || load.initFailed !== undefined;
   return needed > 0 || idle.length > 0 || released.length > 0 || isInTrouble;
 }

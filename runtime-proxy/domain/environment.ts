@@ -22,6 +22,8 @@ export interface EnvironmentPod {
   readonly revisionID: string;
   /** Absent: it stands in for no other revision. */
   readonly configurationID?: string | undefined;
+  /** The version that it is kept ready for; absent: it was made on demand. */
+  readonly provisionedFor?: string | undefined;
   /** Of the pod; its status shows it up to a second late. */
   readonly podIP?: string;
   readonly isTerminating: boolean;
@@ -62,6 +64,8 @@ export interface Environment {
   readonly heardMs: number;
   /** When it was heard last, on our clock, ms. */
   readonly heardAtMs: number;
+  /** Its first init failed: kept ready, it takes no calls. */
+  readonly hasFailedInit: boolean;
   /** Number of the newest grant. */
   readonly turn: number;
   /** When it last came free or got ready. */
@@ -160,7 +164,8 @@ export class EnvironmentRegistry {
   putPod(pod: EnvironmentPod): void {
     const known = this.#entryByPodUid.get(pod.podUid);
     if (known === undefined) this.#add(pod);
-    else this.#change(known, (entry) => (entry.pod = pod));
+    // What it was made for stays, whatever becomes of its labels.
+    else this.#change(known, (entry) => (entry.pod = { ...pod, provisionedFor: entry.pod.provisionedFor }));
   }
 
   /** Forgets an environment whose pod is gone, also one in use. */
@@ -189,6 +194,7 @@ export class EnvironmentRegistry {
       entry.sequence = announcement.sequence;
       entry.address = announcement.address;
       entry.isUnreachable = false;
+      if (announcement.init !== undefined) entry.hasFailedInit = !announcement.init.ok;
       // While a call of ours runs, "busy" is that call: it ends here with its answer, and nothing else would tell.
       if (!entry.isInUse || state !== "busy") entry.standing = state;
       if (!wasIdle) entry.idleSinceMs = nowMs;
@@ -209,6 +215,19 @@ export class EnvironmentRegistry {
     const entry = keys.map((key) => this.#idleByKey.get(key)?.at(-1)).find((found) => found !== undefined);
     if (entry === undefined) return undefined;
     this.#change(entry, () => give(entry));
+    return entry;
+  }
+
+  /** An idle environment is kept ready for the version. */
+  hasProvisioned(functionUid: string, version: string): boolean {
+    return this.#idleByKey.has(provisionedKey(functionUid, version));
+  }
+
+  /** As `pick`, of those that are kept ready for a version; of this very revision where there is one. */
+  pickProvisioned(functionUid: string, version: string, revisionID: string): Environment | undefined {
+    const idle = this.#idleByKey.get(provisionedKey(functionUid, version));
+    const entry = idle?.findLast(({ pod }) => pod.revisionID === revisionID) ?? idle?.at(-1);
+    if (entry !== undefined) this.#change(entry, () => give(entry));
     return entry;
   }
 
@@ -241,6 +260,7 @@ export class EnvironmentRegistry {
       standing: "unheard",
       heardMs: 0,
       heardAtMs: 0,
+      hasFailedInit: false,
       isAskedBack: this.#askedBack.has(pod.podUid),
       idleSinceMs: 0,
       isUnreachable: false,
@@ -304,9 +324,10 @@ const standingAfter: Readonly<Record<UseEnd, EnvironmentStanding | undefined>> =
 };
 
 /** May be handed out now. */
-export function isIdle({ standing, address, isInUse, mayRun, isAskedBack, pod }: Environment): boolean {
+export function isIdle({ standing, address, isInUse, mayRun, isAskedBack, pod, hasFailedInit }: Environment): boolean {
   const isFree = standing === "ready" && address !== undefined && !isInUse && !mayRun;
-  return isFree && !isAskedBack && !pod.isTerminating;
+  const isUsable = pod.provisionedFor === undefined || !hasFailedInit;
+  return isFree && isUsable && !isAskedBack && !pod.isTerminating;
 }
 
 /** Given back to the operator: asked for, and no call of ours runs in it. */
@@ -330,9 +351,14 @@ const isUnsure = {
   draining: false,
 } as const satisfies Record<EnvironmentStanding, boolean>;
 
-type Place = Pick<EnvironmentPod, "functionUid" | "revisionID" | "configurationID">;
+type Place = Pick<EnvironmentPod, "functionUid" | "revisionID" | "configurationID" | "provisionedFor">;
 
-function idleKeys({ functionUid, revisionID, configurationID }: Place): readonly string[] {
+function idleKeys({ functionUid, revisionID, configurationID, provisionedFor }: Place): readonly string[] {
+  if (provisionedFor !== undefined) return [provisionedKey(functionUid, provisionedFor)];
   const own = `${functionUid}/${revisionID}`;
   return configurationID === undefined ? [own] : [own, `${functionUid} ${configurationID}`];
+}
+
+function provisionedKey(functionUid: string, version: string): string {
+  return `${functionUid}!${version}`;
 }

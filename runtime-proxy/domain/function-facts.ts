@@ -1,3 +1,5 @@
+import type { ProvisionedSize } from "../../crds/granted-concurrency.ts";
+import type { ProvisionedShare } from "../../crds/v1alpha1/invoke-config.ts";
 import type { AliasRoute } from "../../crds/alias-route.ts";
 
 /** Account-visible state of a function. Source: Lambda API model, State. */
@@ -27,6 +29,10 @@ export interface FunctionFacts {
   readonly timeoutSeconds: number;
   /** Absent: the function shares what the account has not reserved. */
   readonly reservedConcurrency?: number;
+  /** Of $LATEST alone, by version. Absent: nothing is kept ready. */
+  readonly provisioned?: Readonly<Record<string, ProvisionedSize>>;
+  /** Environments that are kept ready, by the Alias or Version that wants them; of $LATEST alone. */
+  readonly provisionedShares?: readonly ProvisionedShare[];
   /** Tracing mode Active: calls without a sampling decision get one. */
   readonly isTraced?: boolean;
   /** A chain of calls may come back to it without end. */

@@ -30,6 +30,8 @@ export interface EnvironmentRequest {
   readonly functionUid: string;
   /** `$LATEST` or a number. */
   readonly version: string;
+  /** Of those that are kept ready for the version, and of no others. */
+  readonly isProvisioned?: boolean;
   readonly arrival: number;
   /** On the monotonic clock. */
   readonly deadlineMs: number;
@@ -78,7 +80,7 @@ export class EnvironmentPool {
   readonly #registry: EnvironmentRegistry;
   readonly #callByRequest = new Map<EnvironmentRequest, WaitingCall>();
   readonly #scalingByFunction = new Map<string, RequestRate>();
-  /** Function's uid → version → calls. */
+  /** Function's uid → key (`queueKey`) → calls. */
   readonly #waitingByFunction = new Map<string, Map<string, WaitingQueue<WaitingCall>>>();
   /** Function's uid → revision → failure. */
   readonly #failureByFunction = new Map<string, Map<string, NonNullable<FunctionLoad["failure"]>>>();
@@ -160,7 +162,12 @@ export class EnvironmentPool {
     return this.#registry.unsettled();
   }
 
-  /** Calls that wait for one version. */
+  /** An idle environment is kept ready for the version. */
+  hasProvisioned(functionUid: string, version: string): boolean {
+    return this.#registry.hasProvisioned(functionUid, version);
+  }
+
+  /** Calls that wait for an environment of one version to be made. */
   waiting(functionUid: string, version: string): number {
     return this.#queue(functionUid, version)?.size ?? 0;
   }
@@ -179,14 +186,16 @@ export class EnvironmentPool {
 
   /** An environment of the version's current revision: at once when one is idle and nobody waits before, else a promise. */
   acquire(request: EnvironmentRequest): Acquired | Promise<Acquired> {
-    const { functionUid, version } = request;
-    const queue = this.#queue(functionUid, version);
+    const { functionUid } = request;
+    const key = queueKey(request);
+    const queue = this.#queue(functionUid, key);
     if (queue === undefined) {
-      const acquired = this.#pick(functionUid, version);
+      const acquired = this.#pick(functionUid, key);
       if (acquired !== undefined) return acquired;
     }
     if ((queue?.size ?? 0) >= this.#options.maxWaiting) return { ok: false, refusal: "queueFull" };
-    if (request.isRetry !== true && !this.#mayScale(request)) return { ok: false, refusal: "scalingRate" };
+    const isNew = request.isRetry !== true && request.isProvisioned !== true;
+    if (isNew && !this.#mayScale(request)) return { ok: false, refusal: "scalingRate" };
     return this.#wait(request);
   }
 
@@ -245,24 +254,34 @@ export class EnvironmentPool {
       this.#failureByFunction.delete(uid);
       this.#scalingByFunction.delete(uid);
     }
-    for (const version of [...(this.#waitingByFunction.get(uid)?.keys() ?? [])]) {
+    for (const key of [...(this.#waitingByFunction.get(uid)?.keys() ?? [])]) {
+      const { version, isProvisioned } = parseQueueKey(key);
       const facts = functions.findVersion(uid, version);
-      if (facts === undefined) this.#refuseAll(uid, version, "functionGone");
-      else if (facts.state === "Failed") this.#refuseAll(uid, version, "functionFailed");
+      if (facts === undefined) this.#refuseAll(uid, key, "functionGone");
+      else if (facts.state === "Failed") this.#refuseAll(uid, key, "functionFailed");
+      // Nothing is kept ready any more: whoever waits for it is admitted anew.
+      else if (isProvisioned && !this.#isKept(uid, version)) this.#refuseAll(uid, key, "moved");
       else this.#hasten(facts);
     }
     this.#serve(uid);
     if (this.#waitingByFunction.has(uid)) this.#tellUrgent();
   }
 
-  #queue(functionUid: string, version: string): WaitingQueue<WaitingCall> | undefined {
-    return this.#waitingByFunction.get(functionUid)?.get(version);
+  #queue(functionUid: string, key: string): WaitingQueue<WaitingCall> | undefined {
+    return this.#waitingByFunction.get(functionUid)?.get(key);
   }
 
-  #pick(functionUid: string, version: string): Acquired | undefined {
+  #isKept(functionUid: string, version: string): boolean {
+    return (this.#options.functions.findByUid(functionUid)?.provisioned?.[version]?.usable ?? 0) > 0;
+  }
+
+  #pick(functionUid: string, key: string): Acquired | undefined {
+    const { version, isProvisioned } = parseQueueKey(key);
     const { revisionID, configurationID } = this.#options.functions.findVersion(functionUid, version) ?? {};
     if (revisionID === undefined) return undefined;
-    const environment = this.#registry.pick(functionUid, revisionID, configurationID);
+    const environment = isProvisioned
+      ? this.#registry.pickProvisioned(functionUid, version, revisionID)
+      : this.#registry.pick(functionUid, revisionID, configurationID);
     if (environment === undefined) return undefined;
     const { freshForMs = Infinity, clock } = this.#options;
     if (clock.monotonicMs() - environment.heardAtMs > freshForMs) {
@@ -298,8 +317,9 @@ export class EnvironmentPool {
       const call: WaitingCall = { ...request, request, resolve, cancelDeadline };
       this.#callByRequest.set(request, call);
       const queues = this.#waitingByFunction.get(functionUid) ?? new Map<string, WaitingQueue<WaitingCall>>();
-      const queue = queues.get(version) ?? new WaitingQueue<WaitingCall>();
-      this.#waitingByFunction.set(functionUid, queues.set(version, queue));
+      const key = queueKey(request);
+      const queue = queues.get(key) ?? new WaitingQueue<WaitingCall>();
+      this.#waitingByFunction.set(functionUid, queues.set(key, queue));
       queue.add(call);
       const facts = this.#options.functions.findVersion(functionUid, version);
       if (facts !== undefined) this.#hasten(facts);
@@ -329,32 +349,33 @@ export class EnvironmentPool {
 
   /** All versions of the function: of which one an environment came free, its revision says. */
   #serve(functionUid: string): void {
-    for (const [version, queue] of [...(this.#waitingByFunction.get(functionUid) ?? [])]) {
+    for (const [key, queue] of [...(this.#waitingByFunction.get(functionUid) ?? [])]) {
       while (queue.size > 0) {
-        const acquired = this.#pick(functionUid, version);
+        const acquired = this.#pick(functionUid, key);
         if (acquired === undefined) break;
         this.#end(queue.takeFirst(), acquired);
       }
-      if (queue.size === 0) this.#forgetQueue(functionUid, version);
+      if (queue.size === 0) this.#forgetQueue(functionUid, key);
     }
   }
 
-  #forgetQueue(functionUid: string, version: string): void {
+  #forgetQueue(functionUid: string, key: string): void {
     const queues = this.#waitingByFunction.get(functionUid);
-    queues?.delete(version);
+    queues?.delete(key);
     if (queues?.size === 0) this.#waitingByFunction.delete(functionUid);
   }
 
   #refuseOne(call: WaitingCall, refusal: AcquireRefusal): void {
-    const queue = this.#queue(call.functionUid, call.version);
+    const key = queueKey(call);
+    const queue = this.#queue(call.functionUid, key);
     if (queue?.remove(call) !== true) return;
-    if (queue.size === 0) this.#forgetQueue(call.functionUid, call.version);
+    if (queue.size === 0) this.#forgetQueue(call.functionUid, key);
     this.#end(call, { ok: false, refusal });
   }
 
-  #refuseAll(functionUid: string, version: string, refusal: AcquireRefusal): void {
-    const queue = this.#queue(functionUid, version);
-    this.#forgetQueue(functionUid, version);
+  #refuseAll(functionUid: string, key: string, refusal: AcquireRefusal): void {
+    const queue = this.#queue(functionUid, key);
+    this.#forgetQueue(functionUid, key);
     for (const call of queue?.takeAll() ?? []) this.#end(call, { ok: false, refusal });
   }
 
@@ -393,5 +414,15 @@ export class EnvironmentPool {
 /** One that starts, or that a new owner has not heard yet. */
 function mayComeFree({ pod, standing, ...environment }: Environment): boolean {
   if (environment.isInUse || environment.isUnreachable || pod.isTerminating) return false;
-  return !environment.mayRun || standing === "unheard";
+  return pod.provisionedFor === undefined && (!environment.mayRun || standing === "unheard");
+}
+
+/** Calls of one version wait apart for what is kept ready and for what is made. No version's name has a "!". */
+function queueKey({ version, isProvisioned }: Pick<EnvironmentRequest, "version" | "isProvisioned">): string {
+  return isProvisioned === true ? `${version}!` : version;
+}
+
+function parseQueueKey(key: string): { readonly version: string; readonly isProvisioned: boolean } {
+  const isProvisioned = key.endsWith("!");
+  return { version: isProvisioned ? key.slice(0, -1) : key, isProvisioned };
 }

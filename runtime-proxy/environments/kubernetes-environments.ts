@@ -92,6 +92,7 @@ function toEnvironmentPod({ metadata, status }: Stored<EnvironmentPodObject>): E
     functionUid,
     revisionID,
     configurationID: metadata.labels?.[labels.configuration],
+    provisionedFor: metadata.labels?.[labels.provisioned],
     isTerminating: metadata.deletionTimestamp !== undefined,
     ...(status?.podIP !== undefined && { podIP: status.podIP }),
     ...(bornEpoch > 0 && { bornEpoch }),

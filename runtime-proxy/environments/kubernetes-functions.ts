@@ -1,5 +1,6 @@
 import type { AliasRoute } from "../../crds/alias-route.ts";
 import { functionReferenceKeys } from "../../crds/function-reference.ts";
+import { provisionedSizes, reservationOf } from "../../crds/granted-concurrency.ts";
 import { accountIdOf, functionArn, LATEST } from "../../crds/names.ts";
 import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
 import { withoutManagedFields, type ObjectCache } from "../../lib/kubernetes/object-cache.ts";
@@ -190,6 +191,8 @@ function compare(left: string, right: string): number {
 export function toFacts({ metadata, spec, status }: Stored<FunctionObject>, region: string): FunctionFacts {
   const namespace = metadata.namespace ?? "default";
   const name = spec.name ?? metadata.name;
+  const reserved = reservationOf({ spec, status });
+  const shares = status?.concurrency?.provisioned ?? [];
   const trouble = (status?.conditions ?? []).find(
     ({ type, status: value }) => type === "EnvironmentsHealthy" && value === "False",
   );
@@ -207,7 +210,8 @@ export function toFacts({ metadata, spec, status }: Stored<FunctionObject>, regi
     ...(status?.stateReasonCode !== undefined && { stateReasonCode: status.stateReasonCode }),
     ...(status?.revisionID !== undefined && { revisionID: status.revisionID }),
     ...(status?.configurationID !== undefined && { configurationID: status.configurationID }),
-    ...(spec.reservedConcurrentExecutions !== undefined && { reservedConcurrency: spec.reservedConcurrentExecutions }),
+    ...(reserved !== undefined && { reservedConcurrency: reserved }),
+    ...(shares.length > 0 && { provisionedShares: shares, provisioned: provisionedSizes(shares) }),
     ...(spec.tracingConfig?.mode === "Active" && { isTraced: true }),
     ...(spec.recursiveLoop === "Allow" && { allowsLoops: true }),
     ...(trouble !== undefined && { trouble: { reason: trouble.reason, message: trouble.message } }),

@@ -113,7 +113,8 @@ function youngerFirst({ metadata: a }: Stored, { metadata: b }: Stored): number 
 function versionFacts(latest: FunctionFacts, { status }: Stored<VersionObject>): FunctionFacts | undefined {
   if (status?.version === undefined) return undefined;
   const { stateReason: _reason, stateReasonCode: _code, trouble: _trouble, ...others } = latest;
-  const { revisionID: _revision, configurationID: _configuration, ...shared } = others;
+  const { revisionID: _revision, configurationID: _configuration, ...rest } = others;
+  const { provisioned: _provisioned, provisionedShares: _shares, ...shared } = rest;
   const unhealthy = status.conditions?.find(
     ({ type, status: value }) => type === "EnvironmentsHealthy" && value === "False",
   );

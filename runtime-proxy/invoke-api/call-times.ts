@@ -1,6 +1,7 @@
 import { invocationAnswerHeaders } from "../../crds/wire/environment.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { AnswerHeaders } from "../environments/answer-collector.ts";
+import type { ProvisionedUse } from "../ownership/placement.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 
 /** What the agent has told with an answer, ms; each as in `invocationAnswerHeaders`. */
@@ -36,6 +37,8 @@ const toldNames = [
 
 /** Where the time of one call goes, ms: what neither client nor environment has taken is the router's own. */
 export class CallTimes {
+  /** What it ran in, where environments are kept ready for its version. */
+  provisioned: ProvisionedUse | undefined;
   readonly #clock: Clock;
   readonly #startedMs: number;
   #bodyMs = 0;

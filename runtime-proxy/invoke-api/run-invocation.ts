@@ -18,7 +18,7 @@ export interface AdmittedInvocation {
   /** At the owner of its account, who admits it. */
   readonly ticket: CallTicket;
   readonly requestId: string;
-  readonly times: Pick<CallTimes, "waited" | "answered">;
+  readonly times: Pick<CallTimes, "waited" | "answered" | "provisioned">;
   readonly facts: FunctionFacts;
   /** As the caller named the function. */
   readonly invokedArn: string;
@@ -97,6 +97,7 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
     const outcome: AgentOutcome | StreamedAnswer = await send(podUid, address, withGrant(agentCall, grant));
     giveBack(ticket, outcome);
     if (outcome.kind === "answered" || outcome.kind === "streaming") {
+      call.times.provisioned = placement.provisioned;
       call.times.waited(sentMs - startedMs);
       call.times.answered(clock.monotonicMs() - sentMs, outcome.headers, podUid);
       return outcome as never;

@@ -214,7 +214,8 @@ function countCall({ functionMetrics }: CallParts, { found, result, throttleReas
   } else if (result === "ok" || result === "function_error") {
     const isFunctionError = result === "function_error";
     const { extensionsMs } = times.told;
-    const end = { type: "ran", isFunctionError, durationMs: times.functionMs, extensionsMs } as const;
+    const { functionMs: durationMs, provisioned } = times;
+    const end = { type: "ran", isFunctionError, durationMs, extensionsMs, provisioned } as const;
     functionMetrics.count({ facts, invokedArn, end });
   } else if (result === "RecursiveInvocationException") {
     functionMetrics.count({ facts, invokedArn, end: { type: "recursive" } });

@@ -5,7 +5,7 @@ import type { ConcurrencyLedger } from "../domain/concurrency.ts";
 import type { UseEnd } from "../domain/environment.ts";
 import type { FunctionDirectory } from "../domain/function-facts.ts";
 import type { Acquired, EnvironmentPool, EnvironmentRequest } from "../environments/environment-pool.ts";
-import type { CallOrder, CallTicket, Placement } from "./placement.ts";
+import type { CallOrder, CallTicket, Placement, ProvisionedUse } from "./placement.ts";
 
 export interface OwnerDeskParts {
   readonly ledger: ConcurrencyLedger;
@@ -47,6 +47,7 @@ export class OwnedCall implements CallTicket {
   readonly #calls: Set<OwnedCall>;
   readonly #arrival: number;
   #pool: ConcurrencyPool | undefined;
+  #kept: ProvisionedUse | undefined;
   #request: EnvironmentRequest | undefined;
   #podUid: string | undefined;
   #isRetry: boolean;
@@ -67,11 +68,15 @@ export class OwnedCall implements CallTicket {
     if (this.#pool === undefined) {
       // Of what is not known here no limit is known either.
       if (!ledger.knows(functionUid)) return { kind: "refused", refusal: "functionGone" };
-      const admission = ledger.admit(functionUid, { version, nowMs: clock.monotonicMs() });
+      const kept = ledger.provisioned(functionUid, version);
+      const isProvisionedFree = kept !== undefined && pool.hasProvisioned(functionUid, version);
+      const admission = ledger.admit(functionUid, { version, nowMs: clock.monotonicMs(), isProvisionedFree });
       if (!admission.ok) return { kind: "throttled", reason: admission.reason };
       this.#pool = admission.pool;
+      if (kept !== undefined && kept.usable > 0) this.#kept = admission.pool === "provisioned" ? "used" : "spilled";
     }
-    const request = { functionUid, version, deadlineMs, arrival: this.#arrival, isRetry: this.#isRetry };
+    const isProvisioned = this.#pool === "provisioned";
+    const request = { functionUid, version, isProvisioned, deadlineMs, arrival: this.#arrival, isRetry: this.#isRetry };
     this.#isRetry = true;
     const acquired = pool.acquire(request);
     if (!(acquired instanceof Promise)) return this.#toPlacement(acquired);
@@ -117,7 +122,8 @@ export class OwnedCall implements CallTicket {
         return { kind: "refused", refusal: "moved" };
       }
       this.#podUid = pod.podUid;
-      return { kind: "granted", podUid: pod.podUid, address, grant: formatGrant(acquired.grant) };
+      const granted = { kind: "granted", podUid: pod.podUid, address, grant: formatGrant(acquired.grant) } as const;
+      return this.#kept === undefined ? granted : { ...granted, provisioned: this.#kept };
     }
     const { refusal } = acquired;
     const current = this.#parts.functions.findVersion(this.#order.functionUid, this.#order.version);

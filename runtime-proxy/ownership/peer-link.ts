@@ -171,8 +171,10 @@ export class PeerLink {
 
 function toTold(answer: Answer): Told {
   switch (answer.t) {
-    case "granted":
-      return { kind: "granted", podUid: answer.podUid, address: answer.address, grant: answer.grant };
+    case "granted": {
+      const { t: kind, id: _id, ...granted } = answer;
+      return { kind, ...granted };
+    }
     case "throttled":
       return { kind: "throttled", reason: answer.reason as ThrottleReason };
     case "ended":

@@ -25,7 +25,12 @@ const questionSchema = z.discriminatedUnion("t", [
 ]);
 /** From the owner. */
 const answerSchema = z.discriminatedUnion("t", [
-  z.object({ t: z.literal("granted"), id, podUid: text, address: text, grant: text }),
+  z.object({
+    t: z.literal("granted"),
+    id,
+    ...{ podUid: text, address: text, grant: text },
+    provisioned: z.enum(["used", "spilled"]).optional(),
+  }),
   z.object({ t: z.literal("throttled"), id, reason: text }),
   /** The call holds its slot no more. */
   z.object({ t: z.literal("ended"), id }),

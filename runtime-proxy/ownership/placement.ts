@@ -3,6 +3,9 @@ import type { ThrottleReason } from "../domain/admission.ts";
 import type { UseEnd } from "../domain/environment.ts";
 import type { AcquireRefusal } from "../environments/environment-pool.ts";
 
+/** `spilled`: on demand, though environments are kept ready for the version. */
+export type ProvisionedUse = "used" | "spilled";
+
 /** What the owner of an account decides of one call. */
 export type Placement =
   | {
@@ -12,6 +15,8 @@ export type Placement =
       readonly address: string;
       /** For the agent, as in `GRANT_HEADER`. */
       readonly grant: string;
+      /** Absent: nothing is kept ready for the version. */
+      readonly provisioned?: ProvisionedUse | undefined;
     }
   | { readonly kind: "throttled"; readonly reason: ThrottleReason }
   | {

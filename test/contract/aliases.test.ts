@@ -108,7 +108,7 @@ describe("aliases on a real API server", function () {
 
   it("lets the older of two have a name, and says which fields do nothing", async () => {
     await twoVersions();
-    const config = { provisionedConcurrencyConfig: { provisionedConcurrentExecutions: 1 } };
+    const config = { functionEventInvokeConfig: { maximumRetryAttempts: 1 } };
     for (const name of ["one", "other"])
       await space.createAlias(name, { name: "live", functionVersion: "2", ...config });
     // Of the same second the one with the smaller uid is the older.
@@ -119,7 +119,7 @@ describe("aliases on a real API server", function () {
         ),
       ),
     );
-    assert.match(messageOf(taken, "FieldsIgnored"), /^spec.provisionedConcurrencyConfig: /);
+    assert.match(messageOf(taken, "FieldsIgnored"), /^spec.functionEventInvokeConfig: /);
     const { name } = taken.metadata;
     assert.equal(taken.status?.functionVersion, undefined);
     await space.deleteAlias(name === "one" ? "other" : "one");

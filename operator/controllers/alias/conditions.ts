@@ -4,6 +4,8 @@ import type { AliasObject, AliasStatus } from "../../../crds/v1alpha1/alias.ts";
 import { setCondition, type Condition, type ConditionDraft, type Reason } from "../../../crds/v1alpha1/condition.ts";
 import type { EventDraft } from "../../../lib/kubernetes/plan.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
+import type { ProvisionedSeen } from "../../concurrency/provisioned-status.ts";
+import { withoutProvisioned, withProvisioned } from "../../concurrency/provisioned-conditions.ts";
 import { ignoredCondition } from "../ignored-fields.ts";
 
 /** `kept`: where calls go meanwhile, if anywhere. */
@@ -19,15 +21,19 @@ export type Progress =
 export interface ConditionsInput {
   readonly object: Stored<AliasObject>;
   readonly progress: Progress;
+  /** Undefined: it wants no environments kept ready. */
+  readonly provisioned?: ProvisionedSeen | undefined;
   /** ISO 8601. */
   readonly now: string;
 }
 
 /** All conditions, from the first visit on. */
-export function decideConditions({ object, progress, now }: ConditionsInput): Condition[] {
+export function decideConditions({ object, progress, provisioned, now }: ConditionsInput): Condition[] {
   const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
-  const drafts = [...(progress.type === "ready" ? readyDrafts(progress.route) : unfinished(progress)), ignored(object)];
-  return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), object.status?.conditions ?? []);
+  const route = progress.type === "ready" ? readyDrafts(progress.route) : unfinished(progress);
+  const drafts = withProvisioned([...route, ignored(object)], provisioned);
+  const before = withoutProvisioned(object.status?.conditions ?? [], provisioned);
+  return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), before);
 }
 
 function readyDrafts(route: AliasRoute): readonly ConditionDraft[] {
@@ -81,7 +87,6 @@ function percent(weight: number): string {
 /** What of the spec does nothing here (yet). */
 export function ignored({ spec }: Pick<AliasObject, "spec">): ConditionDraft {
   return ignoredCondition([
-    ...(spec.provisionedConcurrencyConfig === undefined ? [] : ["provisionedConcurrencyConfig" as const]),
     ...(spec.functionEventInvokeConfig === undefined ? [] : ["functionEventInvokeConfig" as const]),
     ...((spec.permissions ?? []).length === 0 ? [] : ["permissions" as const]),
   ]);
@@ -101,7 +106,7 @@ function warningOf({ type, status, reason, message }: Condition, before: readonl
   const last = before.find((condition) => condition.type === type);
   if (last?.status === status && last.reason === reason && last.message === message) return [];
   const isStalled = type === "Stalled" && status === "True";
-  const isWaiting = type === "Reconciling" && status === "True";
+  const isWaiting = type === "Reconciling" && status === "True" && reason !== "ProvisioningInProgress";
   if (!isStalled && !isWaiting) return [];
   return [{ type: "Warning", reason, action: isStalled ? "Reconcile" : "Route", note: message }];
 }

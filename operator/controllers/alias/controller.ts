@@ -28,7 +28,11 @@ export function aliasController(parts: AliasObserverParts): ControllerDefinition
       watchOwn(aliases),
       watchMapped(aliases, siblingsOf),
       watchMapped(versions, siblingsOf),
-      watchPart(functions, ({ metadata }) => [metadata.uid, metadata.deletionTimestamp], aliasesOf),
+      watchPart(
+        functions,
+        ({ metadata, status }) => [metadata.uid, metadata.deletionTimestamp, status?.concurrency],
+        aliasesOf,
+      ),
     ],
   };
 }

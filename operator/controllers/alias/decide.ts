@@ -5,7 +5,11 @@ import { accountIdOf, functionArn } from "../../../crds/names.ts";
 import type { AliasObject, AliasStatus } from "../../../crds/v1alpha1/alias.ts";
 import type { VersionObject } from "../../../crds/v1alpha1/version.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
+import type { GrantedConcurrency } from "../../../crds/v1alpha1/invoke-config.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
+import { provisionedSelector, provisionedStatus, type ProvisionedSeen } from "../../concurrency/provisioned-status.ts";
+import { sharesOf } from "../../concurrency/wishes.ts";
+import type { ProvisionedWord } from "../../scaling/provisioned.ts";
 import { aliasName } from "./alias-name.ts";
 import { decideConditions, decideEvents, type Progress } from "./conditions.ts";
 
@@ -21,6 +25,12 @@ export interface AliasSeen {
   readonly functionName: string | undefined;
   /** Versions of the function, published or not. */
   readonly versions: readonly Stored<VersionObject>[];
+  /** Of the function; undefined: nobody has looked yet. */
+  readonly granted?: GrantedConcurrency | undefined;
+  /** How environments that are kept ready do; undefined without a Function. */
+  readonly provisioned?: ProvisionedWord | undefined;
+  /** Of the Function; undefined while it is not there. */
+  readonly functionUid?: string | undefined;
   readonly region: string;
   readonly urlOf: (owner: FunctionUrlOwner) => string;
   /** ISO 8601. */
@@ -75,15 +85,33 @@ function decideStatus(seen: AliasSeen, progress: Progress, route: AliasRoute | u
   const { object, functionName, now } = seen;
   const name = aliasName(object);
   const weights = route?.additionalVersionWeights ?? {};
+  const provisioned = seeProvisioned(seen, route);
   return {
     name,
     ...(route !== undefined && { functionVersion: route.functionVersion }),
     ...(Object.keys(weights).length > 0 && { routingConfig: { additionalVersionWeights: { ...weights } } }),
     ...(functionName !== undefined && { functionName, aliasARN: arnOf(seen, functionName, name) }),
     ...functionUrl(seen),
-    conditions: decideConditions({ object, progress, now }),
+    ...(provisioned !== undefined && {
+      ...provisionedStatus(provisioned),
+      ...(seen.functionUid !== undefined && {
+        provisionedSelector: provisionedSelector(seen.functionUid, provisioned.shares),
+      }),
+    }),
+    conditions: decideConditions({ object, progress, provisioned, now }),
     observedGeneration: object.metadata.generation ?? 0,
   };
+}
+
+/** Undefined: it wants none, or stands for nothing. */
+function seeProvisioned(
+  { object, granted, provisioned: word, isForeign, nameHolder }: AliasSeen,
+  route: AliasRoute | undefined,
+): ProvisionedSeen | undefined {
+  const requested = object.spec.provisionedConcurrencyConfig?.provisionedConcurrentExecutions;
+  if (requested === undefined || isForeign || nameHolder !== undefined) return undefined;
+  const qualifier = aliasName(object);
+  return { requested, qualifier, shares: sharesOf(route), granted, word, before: object.status };
 }
 
 /** Of the one that has the name, whether it leads anywhere or not. */

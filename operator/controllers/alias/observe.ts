@@ -4,18 +4,21 @@ import type { Clock } from "../../../lib/clock.ts";
 import { nameHolder } from "../../name-holder.ts";
 import type { OperatorCaches } from "../../operator-caches.ts";
 import { functionOf, namesOf, partsOf } from "../version/version-function.ts";
+import type { ProvisionedWord } from "../../scaling/provisioned.ts";
 import { aliasName } from "./alias-name.ts";
 import type { AliasSeen } from "./decide.ts";
 
 export interface AliasObserverParts {
   readonly caches: Pick<OperatorCaches, "functions" | "versions" | "aliases">;
+  readonly provisionedOf: (functionUid: string) => ProvisionedWord;
   readonly region: string;
   readonly urlOf: AliasSeen["urlOf"];
   readonly clock: Clock;
 }
 
 /** Undefined when there is no such Alias (any more). */
-export function observeAlias({ caches, region, urlOf, clock }: AliasObserverParts, key: string): AliasSeen | undefined {
+export function observeAlias(parts: AliasObserverParts, key: string): AliasSeen | undefined {
+  const { caches, provisionedOf, region, urlOf, clock } = parts;
   const object = caches.aliases.get(key);
   if (object === undefined) return undefined;
   const { namespace = "" } = object.metadata;
@@ -35,6 +38,9 @@ export function observeAlias({ caches, region, urlOf, clock }: AliasObserverPart
       spec.functionRef?.from?.name ?? (isForeign ? (spec.functionName ?? "") : (referencedName(spec) ?? "")),
     functionName: names?.name,
     versions: names === undefined ? [] : partsOf(caches.versions, namespace, region, names),
+    functionUid: found?.metadata.uid,
+    granted: found?.status?.concurrency,
+    provisioned: found === undefined ? undefined : provisionedOf(found.metadata.uid),
     region,
     urlOf,
     now: new Date(clock.nowMs()).toISOString(),

@@ -14,6 +14,8 @@ import { sourceCurrent } from "../../source-current.ts";
 import { imageReasons, retriedImageReasons, tagCondition, type ImageSeen } from "./image-code.ts";
 import type { FunctionSettings } from "./settings.ts";
 import { decideShape } from "./generic-pod.ts";
+import type { ConcurrencyDecision } from "../../concurrency/decide.ts";
+import { withConcurrency, withoutConcurrency } from "./concurrency-condition.ts";
 import type { Recipe } from "./recipe.ts";
 import { layersCondition } from "./layer-condition.ts";
 import { extensionFiles, type LayersSeen } from "./layer-use.ts";
@@ -48,6 +50,7 @@ export interface ConditionsInput {
   readonly layers: LayersSeen;
   readonly image?: ImageSeen | undefined;
   readonly runtimeImage?: RuntimeImageSeen | undefined;
+  readonly concurrency?: ConcurrencyDecision | undefined;
   readonly settings: Pick<FunctionSettings, "runtimes" | "hasPodResources" | "genericPods">;
   /** ISO 8601. */
   readonly now: string;
@@ -63,11 +66,13 @@ export function decideConditions(input: ConditionsInput): Condition[] {
     ...runtimeConditions(input),
     ...layersCondition(input),
   ];
-  const drafts = [...progressConditions(input), ...resolved, ignored, healthCondition(input), ...shapeCondition(input)];
+  const others = [...resolved, ignored, healthCondition(input), ...shapeCondition(input)];
+  const drafts = withConcurrency(input, [...progressConditions(input), ...others]);
   const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
   const layersTold = withoutLayers(object) ? removeCondition(told(object), "LayersResolved") : told(object);
   const isLooked = object.spec.code.recheckSeconds !== undefined;
-  const before = isLooked ? layersTold : removeCondition(layersTold, "SourceCurrent");
+  const sourceTold = isLooked ? layersTold : removeCondition(layersTold, "SourceCurrent");
+  const before = withoutConcurrency(object, sourceTold);
   return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), before);
 }
 

@@ -5,6 +5,7 @@ import type { FunctionObject, FunctionStatus } from "../../../crds/v1alpha1/func
 import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
+import type { ConcurrencyDecision } from "../../concurrency/decide.ts";
 import type { PackageSeen } from "../../package-source.ts";
 import { sourceRead } from "../../source-read.ts";
 import { recipeObject, type ControllerRevision, type Recipe } from "./recipe.ts";
@@ -31,6 +32,8 @@ export interface FunctionSeen {
   /** Recipes that this Function owns. */
   readonly recipes: readonly Stored<ControllerRevision>[];
   readonly environments: { readonly total: number; readonly ready: number };
+  /** Absent where another has its name. */
+  readonly concurrency?: ConcurrencyDecision | undefined;
   /** Absent: nothing is known, e.g. after a restart. */
   readonly health?: Health | undefined;
   /** The code may change without a change of the Function: look again after so long. */
@@ -176,6 +179,7 @@ function decideStatus(seen: FunctionSeen, progress: Progress, recipe: Recipe | u
     version: LATEST,
     functionARN: arnOf(object, settings.region),
     ...functionUrl(seen),
+    ...(seen.concurrency !== undefined && { concurrency: seen.concurrency.granted }),
     readyEnvironments: environments.ready,
     environments: environments.total,
     conditions: decideConditions({ ...seen, health: seen.health, progress, recipe }),

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { keyOf, type Stored } from "../../../lib/kubernetes/object.ts";
+import { grantConcurrency, type ConcurrencyObserverParts } from "../../concurrency/observe.ts";
 import type { ConfigMaps } from "../../config-maps.ts";
 import { nameHolder } from "../../name-holder.ts";
 import { nameKey, recipesOf, type OperatorCaches } from "../../operator-caches.ts";
@@ -34,6 +35,7 @@ export interface FunctionObserverParts {
   /** Absent where there are no containers. */
   readonly runtimeImages?: RuntimeImages | undefined;
   readonly healthOf: (functionUid: string, revisionID: string) => Health | undefined;
+  readonly concurrency: ConcurrencyObserverParts;
   readonly settings: FunctionSettings;
   readonly clock: Clock;
 }
@@ -75,6 +77,8 @@ export async function observeFunction(
       total: states.filter(({ phase }) => phase !== "terminating").length,
       ready: states.filter(({ phase }) => phase === "running").length,
     },
+    ...(holder === undefined &&
+      object.metadata.deletionTimestamp === undefined && { concurrency: grantConcurrency(parts.concurrency, object) }),
     health: healthOf(uid, object.status?.revisionID ?? ""),
     settings,
     hash: sha256,

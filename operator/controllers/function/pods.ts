@@ -33,6 +33,8 @@ export interface EnvironmentPodInput {
   readonly genericID?: string | undefined;
   /** Now, ms since 1970. */
   readonly nowMs: number;
+  /** The version that it is kept ready for; absent: it is made on demand. */
+  readonly provisionedFor?: string | undefined;
 }
 
 const tokenDirectory = "/var/run/secrets/kubelambda";
@@ -56,7 +58,7 @@ const security = {
 
 /** Everything that is not in the pod reaches it through variables and mounts, so that whatever runs pods can run it. */
 export function environmentPod(input: EnvironmentPodInput): Pod {
-  const { namespace, name, owner, recipe, settings, epoch, nowMs, genericID } = input;
+  const { namespace, name, owner, recipe, settings, epoch, nowMs, genericID, provisionedFor } = input;
   const { document } = recipe;
   const own = environmentLabels(document.functionUid, document.revisionID, recipe.configurationID);
   const pod: Pod = {
@@ -66,7 +68,11 @@ export function environmentPod(input: EnvironmentPodInput): Pod {
       namespace,
       name,
       ownerReferences: [owner],
-      labels: { ...own, ...(genericID !== undefined && { [labels.generic]: genericID }) },
+      labels: {
+        ...own,
+        ...(genericID !== undefined && { [labels.generic]: genericID }),
+        ...(provisionedFor !== undefined && { [labels.provisioned]: provisionedFor }),
+      },
       annotations: {
         [annotations.environment]: JSON.stringify({ ...document, variablesFrom: variablesFrom(recipe.valueFrom) }),
         [annotations.functionName]: document.functionName,

@@ -4,6 +4,8 @@ import type { VersionObject, VersionStatus } from "../../../crds/v1alpha1/versio
 import type { EventDraft } from "../../../lib/kubernetes/plan.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
 import type { Health } from "../function/conditions.ts";
+import type { ProvisionedSeen } from "../../concurrency/provisioned-status.ts";
+import { withoutProvisioned, withProvisioned } from "../../concurrency/provisioned-conditions.ts";
 import { ignoredCondition } from "../ignored-fields.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -24,16 +26,20 @@ export type Progress =
 export interface ConditionsInput {
   readonly object: Stored<VersionObject>;
   readonly progress: Progress;
+  /** Undefined: it wants no environments kept ready. */
+  readonly provisioned?: ProvisionedSeen | undefined;
   readonly health: Health | undefined;
   /** ISO 8601. */
   readonly now: string;
 }
 
 /** All conditions, from the first visit on. */
-export function decideConditions({ object, progress, health, now }: ConditionsInput): Condition[] {
+export function decideConditions({ object, progress, provisioned, health, now }: ConditionsInput): Condition[] {
   const stamp = { observedGeneration: object.metadata.generation ?? 0, now };
-  const drafts = [...progressDrafts(progress), healthDraft(object, health), ignored(object)];
-  return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), object.status?.conditions ?? []);
+  const told = [...progressDrafts(progress), healthDraft(object, health), ignored(object)];
+  const drafts = withProvisioned(told, provisioned);
+  const before = withoutProvisioned(object.status?.conditions ?? [], provisioned);
+  return drafts.reduce<Condition[]>((all, draft) => setCondition(all, draft, stamp), before);
 }
 
 function progressDrafts(progress: Progress): readonly ConditionDraft[] {
@@ -116,7 +122,6 @@ function healthDraft({ status }: VersionObject, health: Health | undefined): Con
 /** What of the spec does nothing here (yet). */
 export function ignored({ spec }: Pick<VersionObject, "spec">): ConditionDraft {
   return ignoredCondition([
-    ...(spec.provisionedConcurrencyConfig === undefined ? [] : ["provisionedConcurrencyConfig" as const]),
     ...(spec.functionEventInvokeConfig === undefined ? [] : ["functionEventInvokeConfig" as const]),
     ...(spec.revisionID === undefined ? [] : ["revisionID" as const]),
   ]);
@@ -145,4 +150,6 @@ function warningOf({ type, status, reason, message }: Condition, before: readonl
 }
 
 /** What takes a moment and no help. */
-const quietReasons: ReadonlySet<string> = new Set<Reason>(["Publishing", "VersionQueued", "FunctionNotReady"]);
+const quietReasons: ReadonlySet<string> = new Set<Reason>([
+  ...(["Publishing", "VersionQueued", "FunctionNotReady", "ProvisioningInProgress"] as const),
+]);

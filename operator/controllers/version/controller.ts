@@ -37,8 +37,9 @@ export function versionController(parts: VersionObserverParts): ControllerDefini
 
 /** What of a Function makes a difference to its Versions: not how many environments it has. */
 function publishable({ metadata, status }: FunctionObject): unknown {
-  const { revisionID, observedGeneration, lastUpdateStatus, conditions = [] } = status ?? {};
+  const { revisionID, observedGeneration, lastUpdateStatus, concurrency, conditions = [] } = status ?? {};
   const ready = conditions.find(({ type }) => type === "Ready");
   const { generation, deletionTimestamp, uid } = metadata;
-  return [uid, generation, deletionTimestamp, revisionID, observedGeneration, lastUpdateStatus, ready?.message];
+  const published = [revisionID, observedGeneration, lastUpdateStatus, ready?.message];
+  return [uid, generation, deletionTimestamp, ...published, concurrency?.provisioned, concurrency?.refused];
 }

@@ -126,7 +126,7 @@ describe("decideVersion", () => {
   });
 
   it("says which fields do nothing", () => {
-    const spec = { provisionedConcurrencyConfig: { provisionedConcurrentExecutions: 1 } };
+    const spec = { functionEventInvokeConfig: { maximumRetryAttempts: 1 } };
     assert.equal(conditionsOf(publishedSeen({}, versionObject("v", spec)))["FieldsIgnored"], "True FieldsIgnored");
   });
 

@@ -2,9 +2,12 @@
 import { accountIdOf, annotations, functionArn, VERSION_FINALIZER } from "../../../crds/names.ts";
 import type { AliasObject } from "../../../crds/v1alpha1/alias.ts";
 import type { VersionObject, VersionStatus } from "../../../crds/v1alpha1/version.ts";
+import type { GrantedConcurrency } from "../../../crds/v1alpha1/invoke-config.ts";
 import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
 import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
+import { provisionedStatus, type ProvisionedSeen } from "../../concurrency/provisioned-status.ts";
+import type { ProvisionedWord } from "../../scaling/provisioned.ts";
 import type { NumberSeen } from "../../number-taker.ts";
 import type { Health } from "../function/conditions.ts";
 import { awaitRestoreMs, isOrphan, publishedAnnotation } from "../../restored.ts";
@@ -25,6 +28,10 @@ export interface VersionSeen extends StepSeen {
   readonly health?: Health | undefined;
   /** Revision of its environments; absent without a Function. */
   readonly revisionID?: string | undefined;
+  /** Of the function; undefined: nobody has looked yet. */
+  readonly granted?: GrantedConcurrency | undefined;
+  /** How environments that are kept ready do; undefined without a Function. */
+  readonly provisioned?: ProvisionedWord | undefined;
   readonly region: string;
   /** SHA-256, hex. */
   readonly hash: (text: string) => string;
@@ -143,11 +150,22 @@ function publish(seen: VersionSeen, candidate: Candidate): Next {
 
 function decideStatus(seen: VersionSeen, progress: Progress): VersionStatus {
   const { object, own } = seen;
+  const provisioned = seeProvisioned(seen);
   return {
     ...(own !== undefined && publishedStatus(seen, own.data, own.metadata.name)),
-    conditions: decideConditions({ object, progress, health: seen.health, now: seen.now }),
+    ...(provisioned !== undefined && provisionedStatus(provisioned)),
+    conditions: decideConditions({ object, progress, provisioned, health: seen.health, now: seen.now }),
     observedGeneration: object.metadata.generation ?? 0,
   };
+}
+
+/** Undefined: it wants none. */
+function seeProvisioned({ object, own, granted, provisioned: word }: VersionSeen): ProvisionedSeen | undefined {
+  const requested = object.spec.provisionedConcurrencyConfig?.provisionedConcurrentExecutions;
+  if (requested === undefined || object.metadata.deletionTimestamp !== undefined) return undefined;
+  const qualifier = own === undefined ? undefined : String(own.data.version);
+  const shares = qualifier === undefined ? {} : { [qualifier]: 1 };
+  return { requested, qualifier, shares, granted, word, before: object.status };
 }
 
 function publishedStatus({ object, region, revisionID }: VersionSeen, snapshot: Snapshot, name: string): VersionStatus {

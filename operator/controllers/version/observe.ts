@@ -8,6 +8,7 @@ import type { NumberTaker } from "../../number-taker.ts";
 import type { OperatorCaches } from "../../operator-caches.ts";
 import { publishedNumber } from "../../restored.ts";
 import { sha256Hex } from "../../sha256.ts";
+import type { ProvisionedWord } from "../../scaling/provisioned.ts";
 import type { Health } from "../function/conditions.ts";
 import type { FunctionSettings } from "../function/settings.ts";
 import { isSelfPublished } from "../../self-published.ts";
@@ -24,6 +25,7 @@ export interface VersionObserverParts {
   readonly confirmed: ConfirmedFunctions;
   readonly recipes: VersionRecipes;
   readonly healthOf: (functionUid: string, revisionID: string) => Health | undefined;
+  readonly provisionedOf: (functionUid: string) => ProvisionedWord;
   readonly settings: Pick<FunctionSettings, "region">;
   readonly clock: Clock;
 }
@@ -75,6 +77,8 @@ function seeVersion(parts: VersionObserverParts, object: Stored<VersionObject>, 
     number: seeNumber(parts, seen),
     health: revisionID === undefined ? undefined : parts.healthOf(found?.metadata.uid ?? "", revisionID),
     revisionID,
+    granted: found?.status?.concurrency,
+    provisioned: found === undefined ? undefined : parts.provisionedOf(found.metadata.uid),
     region: settings.region,
     hash: sha256Hex,
     now: new Date(clock.nowMs()).toISOString(),

@@ -20,6 +20,7 @@ export interface FleetEnvironmentOptions {
   readonly revisionID: string;
   readonly version: string;
   readonly timeoutSeconds: number;
+  readonly initializationType: EnvironmentDocument["initializationType"];
   /** Every run appends its line here. */
   readonly record: string;
   /** Where all routers are, as a headless Service shows them. */
@@ -113,14 +114,16 @@ const write = (what, id) => appendFileSync(${JSON.stringify(record)}, JSON.strin
     write("begin", id);
     if (ms > 0) await sleep(ms);
     write("end", id);
-    await fetch(base + requestId + "/response", { method: "POST", body: JSON.stringify({ id, name: ${JSON.stringify(functionName)}, pid: process.pid }) });
+    await fetch(base + requestId + "/response", { method: "POST", body: JSON.stringify({
+      id, name: ${JSON.stringify(functionName)}, pid: process.pid, type: process.env.AWS_LAMBDA_INITIALIZATION_TYPE,
+    }) });
   }
 })();
 `;
 }
 
 function documentOf(options: FleetEnvironmentOptions): EnvironmentDocument {
-  const { functionName, functionUid, revisionID, version, timeoutSeconds } = options;
+  const { functionName, functionUid, revisionID, version, timeoutSeconds, initializationType } = options;
   return {
     namespace: "team",
     ...{ functionName, functionUid, revisionID, version, timeoutSeconds },
@@ -131,7 +134,7 @@ function documentOf(options: FleetEnvironmentOptions): EnvironmentDocument {
     handler: "index.handler",
     memorySize: 128,
     initTimeoutMs: 10_000,
-    initializationType: "on-demand",
+    initializationType,
     logGroup: `/aws/lambda/${functionName}`,
     logFormat: "Text",
     variables: {},

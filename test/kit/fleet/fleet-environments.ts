@@ -25,6 +25,8 @@ interface Wanted {
   readonly owner: Stored<FunctionObject>;
   /** `$LATEST` or a number. */
   readonly version: string;
+  /** Kept ready for the version. Default: made on demand. */
+  readonly isProvisioned?: boolean;
 }
 
 interface Placed extends Wanted {
@@ -77,8 +79,8 @@ export class FleetEnvironments {
   }
 
   /** kill -9 of one supervisor, which takes the environment with it. */
-  crashOne(): void {
-    const [first] = this.#placed;
+  crashOne(isWanted: (placed: Wanted) => boolean = () => true): void {
+    const first = [...this.#placed].find(([, placed]) => isWanted(placed));
     if (first !== undefined) first[1].node.tell({ kind: "crash", podUid: first[0] });
   }
 
@@ -125,10 +127,10 @@ export class FleetEnvironments {
     this.#replacing.add(replacing);
   }
 
-  async #replace({ podName, owner, version }: Placed): Promise<void> {
+  async #replace({ podName, node: _node, podIP: _podIP, ...wanted }: Placed): Promise<void> {
     const { client, namespace } = this.#parts;
     await this.#again(() => deletePod(client, namespace, podName));
-    await this.#again(() => this.#make({ owner, version }));
+    await this.#again(() => this.#make(wanted));
   }
 
   /** The API server or the operator may be away for a while. */
@@ -148,14 +150,15 @@ export class FleetEnvironments {
 
   async #make(wanted: Wanted): Promise<void> {
     const { client, operator, network, namespace, folder, record, routerKey } = this.#parts;
-    const { owner, version } = wanted;
+    const { owner, version, isProvisioned = false } = wanted;
+    const provisionedFor = isProvisioned ? version : undefined;
     const revisionID = version === "$LATEST" ? "r1" : `v${version}`;
     const podIP = network.newAddress();
     this.#made += 1;
     const podName = `environment-${this.#made}`;
     const { pod, epoch } = await operator.bear(async (born) => {
       const draft = { name: podName, namespace, functionUid: owner.metadata.uid, revisionID, epoch: born, podIP };
-      return { pod: await createEnvironmentPod(client, draft), epoch: born };
+      return { pod: await createEnvironmentPod(client, { ...draft, provisionedFor }), epoch: born };
     });
     const podUid = pod.metadata.uid;
     const node = this.#emptiest();
@@ -165,6 +168,7 @@ export class FleetEnvironments {
       functionName: owner.metadata.name,
       functionUid: owner.metadata.uid,
       timeoutSeconds: owner.spec.timeout,
+      initializationType: isProvisioned ? "provisioned-concurrency" : "on-demand",
     });
   }
 

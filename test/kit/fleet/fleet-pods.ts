@@ -12,16 +12,19 @@ export interface EnvironmentPodDraft {
   readonly revisionID: string;
   readonly epoch: number;
   readonly podIP: string;
+  /** The version that it is kept ready for. */
+  readonly provisionedFor?: string | undefined;
 }
 
 export async function createEnvironmentPod(client: ApiServerClient, draft: EnvironmentPodDraft): Promise<Stored> {
-  const { name, namespace, functionUid, revisionID, epoch, podIP } = draft;
+  const { name, namespace, functionUid, revisionID, epoch, podIP, provisionedFor } = draft;
   const metadata = {
     ...{ name, namespace },
     labels: {
       [labels.component]: "environment",
       [labels.functionUid]: functionUid,
       [labels.revision]: revisionID,
+      ...(provisionedFor !== undefined && { [labels.provisioned]: provisionedFor }),
     },
     annotations: { [annotations.epoch]: String(epoch) },
   };

@@ -7,6 +7,7 @@ import { Agent, request } from "undici";
 import { API_VERSION } from "../../../crds/names.ts";
 import { aliasKind } from "../../../crds/v1alpha1/alias.ts";
 import { functionKind, type FunctionObject } from "../../../crds/v1alpha1/function.ts";
+import type { GrantedConcurrency } from "../../../crds/v1alpha1/invoke-config.ts";
 import { versionKind } from "../../../crds/v1alpha1/version.ts";
 import { ownerOf, parseRoster, ROSTER_NAME, type Roster } from "../../../crds/wire/roster.ts";
 import { formatPublicKey } from "../../../lib/http/signed-claim.ts";
@@ -152,6 +153,19 @@ export class RouterFleet {
 
   async reserve(name: string, reserved: number | null): Promise<void> {
     await this.world.patchSpec(team, name, { reservedConcurrentExecutions: reserved });
+  }
+
+  /** What the operator's status says that the account grants. */
+  async grant(name: string, concurrency: GrantedConcurrency): Promise<void> {
+    const ref = { kind: functionKind, namespace: team, name };
+    // The whole of it: a patch would leave in place what is not named.
+    await this.world.client.patch(ref, { status: { concurrency: null } }, { subresource: "status" });
+    await this.world.client.patch(ref, { status: { concurrency } }, { subresource: "status" });
+  }
+
+  /** Environments that are kept ready for a version. */
+  async addProvisioned(owner: Stored<FunctionObject>, count: number, version: string): Promise<void> {
+    await this.environments.add(count, { owner, version, isProvisioned: true });
   }
 
   async addEnvironments(owner: Stored<FunctionObject>, count: number, version = "$LATEST"): Promise<void> {

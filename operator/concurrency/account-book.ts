@@ -1,0 +1,115 @@
+import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
+import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
+import { keyOf, type Stored } from "../../lib/kubernetes/object.ts";
+import { claimedBy, minimumOf, type AccountRules } from "./claims.ts";
+import type { ConcurrencyDecision } from "./decide.ts";
+import { orderOf } from "./wishes.ts";
+
+export interface AccountBookOptions {
+  /** Synced. */
+  readonly functions: Pick<ObjectCache<FunctionObject>, "list" | "onChange">;
+  readonly rules: AccountRules;
+  /** An account has more room than before, and this Function waits for some. */
+  readonly onRoom: (functionKey: string) => void;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly order: string;
+  /** By its status, as the cache shows it. */
+  readonly written: number;
+  /** Decided, and maybe not yet written or shown: so nothing is given out twice. */
+  readonly decided: number;
+  /** More than it has; undefined: it has what it wants. */
+  readonly wanted: number | undefined;
+}
+
+/**
+ * What every function takes out of its account's limit. Statuses are the truth; this adds what was decided a moment ago. A claim that
+ * falls gives room only when its status is seen.
+ */
+export class AccountBook {
+  readonly rules: AccountRules;
+  readonly #options: AccountBookOptions;
+  /** Namespace → Function's uid → entry. */
+  readonly #accounts = new Map<string, Map<string, Entry>>();
+  readonly #claimed = new Map<string, number>();
+  readonly #unsubscribe: () => void;
+
+  constructor(options: AccountBookOptions) {
+    this.rules = options.rules;
+    this.#options = options;
+    for (const object of options.functions.list()) this.#see(object);
+    this.#unsubscribe = options.functions.onChange(({ type, object }) => {
+      if (type === "deleted") this.#put(object, undefined);
+      else this.#see(object);
+    });
+  }
+
+  stop(): void {
+    this.#unsubscribe();
+  }
+
+  /** What others claim, with what older functions wait for and would get. */
+  claimedByOthers(object: Stored<FunctionObject>): number {
+    const { namespace = "", uid } = object.metadata;
+    const account = this.#accounts.get(namespace);
+    const own = account?.get(uid);
+    const total = this.#claimed.get(namespace) ?? 0;
+    const room = this.rules.limit - minimumOf(this.rules) - total;
+    const older = [...(account ?? [])]
+      .filter(([other, { wanted, order }]) => other !== uid && wanted !== undefined && order < orderOf(object))
+      .map(([, entry]) => entry)
+      .sort((a, b) => (a.order < b.order ? -1 : 1));
+    let promised = 0;
+    for (const entry of older) {
+      const more = Math.max(0, (entry.wanted ?? 0) - claimOf(entry));
+      if (promised + more <= room) promised += more;
+    }
+    return total - (own === undefined ? 0 : claimOf(own)) + promised;
+  }
+
+  /** Takes a decision down before it is written. */
+  note(object: Stored<FunctionObject>, { granted, wantedClaim }: ConcurrencyDecision): void {
+    const { namespace = "", uid } = object.metadata;
+    const decided = claimedBy(granted);
+    const written = this.#accounts.get(namespace)?.get(uid)?.written ?? 0;
+    const wanted = wantedClaim > decided ? wantedClaim : undefined;
+    this.#put(object, { key: keyOf(object), order: orderOf(object), written, decided, wanted });
+  }
+
+  #see(object: Stored<FunctionObject>): void {
+    const { namespace = "", uid } = object.metadata;
+    const { concurrency } = object.status ?? {};
+    const written = claimedBy(concurrency);
+    const known = this.#accounts.get(namespace)?.get(uid);
+    // Nobody has looked yet: it stands in line by its age.
+    const asked = concurrency === undefined ? object.spec.reservedConcurrentExecutions : undefined;
+    const decided = known === undefined || known.decided === written ? 0 : known.decided;
+    const wanted = known === undefined ? asked : known.wanted;
+    this.#put(object, { key: keyOf(object), order: orderOf(object), written, decided, wanted });
+  }
+
+  #put({ metadata: { namespace = "", uid } }: Stored<FunctionObject>, entry: Entry | undefined): void {
+    const account = this.#accounts.get(namespace) ?? new Map<string, Entry>();
+    this.#accounts.set(namespace, account);
+    const known = account.get(uid);
+    const before = known === undefined ? 0 : claimOf(known);
+    if (entry === undefined) account.delete(uid);
+    else account.set(uid, entry);
+    const after = entry === undefined ? 0 : claimOf(entry);
+    this.#claimed.set(namespace, (this.#claimed.get(namespace) ?? 0) + after - before);
+    const isPassed = known?.wanted !== undefined && entry?.wanted === undefined;
+    if (after < before || isPassed) {
+      for (const [other, { wanted, key }] of account)
+        if (wanted !== undefined && other !== uid) this.#options.onRoom(key);
+    }
+    if (account.size > 0) return;
+    this.#accounts.delete(namespace);
+    this.#claimed.delete(namespace);
+  }
+}
+
+function claimOf({ written, decided }: Entry): number {
+  return Math.max(written, decided);
+}
