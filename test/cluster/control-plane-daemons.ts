@@ -42,6 +42,8 @@ export function controlPlaneSpecs(
       `--root-ca-file=${credentials.authority.certFile}`,
       `--service-account-private-key-file=${credentials.serviceAccountKey.privateFile}`,
       "--use-service-account-credentials",
+      // Default 15 s: what scales by a metric is waited for in tests.
+      "--horizontal-pod-autoscaler-sync-period=2s",
       "--leader-elect=false",
     ]),
     component("kube-scheduler", [

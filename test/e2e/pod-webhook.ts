@@ -1,14 +1,8 @@
 /** A mutating webhook like those by which clouds give pods an identity, in a pod of the namespace and for its pods alone. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createAuthority, issueCertificate } from "../cluster/pki.ts";
-import { runtimeImages } from "./image.ts";
+import { servingPort, startServingPod, tlsFolder } from "./serving-pod.ts";
 import type { Space } from "./space.ts";
 
 const name = "identity-webhook";
-const port = 8443;
-const folder = "/webhook";
 
 /** What is injected into every container that does not ask to be passed by. */
 export const injected = {
@@ -35,7 +29,7 @@ const into = (kind, containers, skipped) => (containers ?? []).flatMap((containe
   { op: "add", path: "/spec/" + kind + "/" + index + "/env", value: [...(container.env ?? []), ...Object.entries(variables).map(([name, value]) => ({ name, value }))] },
   { op: "add", path: "/spec/" + kind + "/" + index + "/volumeMounts", value: [...(container.volumeMounts ?? []), mount] },
 ]);
-createServer({ cert: readFileSync("${folder}/tls.crt"), key: readFileSync("${folder}/tls.key") }, async (request, response) => {
+createServer({ cert: readFileSync("${tlsFolder}/tls.crt"), key: readFileSync("${tlsFolder}/tls.key") }, async (request, response) => {
   const parts = [];
   for await (const part of request) parts.push(part);
   const review = JSON.parse(Buffer.concat(parts));
@@ -48,44 +42,12 @@ createServer({ cert: readFileSync("${folder}/tls.crt"), key: readFileSync("${fol
   const answer = { uid: review.request.uid, allowed: true, patchType: "JSONPatch", patch: Buffer.from(JSON.stringify(patch)).toString("base64") };
   response.setHeader("content-type", "application/json");
   response.end(JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response: answer }));
-}).listen(${port});
+}).listen(${servingPort});
 `;
 
 /** Resolves once it is asked about every new pod of the namespace; returns how to end that. */
 export async function startPodWebhook(space: Space): Promise<() => Promise<void>> {
-  const host = `${name}.${space.name}.svc`;
-  const { caBundle, cert, key } = await certify(host);
-  const labels = { app: name };
-  await space.apply(
-    { apiVersion: "v1", kind: "Secret", metadata: { name }, stringData: { "tls.crt": cert, "tls.key": key } },
-    {
-      apiVersion: "v1",
-      kind: "Service",
-      metadata: { name },
-      spec: { selector: labels, ports: [{ port: 443, targetPort: port }] },
-    },
-    {
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { name, labels },
-      spec: {
-        terminationGracePeriodSeconds: 0,
-        securityContext: { runAsNonRoot: true, runAsUser: 10_003, seccompProfile: { type: "RuntimeDefault" } },
-        containers: [
-          {
-            name: "server",
-            image: runtimeImages["nodejs24.x"],
-            command: ["/var/lang/bin/node", "-e", source],
-            securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
-            volumeMounts: [{ name: "tls", mountPath: folder }],
-            readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
-          },
-        ],
-        volumes: [{ name: "tls", secret: { secretName: name } }],
-      },
-    },
-  );
-  await space.kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=50s");
+  const caBundle = await startServingPod(space, { name, source });
   const configuration = `${name}-${space.name}`;
   await space.apply({
     apiVersion: "admissionregistration.k8s.io/v1",
@@ -107,20 +69,4 @@ export async function startPodWebhook(space: Space): Promise<() => Promise<void>
   return async () => {
     await space.kubectl("delete", "mutatingwebhookconfiguration", configuration, "--ignore-not-found");
   };
-}
-
-async function certify(host: string): Promise<{ caBundle: string; cert: string; key: string }> {
-  const directory = mkdtempSync(join(tmpdir(), "webhook-"));
-  try {
-    const authority = await createAuthority(directory, "webhook-ca");
-    const wanted = { name: "webhook", subject: `/CN=${name}`, subjectAltNames: `DNS:${host}` };
-    const { certFile, keyFile } = await issueCertificate(directory, authority, wanted);
-    return {
-      caBundle: readFileSync(authority.certFile).toString("base64"),
-      cert: readFileSync(certFile, "utf8"),
-      key: readFileSync(keyFile, "utf8"),
-    };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
 }
