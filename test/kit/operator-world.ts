@@ -118,12 +118,12 @@ export class OperatorWorld {
   }
 
   /** Resolves with what `look` answers as soon as that is not undefined; fails naming what was waited for. */
-  async until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-    const deadline = Date.now() + waitMs;
+  async until<T>(what: string, look: () => Promise<T | undefined>, limitMs = waitMs): Promise<T> {
+    const deadline = Date.now() + limitMs;
     for (;;) {
       const found = await look();
       if (found !== undefined) return found;
-      if (Date.now() > deadline) throw new Error(`Waited ${waitMs} ms in vain until ${what}`);
+      if (Date.now() > deadline) throw new Error(`Waited ${limitMs} ms in vain until ${what}`);
       await new Promise((resolve) => setTimeout(resolve, 30));
     }
   }
