@@ -6,6 +6,7 @@ import { open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { refuse } from "./archive-entry.ts";
 import { unzippedLimitBytes, unzippedTooLargeText } from "./archive-limits.ts";
+import { Gathered } from "./gathered.ts";
 import type { Content, TreeNode } from "./layer-tree.ts";
 import { PackageError } from "./package-error.ts";
 import { readRange } from "./read-file-range.ts";
@@ -19,7 +20,9 @@ export async function writeCanonicalZip(entries: Entries, spool: StagedContent, 
   if (bytes > unzippedLimitBytes) throw new PackageError("CodeTooLarge", unzippedTooLargeText);
   const handle = await open(spool.path, "r");
   const out = new Gathered(into);
-  const directory: Buffer[] = [];
+  // Held until the end: in few large buffers, since 200,000 small ones cost several times their bytes.
+  const directory = new Pile();
+  const headers = new Gathered(directory);
   try {
     for (const [path, node] of entries) {
       const member = toMember(path, node);
@@ -29,14 +32,24 @@ export async function writeCanonicalZip(entries: Entries, spool: StagedContent, 
       const { start, bytes: length } = member;
       for await (const chunk of readRange(handle, start, start + (member.inline === undefined ? length : 0)))
         await out.write(chunk);
-      directory.push(centralHeader(member, offset));
+      await headers.write(centralHeader(member, offset));
     }
-    const at = { offset: out.bytes, bytes: directory.reduce((sum, { length }) => sum + length, 0) };
-    for (const header of directory) await out.write(header);
-    await out.write(endOfDirectory(directory.length, at));
+    await headers.flush();
+    const at = { offset: out.bytes, bytes: headers.bytes };
+    for (const piece of directory.pieces) await out.write(piece);
+    await out.write(endOfDirectory(entries.length, at));
     await out.flush();
   } finally {
     await handle.close();
+  }
+}
+
+class Pile {
+  readonly pieces: Buffer[] = [];
+
+  write(piece: Uint8Array): Promise<void> {
+    this.pieces.push(Buffer.from(piece));
+    return Promise.resolve();
   }
 }
 
@@ -120,32 +133,4 @@ function endOfDirectory(count: number, { offset, bytes }: { readonly offset: num
   locator.writeBigUInt64LE(BigInt(offset + bytes), 8);
   locator.writeUInt32LE(1, 16);
   return Buffer.concat([end64, locator, end]);
-}
-
-const gatheredBytes = 256 * 1024;
-
-/** Many small pieces are few writes. */
-class Gathered {
-  readonly #into: StagedContent;
-  #pieces: Buffer[] = [];
-  #pending = 0;
-  bytes = 0;
-
-  constructor(into: StagedContent) {
-    this.#into = into;
-  }
-
-  async write(piece: Buffer): Promise<void> {
-    this.#pieces.push(piece);
-    this.#pending += piece.length;
-    this.bytes += piece.length;
-    if (this.#pending >= gatheredBytes) await this.flush();
-  }
-
-  async flush(): Promise<void> {
-    const together = Buffer.concat(this.#pieces, this.#pending);
-    this.#pieces = [];
-    this.#pending = 0;
-    if (together.length > 0) await this.#into.write(together);
-  }
 }

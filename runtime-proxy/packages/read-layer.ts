@@ -4,6 +4,7 @@ import { open } from "node:fs/promises";
 import { constants, crc32, createGunzip, createZstdDecompress } from "node:zlib";
 import { extract, type Extract, type Header } from "tar-stream";
 import { refuse, safePath } from "./archive-entry.ts";
+import { Gathered } from "./gathered.ts";
 import { PackageError } from "./package-error.ts";
 import type { Content, Layer, LayerEntry } from "./layer-tree.ts";
 import type { StagedContent } from "./store.ts";
@@ -53,14 +54,16 @@ export async function layerForm(path: string): Promise<LayerForm> {
 export async function readLayer(wanted: LayerToRead): Promise<Layer> {
   const layer = { entries: [] as LayerEntry[], hidden: [] as string[], opaque: [] as string[] };
   const archive = extract();
+  const spool = new Gathered(wanted.spool, wanted.spool.bytes);
   const fed = feed(decompressed(wanted), archive);
   try {
     for await (const entry of archive) {
-      await takeEntry(wanted, entry, layer);
+      await takeEntry(wanted.budget, spool, entry, layer);
       // What a directory or link has for content is nobody's.
       entry.resume();
     }
     await fed;
+    await spool.flush();
   } catch (error) {
     throw toPackageError(error, wanted.title);
   } finally {
@@ -78,7 +81,8 @@ type SeenHeader = Omit<Header, "linkname" | "type"> & {
 };
 
 async function takeEntry(
-  { budget, spool }: LayerToRead,
+  budget: LayerBudget,
+  spool: Gathered,
   entry: Source,
   layer: { readonly entries: LayerEntry[]; readonly hidden: string[]; readonly opaque: string[] },
 ): Promise<void> {
@@ -137,7 +141,7 @@ async function toEntry(header: SeenHeader, path: string, spooled: () => Promise<
   }
 }
 
-async function spoolContent(entry: Source, spool: StagedContent): Promise<Content> {
+async function spoolContent(entry: Source, spool: Gathered): Promise<Content> {
   const offset = spool.bytes;
   let checksum = 0;
   for await (const chunk of entry as AsyncIterable<Buffer>) {
