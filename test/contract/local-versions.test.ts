@@ -13,7 +13,7 @@ function manifest(kind: string, name: string, spec: object): string {
 }
 
 function telling(text: string, spec: object = {}): string {
-  const source = `export const handler = async (event, context) => ({
+  const source = `export const handler = async (event, context) => (await new Promise((done) => setTimeout(done, event.waitMs ?? 0)), {
     text: ${JSON.stringify(text)}, color: process.env.COLOR, version: context.functionVersion,
     qualifier: context.invokedFunctionArn.split(":")[7] ?? null });`;
   return manifest("Function", "f", {
@@ -79,6 +79,18 @@ describe("local mode's versions and aliases", function () {
     await untilCalled("f:live", { ...second, qualifier: "live" });
     local.write("live.yaml", manifest("Alias", "live", { functionName: "f", functionVersion: "1" }));
     await untilCalled("f:live", { ...first, qualifier: "live" });
+  });
+
+  it("versions-aliases 30: a call that is under way when the code changes gets the old code's answer", async () => {
+    const long = local.invoke("f", { waitMs: 6000 });
+    local.write("f.yaml", telling("three", { environment: { variables: { COLOR: "blue" } } }));
+    let isOver = false;
+    void long.finally(() => (isOver = true));
+    await untilCalled("f", { text: "three", color: "blue", version: "$LATEST", qualifier: null });
+    assert.equal(isOver, false, "the new code answers before");
+    assert.equal((JSON.parse((await long).body) as { text: string }).text, "two");
+    local.write("f.yaml", telling("two", { environment: { variables: { COLOR: "blue" } } }));
+    await untilCalled("f", { text: "two", color: "blue", version: "$LATEST", qualifier: null });
   });
 
   it("lets a version go when nothing needs it, and never gives its number again", async () => {

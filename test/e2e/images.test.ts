@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import { buildImage } from "../cluster/runtime-images.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
+import { buildDockerImage } from "../images/buildah.ts";
 import { RegistryPusher, type ImageToPush } from "../images/push.ts";
 import { password, startRegistry, user } from "../images/registry.ts";
 import { buildStaticProgram } from "../images/static-program.ts";
@@ -111,6 +112,21 @@ describe("functions that are images", () => {
     assert.ok(variables.includes("AWS_EXECUTION_ENV=AWS_Lambda_Image"));
     const foreign = variables.filter((variable) => /^(LD_LIBRARY_PATH|LANG|TZ|_HANDLER|KUBE)/.test(variable));
     assert.deepEqual(foreign, []);
+  });
+
+  it("runs what docker build makes of a Dockerfile, in Docker's format", async () => {
+    const dockerfile = [
+      ...["FROM scratch", "LABEL maintainer=somebody", 'ENV COLOR=red GREETING="hello you"'],
+      ...["COPY main /bin/", "COPY main /main", "WORKDIR /data", 'ENTRYPOINT ["/main"]', 'CMD ["one", "two"]'],
+    ].join("\n");
+    const main = await buildStaticProgram("amd64");
+    const { pushHost } = space.system.cluster.registry;
+    await buildDockerImage({ dockerfile, files: { main }, target: `${pushHost}/${repository}:docker` });
+    const answer = await callFresh("docker", image("docker"));
+    assert.deepEqual(answer["args"], ["/main", "one", "two"]);
+    assert.equal(answer["directory"], "/data");
+    const variables = answer["variables"] as readonly string[];
+    for (const variable of ["COLOR=red", "GREETING=hello you"]) assert.ok(variables.includes(variable), variable);
   });
 
   it("packages-layers-env 36: of an index the node's architecture runs", async () => {
