@@ -106,7 +106,11 @@ function newContext(
   return { traceId, ...newSpans(), ...(parentSpanId !== undefined && { parentSpanId }) };
 }
 
+const noFields: ReadonlyMap<string, string> = new Map();
+
 function parseFields(header: string): ReadonlyMap<string, string> {
+  // Most calls begin a chain.
+  if (header === "") return noFields;
   const fields = new Map<string, string>();
   for (const part of header.split(";")) {
     const at = part.indexOf("=");
@@ -119,6 +123,7 @@ function parseFields(header: string): ReadonlyMap<string, string> {
 
 function countRun(lineage: string, functionUid: string): { readonly lineage: string; readonly runsBefore: number } {
   const own = hashOf(functionUid);
+  if (lineage === "") return { lineage: `1:${own}:0`, runsBefore: 0 };
   const counts = [...lineage.slice(-2 * longestHeader).matchAll(/(?<![0-9a-f])([0-9a-f]{8}):(\d{1,6})(?!\d)/g)].map(
     ([, hash = "", count = ""]) => [hash, Number(count)] as const,
   );
@@ -129,11 +134,19 @@ function countRun(lineage: string, functionUid: string): { readonly lineage: str
   return { lineage: `1:${all.join("|")}`, runsBefore };
 }
 
-/** FNV-1a, 32 bit, 8 hex. */
+const mostRemembered = 20_000;
+const hashes = new Map<string, string>();
+
+/** FNV-1a, 32 bit, 8 hex; of the same few uids again and again. */
 function hashOf(text: string): string {
+  const known = hashes.get(text);
+  if (known !== undefined) return known;
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return hash.toString(16).padStart(8, "0");
+  const hex = hash.toString(16).padStart(8, "0");
+  if (hashes.size >= mostRemembered) hashes.clear();
+  hashes.set(text, hex);
+  return hex;
 }
 
 /** Runs of a function in one chain, after which it is taken for a loop. Source: Lambda developer guide, invocation-recursion. */
