@@ -136,9 +136,8 @@ export class Autoscaler {
   take(all: LoadReport): LoadReportAnswer {
     const { clock, isOwner = () => true } = this.#options;
     const report = { ...all, functions: all.functions.filter(({ namespace }) => isOwner(all.replica, namespace)) };
-    if (this.#board.take(report, clock.monotonicMs())) {
-      for (const uid of new Set(report.functions.map(({ functionUid }) => functionUid))) this.#scale(uid);
-    }
+    const news = this.#board.newsOf(report);
+    if (this.#board.take(report, clock.monotonicMs())) for (const uid of news) this.#scale(uid);
     const release = new Set([...this.#scalings.values()].flatMap(({ asked }) => [...asked]));
     this.#board.answered(report.replica, release);
     return { release: [...release].sort() };

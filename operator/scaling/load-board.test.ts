@@ -32,6 +32,19 @@ describe("LoadBoard", () => {
     );
   });
 
+  it("has news of what is needed, given back, failed, or idle in another number, and none of what is only idle for longer", () => {
+    const board = new LoadBoard();
+    const idle = [{ podUid: "p", idleForMs: 1 }];
+    const failure = { podUid: "p", errorType: "E", errorMessage: "m" };
+    const first = report(1, [load({ idle })]);
+    assert.deepEqual([...board.newsOf(first)], ["f"]);
+    board.take(first, 0);
+    assert.deepEqual([...board.newsOf(report(2, [load({ idle: [{ podUid: "p", idleForMs: 500 }] })]))], []);
+    for (const changes of [{ needed: 1 }, { released: ["p"] }, { failure, idle }, { revisionID: "next", idle }])
+      assert.deepEqual([...board.newsOf(report(2, [load({ idle, ...changes })]))], ["f"], JSON.stringify(changes));
+    assert.deepEqual([...board.newsOf(report(2, [load()]))], ["f"]);
+  });
+
   it("takes no report that is older than the last", () => {
     const board = new LoadBoard();
     assert.equal(board.take(report(2, [load({ needed: 2 })]), 0), true);

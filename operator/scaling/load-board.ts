@@ -35,6 +35,19 @@ export class LoadBoard {
     return true;
   }
 
+  /**
+   * Functions of which a report says something that cannot wait for the next second: what has been idle for long can. A report names all functions
+   * that have environments, and in a burst reports follow one another.
+   */
+  newsOf({ replica, functions }: LoadReport): ReadonlySet<string> {
+    const known = this.#replicas.get(replica)?.loadsByFunction;
+    const isNews = (load: FunctionLoad): boolean => {
+      const before = known?.get(load.functionUid)?.find(({ revisionID }) => revisionID === load.revisionID);
+      return before === undefined || isUrgent(before, load);
+    };
+    return new Set(functions.filter(isNews).map(({ functionUid }) => functionUid));
+  }
+
   /** What the answer to the replica's newest report asks for. */
   answered(replica: string, release: ReadonlySet<string>): void {
     const known = this.#replicas.get(replica);
@@ -105,4 +118,14 @@ export class LoadBoard {
       .flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? [])
       .find((load) => load.revisionID === revisionID && load.failure !== undefined)?.failure;
   }
+}
+
+function isUrgent(before: FunctionLoad, load: FunctionLoad): boolean {
+  const { needed, released, idle, failure } = load;
+  return (
+    needed !== before.needed ||
+    released.length > 0 ||
+    idle.length !== before.idle.length ||
+    failure?.podUid !== before.failure?.podUid
+  );
 }
