@@ -166,6 +166,16 @@ describeWithRouters("InvokeWithResponseStream end to end", function (this: Mocha
     assert.equal((await stream({ whole: { a: 1 } })).text, '{"a":1}');
   });
 
+  it("invoke-api 15: an answer of 7 MB to a plain Invoke is too large, and says so", async () => {
+    const Payload = JSON.stringify({ megabytes: 7 });
+    const answer = await sdk.send(new InvokeCommand({ FunctionName: "probe", Payload }));
+    assert.equal(answer.FunctionError, "Unhandled");
+    assert.deepEqual(JSON.parse(answer.Payload?.transformToString() ?? ""), {
+      errorType: "Function.ResponseSizeTooLarge",
+      errorMessage: "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+    });
+  });
+
   it("brings the bytes of a streaming handler whole to a plain Invoke", async () => {
     const answer = await sdk.send(new InvokeCommand({ FunctionName: "probe", Payload: '{"texts":["a","b"]}' }));
     assert.equal(answer.Payload?.transformToString(), "ab");
