@@ -79,7 +79,9 @@ describe("memory for request bodies", () => {
         const asked: Promise<void>[] = [];
         for (const { account, bytes, gives } of steps) {
           asked.push(
-            Promise.resolve(bound.take(bytes, account)).then((room) => void (room && held.push({ room, bytes }))),
+            Promise.resolve(bound.take(bytes, account)).then((room) => {
+              if (room !== undefined) held.push({ room, bytes });
+            }),
           );
           await Promise.resolve();
           if (gives) held.shift()?.room.release();

@@ -9,7 +9,7 @@ import { RouterWorld } from "../kit/router-world.ts";
 
 /** Its watches of these kinds say nothing until it is told; everything else works. */
 function heldBack(client: KubernetesClient, kinds: readonly string[], until: Promise<unknown>): KubernetesClient {
-  async function* held(events: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  async function* held(events: AsyncIterable<unknown>): AsyncGenerator {
     for await (const event of events) {
       await until;
       yield event;

@@ -19,7 +19,7 @@ export interface FaultRecord {
 export type FaultRunOptions = Pick<FaultScene, "lastMs" | "awayMs">;
 
 const accountLimit = 5;
-const reserved = { hello: 2 };
+const reserved: Readonly<Record<string, number>> = { hello: 2 };
 /** More than may run, and every one of five routers has some. */
 const clients = { hello: 3, left: 2, right: 2 };
 const names = Object.keys(clients);
@@ -51,7 +51,7 @@ export class FaultRun {
     const run = new FaultRun(fleet, options);
     await Promise.all([fleet.scaleTo(routers), fleet.environments.addNode(), fleet.environments.addNode()]);
     for (const name of names) {
-      const limit = reserved[name as keyof typeof reserved];
+      const limit = reserved[name];
       const owner = await fleet.addFunction(name, limit === undefined ? {} : { reserved: limit });
       await fleet.addEnvironments(owner, 3);
     }
@@ -121,7 +121,11 @@ export class FaultRun {
   /** What a reservation does not take for a while others have. */
   #limits(): Limits {
     const hasLowered = this.records.some(({ name }) => (faults[name] as Fault).lowersLimits === true);
-    return { reserved, account: accountLimit, left: hasLowered ? accountLimit : accountLimit - reserved.hello };
+    return {
+      reserved,
+      account: accountLimit,
+      left: hasLowered ? accountLimit : accountLimit - (reserved["hello"] ?? 0),
+    };
   }
 
   #newLoad(): FleetLoad {

@@ -70,14 +70,14 @@ export function kindOf({ answer }: LoadCall): string {
   if (answer === undefined) return "no answer: the connection broke";
   const error = String(answer.headers["x-amzn-errortype"] ?? "");
   const functionError = answer.headers["x-amz-function-error"];
-  if (functionError !== undefined) return `200, function error ${bodyOf(answer.body)["errorType"]}`;
+  if (functionError !== undefined) return `200, function error ${textOf(bodyOf(answer.body)["errorType"])}`;
   if (answer.status === 200) return "200";
-  return `${answer.status} ${error}: ${bodyOf(answer.body)["Reason"] ?? sentenceOf(bodyOf(answer.body))}`;
+  return `${answer.status} ${error}: ${textOf(bodyOf(answer.body)["Reason"]) || sentenceOf(bodyOf(answer.body))}`;
 }
 
 /** Without what differs from call to call. */
 function sentenceOf(body: Readonly<Record<string, unknown>>): string {
-  const message = String(body["Message"] ?? body["message"] ?? "");
+  const message = textOf(body["Message"] ?? body["message"]);
   return message
     .replace(/RequestId: \S+ /, "")
     .replace(/"[^"]*"/g, "…")
@@ -106,6 +106,10 @@ function undocumented(call: LoadCall, { killed, mayLoseEnvironments }: Evidence)
 
 const lossKinds =
   /^500 ServiceException: Error: Cannot invoke …: (the connection to its execution environment broke during the call|its execution environment did not answer in time)$|^200, function error (Runtime\.ExitError|Sandbox\.\w+)$/;
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
 
 function bodyOf(text: string): Readonly<Record<string, unknown>> {
   try {

@@ -52,7 +52,9 @@ export class FleetOperator {
       mayAct: () => true,
       routers: () => pods.all().map((pod) => ({ ...pod, silentForMs: this.#silentForMs(pod.podUid) })),
       onRouters: (listener) => pods.onChange(listener),
-      whenBorn: async () => void (await Promise.allSettled([...this.#births])),
+      whenBorn: async () => {
+        await Promise.allSettled([...this.#births]);
+      },
     });
     await roster.read();
     roster.start();
