@@ -16,6 +16,7 @@ import { drawName, type Creation } from "./environment-hands.ts";
 import { environmentState } from "./environment-state.ts";
 import type { GenericIDs } from "./generic-ids.ts";
 import type { PoolAgents } from "./pool-agents.ts";
+import { PoolStandings } from "./pool-standings.ts";
 import {
   decidePool,
   kindKey,
@@ -47,17 +48,11 @@ export interface GenericPoolOptions {
   readonly log: Logger;
 }
 
-/**
- * `asked`: its agent has been asked whether it is nobody's. `free`: it is. `held`: it is being given to a function. `lost`: it goes. A pod
- * that is not in here has not been asked.
- */
-type Standing = "asked" | "free" | "held" | "lost";
-
 const everyMs = 1000;
 /** So long nothing waits where something that is needed found no room. */
 const closedMs = 60_000;
-/** An agent that runs and does not answer for so long is lost. */
-const unansweredMs = 30_000;
+/** So long none is made where one was. */
+const silentMs = 600_000;
 /** A creation that nothing was seen of for so long is not waited for. */
 const overdueMs = 30_000;
 /** An agent that is nobody's has nothing to bring to an end. */
@@ -71,13 +66,14 @@ const everywhere = "";
 export class GenericPool {
   readonly #options: GenericPoolOptions;
   readonly #called: CalledKinds;
-  readonly #standings = new Map<string, Standing>();
-  readonly #unansweredSinceMs = new Map<string, number>();
+  readonly #standings: PoolStandings;
   readonly #creating = new Map<string, PoolKind & { readonly atMs: number }>();
   readonly #removed = new Set<string>();
   readonly #recalled = new Set<string>();
-  /** Namespace, or `everywhere` → until when. */
+  /** Namespace, or `everywhere` → until when nothing waits there. */
   readonly #closedUntilMs = new Map<string, number>();
+  /** The same, until when none is made there. */
+  readonly #pausedUntilMs = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
   readonly #births = new Set<Promise<unknown>>();
   #unsubscribe: () => void = () => undefined;
@@ -87,6 +83,7 @@ export class GenericPool {
   constructor(options: GenericPoolOptions) {
     const { recipeOf, genericIDs, pool } = options;
     this.#options = options;
+    this.#standings = new PoolStandings({ ...options, onSilent: (pod) => this.#silent(pod) });
     this.#called = new CalledKinds({ recipeOf, genericIDOf: (recipe) => genericIDs.of(recipe), keepMs: pool.keepMs });
   }
 
@@ -135,7 +132,7 @@ export class GenericPool {
     const key = kindKey({ namespace: creation.object.metadata.namespace ?? "", genericID });
     const candidates = pods.byIndex("pool", key).map((pod) => {
       const { uid, phase, createdAtMs } = environmentState(pod);
-      const isFree = phase === "running" && this.#standings.get(uid) === "free" && !this.#removed.has(uid);
+      const isFree = phase === "running" && this.#standings.of(uid) === "free" && !this.#removed.has(uid);
       return { pod, createdAtMs, isFree };
     });
     const picked = pickFromPool(candidates)?.pod;
@@ -167,7 +164,7 @@ export class GenericPool {
       log.warn("Cannot give a pod of the pool to a function", { kind: "Pod", namespace, name, error });
       // Nobody listened: it is as it was. Whatever else it is, it is nobody's to take.
       this.#standings.set(uid, "lost");
-      if (answer === "absent") this.#standings.delete(uid);
+      if (answer === "absent") this.#standings.set(uid, undefined);
       else await this.#remove(pod);
       scaling.settle(name);
       onFailure(object.metadata.uid);
@@ -186,8 +183,11 @@ export class GenericPool {
     if (this.#isStopped || !mayAct()) return;
     const nowMs = clock.monotonicMs();
     for (const [name, { atMs }] of this.#creating) if (nowMs - atMs > overdueMs) this.#creating.delete(name);
-    for (const [namespace, untilMs] of this.#closedUntilMs) if (untilMs <= nowMs) this.#closedUntilMs.delete(namespace);
+    for (const until of [this.#closedUntilMs, this.#pausedUntilMs])
+      for (const [namespace, untilMs] of until) if (untilMs <= nowMs) until.delete(namespace);
     const pods = this.#pods();
+    // Where no node takes what only waits, the next would be none's either, and keep nodes from what is needed.
+    if (pods.some(isUnschedulable)) this.#pausedUntilMs.set(everywhere, nowMs + closedMs);
     this.#recall(pods);
     const kinds = this.#called.kinds(nowMs);
     const plan = decidePool({
@@ -197,6 +197,7 @@ export class GenericPool {
       creating: [...this.#creating.values()],
       closedNamespaces: new Set(this.#closedUntilMs.keys()),
       isClosed: this.#closedUntilMs.has(everywhere),
+      mayCreate: (namespace) => !this.#pausedUntilMs.has(everywhere) && !this.#pausedUntilMs.has(namespace),
     });
     const removed = new Set(plan.remove);
     for (const pod of pods) if (removed.has(pod.metadata.uid)) void this.#run(() => this.#remove(pod));
@@ -208,15 +209,15 @@ export class GenericPool {
   }
 
   #see(pod: Stored<Pod>): PoolPodSeen {
-    const { uid, phase, createdAtMs, failure } = environmentState(pod);
-    const standing = this.#standings.get(uid);
+    const { uid, phase, createdAtMs } = environmentState(pod);
+    const standing = this.#standings.of(uid);
     return {
       ...kindOf(pod),
       uid,
       phase: this.#removed.has(uid) ? "terminating" : phase,
       ageMs: this.#options.clock.nowMs() - createdAtMs,
       isHeld: standing === "held",
-      isLost: standing === "lost" || failure?.reason === "Unschedulable",
+      isLost: standing === "lost" || isUnschedulable(pod),
     };
   }
 
@@ -231,22 +232,16 @@ export class GenericPool {
     }
   }
 
-  /** Only a pod whose agent has said that it is nobody's is given to anybody: a leader before may have given it away. */
   #ask(pod: Stored<Pod>): void {
-    const { agents, clock } = this.#options;
-    const { uid } = pod.metadata;
-    if (this.#isStopped || this.#standings.has(uid) || environmentState(pod).phase !== "running") return;
-    this.#standings.set(uid, "asked");
-    void this.#run(async () => {
-      const answer = await agents.ask(pod);
-      if (this.#standings.get(uid) !== "asked") return;
-      const sinceMs = this.#unansweredSinceMs.get(uid) ?? clock.monotonicMs();
-      this.#unansweredSinceMs.set(uid, sinceMs);
-      const isSilent = answer === "absent" || answer === "unknown";
-      if (answer === "free") this.#standings.set(uid, "free");
-      else if (!isSilent || clock.monotonicMs() - sinceMs > unansweredMs) this.#standings.set(uid, "lost");
-      // The next tick asks again.
-      else this.#standings.delete(uid);
+    if (!this.#isStopped) void this.#run(() => this.#standings.ask(pod));
+  }
+
+  /** Perhaps a policy keeps us out: the next would be silent too. */
+  #silent({ metadata: { namespace = "", name } }: Stored<Pod>): void {
+    const { clock, log } = this.#options;
+    this.#pausedUntilMs.set(namespace, clock.monotonicMs() + silentMs);
+    log.warn("A pod of the pool does not answer on its agent's port: none waits in its namespace for a while", {
+      ...{ kind: "Pod", namespace, name },
     });
   }
 
@@ -266,7 +261,7 @@ export class GenericPool {
       } catch (error) {
         // A full quota, a namespace that ends: what waits is not worth a second try soon.
         log.debug("Cannot make a pod for the pool", { namespace, name, error });
-        this.#closedUntilMs.set(namespace, clock.monotonicMs() + closedMs);
+        this.#pausedUntilMs.set(namespace, clock.monotonicMs() + closedMs);
         this.#creating.delete(name);
       }
     });
@@ -288,8 +283,7 @@ export class GenericPool {
   }
 
   #forget(uid: string): void {
-    this.#standings.delete(uid);
-    this.#unansweredSinceMs.delete(uid);
+    this.#standings.forget(uid);
     this.#removed.delete(uid);
   }
 
@@ -302,6 +296,10 @@ export class GenericPool {
     this.#running.add(running);
     return running;
   }
+}
+
+function isUnschedulable(pod: Stored<Pod>): boolean {
+  return environmentState(pod).failure?.reason === "Unschedulable";
 }
 
 function kindOf({ metadata }: Stored<Pod>): PoolKind {

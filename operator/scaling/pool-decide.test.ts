@@ -28,7 +28,14 @@ function pod(uid: string, changes: Partial<PoolPodSeen> = {}): PoolPodSeen {
 }
 
 function seen(changes: Partial<PoolSeen> = {}): PoolSeen {
-  const nothing = { kinds: [], pods: [], creating: [], closedNamespaces: new Set<string>(), isClosed: false };
+  const nothing = {
+    kinds: [],
+    pods: [],
+    creating: [],
+    closedNamespaces: new Set<string>(),
+    isClosed: false,
+    mayCreate: () => true,
+  };
   return { settings, ...nothing, ...changes };
 }
 
@@ -88,6 +95,16 @@ const cases: Record<string, { seen: PoolSeen; create?: string[]; remove?: string
     seen: seen({ kinds: [kind("n"), kind("n", 0, "b")], pods: [pod("1")], closedNamespaces: new Set(["a"]) }),
     create: ["b/n"],
     remove: ["1"],
+  },
+  "is kept and not filled up where the last one could not be made": {
+    seen: seen({
+      settings: { ...settings, size: 2 },
+      kinds: [kind("n"), kind("n", 0, "b")],
+      pods: [pod("1"), pod("2", { isLost: true })],
+      mayCreate: (namespace) => namespace === "b",
+    }),
+    create: ["b/n"],
+    remove: ["2"],
   },
   "goes everywhere when a node had no room for what is needed": {
     seen: seen({ kinds: [kind("n")], pods: [pod("1"), pod("2", { namespace: "b" })], isClosed: true }),

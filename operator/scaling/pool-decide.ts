@@ -44,6 +44,8 @@ export interface PoolSeen {
   readonly closedNamespaces: ReadonlySet<string>;
   /** A node had no room for something that is needed lately. */
   readonly isClosed: boolean;
+  /** Whether one may be made in a namespace: not where the last one could not be, or was not taken by any node. */
+  readonly mayCreate: (namespace: string) => boolean;
 }
 
 export interface PoolPlan {
@@ -67,12 +69,17 @@ export function decidePool(seen: PoolSeen): PoolPlan {
   const surplus = [...Map.groupBy(alive, kindKey)].flatMap(([key, pods]) =>
     pods.toSorted(leastUsefulFirst).slice(0, Math.max(0, pods.length - (wantedByKind.get(key) ?? 0))),
   );
-  const create = seen.kinds.flatMap((kind) => {
-    const key = kindKey(kind);
-    const there = [...alive, ...seen.creating].filter((other) => kindKey(other) === key).length;
-    const { namespace, genericID } = kind;
-    return Array.from({ length: Math.max(0, (wantedByKind.get(key) ?? 0) - there) }, () => ({ namespace, genericID }));
-  });
+  const create = seen.kinds
+    .filter(({ namespace }) => seen.mayCreate(namespace))
+    .flatMap((kind) => {
+      const key = kindKey(kind);
+      const there = [...alive, ...seen.creating].filter((other) => kindKey(other) === key).length;
+      const { namespace, genericID } = kind;
+      return Array.from({ length: Math.max(0, (wantedByKind.get(key) ?? 0) - there) }, () => ({
+        namespace,
+        genericID,
+      }));
+    });
   return { create, remove: [...over, ...surplus].map(({ uid }) => uid) };
 }
 
