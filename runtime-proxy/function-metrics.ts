@@ -51,7 +51,7 @@ export interface FunctionMetricsOptions {
 const durationBounds = [0.005, 0.025, 0.1, 0.5, 2.5, 10, 60] as const;
 const keptMs = 3_600_000;
 /** So many are written in one turn of the event loop: calls go on between them. */
-const seriesAtOnce = 200;
+const seriesAtOnce = 100;
 const rest = 'namespace="",function="",resource="",executed_version=""';
 
 /**

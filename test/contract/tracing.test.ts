@@ -76,6 +76,27 @@ describe("traces", () => {
     assert.equal(run.attributes["faas.coldstart"], false);
   });
 
+  it("go on in the event of a function URL, in both headers", async () => {
+    const id = "0123456789abcdef0123456789abcdef";
+    const web = await world.addFunction({
+      name: "web",
+      spec: { functionURLConfig: { authType: "NONE", invokeMode: "BUFFERED" } },
+      status: { functionURL: `http://127.0.0.1/lambda-url/${id}/` },
+    });
+    const own = await world.addEnvironment(web);
+    const headers = { traceparent: `00-${traceId}-${parent}-01` };
+    const answer = await world.call(`/lambda-url/${id}/pay`, { method: "GET", headers });
+    assert.equal(answer.status, 200, answer.body);
+    const [call, run] = await receiver.until(ofRequest(answer.headers["x-amzn-requestid"]), 2);
+    assert.deepEqual(
+      [call?.name, call?.attributes["faas.trigger"], call?.parentSpanId],
+      ["FunctionUrl web", "http", parent],
+    );
+    const event = JSON.parse(own.calls[0]?.event ?? "{}") as { headers: Record<string, string> };
+    assert.equal(event.headers["traceparent"], `00-${traceId}-${run?.spanId}-01`);
+    assert.match(event.headers["x-amzn-trace-id"] ?? "", new RegExp(`^Root=${root};Parent=${run?.spanId};Sampled=1`));
+  });
+
   it("keep a decision not to sample, and write nothing of it", async () => {
     for (const headers of [
       { "x-amzn-trace-id": `Root=${root};Parent=${parent};Sampled=0` },

@@ -119,9 +119,12 @@ describe("access on a real cluster", () => {
         );
         return { status, ...seen };
       };
+      let last = { status: 0, text: "", notes: "" };
       const shown = await waitUntil({ what: "the role to be known", timeoutMs: 30_000, everyMs: 500 }, async () => {
-        const seen = await top("-n", "e2e-access");
-        return seen.status === 0 ? seen : undefined;
+        last = await top("-n", "e2e-access");
+        return last.status === 0 ? last : undefined;
+      }).catch((error: unknown) => {
+        throw new Error(`It said last: ${last.notes}`, { cause: error });
       });
       assert.match(shown.text, /^FUNCTION +READY +BUSY .*\ntelling +1 +0 +0 +0 +[1-9]/);
       const refused = await top("-A");
