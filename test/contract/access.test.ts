@@ -1,11 +1,16 @@
 /** Who may call what, asked of a real API server by a router that has no more rights than the chart gives it. */
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { InvokeCommand, LambdaClient, type LambdaServiceException } from "@aws-sdk/client-lambda";
 import { request } from "undici";
+import { parse, stringify } from "yaml";
 import { accountIdOf } from "../../crds/names.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { topTokenHeader } from "../../crds/wire/top.ts";
 import type { NewAccessKey } from "../../operator/access-keys.ts";
+import { runTop } from "../../operator/cli/top.ts";
 import { runAccessKey, UsageError } from "../../operator/cli/access-key.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { AccessWorld, type Question } from "../kit/access-world.ts";
@@ -324,6 +329,37 @@ for secret in (os.environ["SECRET"], "wrong"):
       const mayNot = 'User "system:serviceaccount:team-a:viewer" may not list functions.kubelambda.dev';
       assert.equal(await table(token, "team-b"), `403 Cannot show functions in namespace "team-b": ${mayNot}`);
       assert.equal(await table(token), `403 Cannot show functions in all namespaces: ${mayNot}`);
+    });
+
+    it("takes the token of a kubeconfig, and else one that is made for this with its certificate", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "kl-top-"));
+      try {
+        const admin = parse(await readFile(world.controlPlane.kubeconfig, "utf8")) as { users: { user: object }[] };
+        const user = { token: await world.token("team-a/viewer") };
+        const viewer = join(folder, "viewer");
+        await writeFile(viewer, stringify({ ...admin, users: admin.users.map((one) => ({ ...one, user })) }));
+        const top = async (kubeconfig: string, ...args: readonly string[]): Promise<string> => {
+          let said = "";
+          const url = `http://127.0.0.1:${world.routers.router.topPort}`;
+          await runTop(
+            [...args, "--url", url],
+            { KUBECONFIG: kubeconfig },
+            {
+              write: (text) => void (said += text),
+              note: (text) => void (said += text),
+              size: () => undefined,
+              ending: new AbortController().signal,
+            },
+          );
+          return said;
+        };
+        assert.match(await top(viewer, "-n", "team-a"), /^FUNCTION .*\n.*Upper_Case/);
+        assert.match(await top(viewer, "-n", "team-b"), /^Cannot show functions: the answer is 403: .*may not list/);
+        const withCertificate = ["-n", "team-b", "--service-account", "ci"];
+        assert.match(await top(world.controlPlane.kubeconfig, ...withCertificate), /^FUNCTION .*\nhello /);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
     });
 
     it("is refused to who shows nothing, or what is nobody's", async () => {

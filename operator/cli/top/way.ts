@@ -97,7 +97,8 @@ class Tokens {
   }
 
   async get({ headers }: Way): Promise<string> {
-    const [, own] = /^Bearer (\S+)$/i.exec(headers["authorization"] ?? "") ?? [];
+    const [, authorization = ""] = Object.entries(headers).find(([name]) => /^authorization$/i.test(name)) ?? [];
+    const [, own] = /^Bearer (\S+)$/i.exec(authorization) ?? [];
     if (own !== undefined) return own;
     const nowMs = systemClock.monotonicMs();
     if (this.#made === undefined || nowMs > this.#made.untilMs)
