@@ -10,6 +10,7 @@ import { fetchMain } from "../../runtime-proxy/fetch.ts";
 import { createAddressRules } from "../../runtime-proxy/packages/address-rules.ts";
 import type { Credentials } from "../../runtime-proxy/registry/credentials.ts";
 import { lookUpImage, type ImageLookup } from "../../runtime-proxy/registry/image-resolver.ts";
+import { buildDockerImage } from "../images/buildah.ts";
 import { RegistryPusher } from "../images/push.ts";
 import {
   password,
@@ -103,6 +104,17 @@ describe("images of a real registry", function () {
     assert.ok(arm.outcome === "resolved");
     assert.equal(arm.image.workingDirectory, "/");
     assert.deepEqual([arm.image.entryPoint, arm.image.command], [[], []]);
+  });
+
+  it("reads what docker build makes of a Dockerfile, history and all", async () => {
+    const lines = ["FROM scratch", "ENV COLOR=red", "COPY run /bin/run", "WORKDIR /data", 'ENTRYPOINT ["/bin/run"]'];
+    const dockerfile = [...lines, 'CMD ["one"]'].join("\n");
+    await buildDockerImage({ dockerfile, files: { run: "#!/bin/sh" }, target: `${registry.host}/team/built:1` });
+    const answer = await look(registry.host, "team/built:1");
+    assert.ok(answer.outcome === "resolved", JSON.stringify(answer));
+    const { entryPoint, command, workingDirectory, platform } = answer.image;
+    assert.deepEqual([entryPoint, command, workingDirectory], [["/bin/run"], ["one"], "/data"]);
+    assert.equal(platform, "linux/amd64");
   });
 
   for (const [tag, architecture, want] of [
