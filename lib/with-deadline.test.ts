@@ -33,7 +33,9 @@ describe("withDeadline", () => {
   it("tells the act of its end", async () => {
     let heard: unknown;
     const act = async (signal: AbortSignal): Promise<never> => {
-      signal.addEventListener("abort", () => (heard = signal.reason));
+      signal.addEventListener("abort", () => {
+        heard = signal.reason;
+      });
       return await never();
     };
     await assert.rejects(withDeadline({ timeoutMs: 1 }, act), { name: "TimeoutError" });

@@ -11,7 +11,7 @@ export async function withDeadline<T>(
   const over = Promise.withResolvers<never>();
   const end = (reason: unknown): void => {
     ending.abort(reason);
-    over.reject(reason as Error);
+    over.reject(reason);
   };
   const onAbort = (): void => end(signal?.reason);
   const timer = setTimeout(() => end(new DOMException(`${timeoutMs} ms are over`, "TimeoutError")), timeoutMs);

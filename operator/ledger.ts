@@ -124,7 +124,7 @@ function giveAll(data: LedgerData, wanted: readonly NumberWanted[]) {
 /** As a merge patch changes it. */
 function change(data: Record<string, string>, changes: NumberGiven["changes"]): Readonly<Record<string, string>> {
   for (const [entry, value] of Object.entries(changes)) {
-    if (value === null) delete data[entry];
+    if (value === null) Reflect.deleteProperty(data, entry);
     else data[entry] = value;
   }
   return data;
