@@ -109,7 +109,14 @@ export class Space {
 
   /** Of functions: what waits in the pool is nobody's. */
   async pods(): Promise<readonly PodState[]> {
-    const output = await this.kubectl("get", "pods", "-l", "kubelambda.dev/component=environment,kubelambda.dev/function-uid", "-o", "json");
+    const output = await this.kubectl(
+      "get",
+      "pods",
+      "-l",
+      "kubelambda.dev/component=environment,kubelambda.dev/function-uid",
+      "-o",
+      "json",
+    );
     return (JSON.parse(output) as { items: PodState[] }).items;
   }
 }
