@@ -10,7 +10,7 @@ import { prepareTools, tool } from "../cluster/tools.ts";
 
 interface Deployment {
   readonly spec?: {
-    readonly template: {
+    readonly template?: {
       readonly spec: { readonly containers: readonly { readonly env: readonly { name: string; value?: string }[] }[] };
     };
   };
@@ -30,7 +30,7 @@ describe("the chart's values of what is observed", function () {
   /** The environment that the router's container gets, through the schema that the process reads it by. */
   async function configOf(...set: readonly string[]): Promise<RouterConfig> {
     const documents = parseAllDocuments(await template(...set)).map((document) => document.toJS() as Deployment | null);
-    const containers = documents.flatMap((document) => document?.spec?.template.spec.containers ?? []);
+    const containers = documents.flatMap((document) => document?.spec?.template?.spec.containers ?? []);
     const env = Object.fromEntries((containers[0]?.env ?? []).map(({ name, value }) => [name, value]));
     const parsed = parseEnvironment(routerConfigSchema, {
       ...env,
