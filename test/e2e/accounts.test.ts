@@ -43,6 +43,8 @@ describe("service accounts of the platform", () => {
     operator: {
       can: [
         ["create", "pods", elsewhere],
+        // Labels and owner of a pod of the pool that has become a function's.
+        ["patch", "pods", elsewhere],
         ["patch", "functions.kubelambda.dev/status", elsewhere],
         ["get", "configmaps", elsewhere],
         ["create", "configmaps", elsewhere],
@@ -59,7 +61,6 @@ describe("service accounts of the platform", () => {
       cannot: [
         ...nobody,
         ["update", "pods", elsewhere],
-        ["patch", "pods", elsewhere],
         ["update", "configmaps", elsewhere],
         ["patch", "configmaps", elsewhere],
         ["delete", "configmaps", elsewhere],
