@@ -84,7 +84,14 @@ describe("a cloud identity that a webhook injects", () => {
       assert.equal(env["AWS_REGION"], "us-east-1", "the function's region, as its ARN has it");
     }
     const { items } = JSON.parse(
-      await space.kubectl("get", "pods", "-l", "kubelambda.dev/component=environment,kubelambda.dev/function-uid", "-o", "json"),
+      await space.kubectl(
+        "get",
+        "pods",
+        "-l",
+        "kubelambda.dev/component=environment,kubelambda.dev/function-uid",
+        "-o",
+        "json",
+      ),
     ) as { items: Pod[] };
     const [pod] = items;
     const given = [...(pod?.spec.initContainers ?? []), ...(pod?.spec.containers ?? [])]
