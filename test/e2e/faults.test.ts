@@ -197,6 +197,7 @@ describe("what is killed", () => {
       items: { metadata: { uid: string } }[];
     };
     const uids = new Set(functions.items.map(({ metadata }) => metadata.uid));
+    // What waits in the pool is no function's yet.
     const selector = "kubelambda.dev/component=environment,kubelambda.dev/function-uid";
     const pods = JSON.parse(await space.kubectl("get", "pods", "-l", selector, "-o", "json")) as { items: OwnedPod[] };
     for (const { metadata } of pods.items) {
