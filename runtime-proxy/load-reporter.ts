@@ -30,6 +30,8 @@ const answerSchema = z.object({ release: z.array(z.string().max(64)).max(100_000
 const everyMs = 1000;
 const answerLimitMs = 5000;
 const longestAnswerBytes = 8 * 1024 * 1024;
+/** Of failures in a row one in so many is warned of, the fifth first. */
+const warnEvery = 30;
 
 /**
  * Tells the operator what is needed and what is idle: once a second, and at once when a call waits or an environment is
@@ -140,7 +142,7 @@ export class LoadReporter {
     } catch (error) {
       this.#failures += 1;
       metrics.loadReports.inc({ result: "failed" });
-      const write = this.#failures === 5 ? log.warn : log.debug;
+      const write = this.#failures % warnEvery === 5 ? log.warn : log.debug;
       write("Cannot report load to the operator", { attempts: this.#failures, error });
     }
   }
