@@ -31,7 +31,8 @@ export class LocalProcess {
     this.#child = child;
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
-    await this.until(() => this.output.includes("FUNCTION"), startWithinMs);
+    await this.until(() => this.output.includes("FUNCTION") || hasEnded(child), startWithinMs);
+    if (hasEnded(child)) throw new Error(`Local mode ended at once; it said:\n${this.output}`);
   }
 
   async invoke(
@@ -77,7 +78,7 @@ export class LocalProcess {
     const before = await descendants(child.pid);
     const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
     child.kill("SIGINT");
-    const status = await ended;
+    const status = hasEnded(child) ? child.exitCode : await ended;
     const left = [];
     for (const pid of before) {
       const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
@@ -86,6 +87,10 @@ export class LocalProcess {
     rmSync(this.folder, { recursive: true, force: true });
     return { status, left };
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 /** Pids of all that a process has started, directly or not. */
