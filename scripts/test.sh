@@ -34,6 +34,7 @@ in_memory() {
   local memory=/dev/shm folder status=0
   [ -w "$memory" ] && [ "$(df --output=avail --block-size=1G "$memory" | tail -1)" -ge 8 ] || memory=/tmp
   folder=$(mktemp -d "$memory/kubelambda.XXXXXX")
+  chmod 755 "$folder" # some tests run programs as another user
   TMPDIR="$folder" "$@" || status=$?
   rm -rf "$folder"
   return "$status"
