@@ -129,11 +129,12 @@ function recycle(
   });
 }
 
-/** Those that calls used and that somebody takes away: a drained node's, preempted or deleted ones. Each is replaced once, and at once. */
+/** Those that calls used and that somebody takes away: a drained node's, preempted or deleted ones. Each is replaced once, and at once, as far as calls need them. */
 function missed({ target, ...seen }: ScalingSeen, alive: readonly EnvironmentSeen[]): readonly string[] {
   if (target === undefined || seen.backOffMs > 0) return [];
   const replaced = new Set([...alive.map(({ replaces }) => replaces), ...(seen.creatingFor ?? [])]);
-  const room = target.maxEnvironments - alive.filter((each) => isUsable(each, target)).length - seen.creating;
+  const most = Math.min(target.maxEnvironments, Math.max(1, neededOf(seen.replicas)));
+  const room = most - alive.filter((each) => isUsable(each, target)).length - seen.creating;
   return seen.environments
     .filter(
       ({ uid, revisionID, isMissed }) => isMissed === true && revisionID === target.revisionID && !replaced.has(uid),

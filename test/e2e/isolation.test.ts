@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { routes } from "../../crds/wire/routes.ts";
+import { waitUntil } from "../cluster/wait-until.ts";
 import { installNamespace, release } from "./fixture.ts";
 import { nodeFunction, Space, type PodState } from "./space.ts";
 
@@ -44,10 +45,12 @@ describe("from inside of a function", () => {
   }
 
   async function podOf(name: string): Promise<PodState> {
-    const pods = await space.pods();
-    const found = pods.find(({ metadata }) => metadata.annotations?.["kubelambda.dev/function-name"] === name);
-    assert.ok(found, `function "${name}" has a pod`);
-    return found;
+    // It answers calls before its status has the address.
+    return await waitUntil({ what: `the address of the pod of function "${name}"`, timeoutMs: 10_000 }, async () => {
+      const pods = await space.pods();
+      const found = pods.find(({ metadata }) => metadata.annotations?.["kubelambda.dev/function-name"] === name);
+      return found?.status.podIP === undefined ? undefined : found;
+    });
   }
 
   it("no environment can be invoked or asked, neither the own nor another", async () => {
