@@ -52,11 +52,18 @@ export async function startMetricsApi(space: Space): Promise<() => Promise<void>
       versionPriority: 100,
     },
   });
-  await space.kubectl("wait", "--for=condition=Available", `apiservice/${apiService}`, "--timeout=30s");
   // A namespace does not end while an API that is registered does not answer.
-  return async () => {
+  const end = async (): Promise<void> => {
     await space.kubectl("delete", "apiservice", apiService, "--ignore-not-found");
   };
+  try {
+    // What did not answer at first is asked again after half a minute.
+    await space.kubectl("wait", "--for=condition=Available", `apiservice/${apiService}`, "--timeout=90s");
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  return end;
 }
 
 /** For spec.metrics of a HorizontalPodAutoscaler. */

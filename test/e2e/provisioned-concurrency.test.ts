@@ -120,7 +120,7 @@ describe("provisioned concurrency", () => {
   });
 
   it("a HorizontalPodAutoscaler moves the number by the routers' utilisation", async function () {
-    this.timeout(150_000);
+    this.timeout(240_000);
     const end = await startMetricsApi(space);
     try {
       await space.apply({
