@@ -40,27 +40,11 @@ in_memory() {
   return "$status"
 }
 
-# Unit and contract tests, half of the files each, side by side: they wait more than they compute, and each has servers, folders and ports of its own.
-halves() {
-  local half files
-  for half in 1 2; do
-    mapfile -t files < <(find crds lib operator runtime-proxy local bench scripts test/contract -name "*.test.ts" | sort | awk -v half="$half" 'NR % 2 == half % 2')
-    : > "$TEST_COUNTS-$half"
-    TEST_COUNTS="$TEST_COUNTS-$half" suite "unit and contract tests, half $half of 2" in_memory \
-      npx mocha --config .mocharc.json --reporter test/kit/counting-reporter.cjs "${files[@]}" > ".cache/test-half-$half.log" 2>&1 &
-  done
-  wait
-  for half in 1 2; do
-    cat ".cache/test-half-$half.log"
-    cat "$TEST_COUNTS-$half" >> "$TEST_COUNTS"
-  done
-}
-
 step "types, lint, format, import rules, generated files" npm run --silent check
 step "supervisor: go vet and go test" bash -c 'cd runtime-proxy/supervisor && go vet ./... && go test ./...'
 step "runtime clients" node test/clients/build.ts
 step "extensions and layers" node test/extensions/build.ts
-halves
+suite "unit and contract tests" in_memory npx mocha --config test/.mocharc.json --reporter test/kit/counting-reporter.cjs
 step "cluster components and runtime images" node test/cluster/main.ts build
 suite "end to end on a real cluster" npx mocha --config test/e2e/.mocharc.json --reporter test/kit/counting-reporter.cjs
 
