@@ -37,7 +37,8 @@ describe("a code change under load", () => {
     }
     const { status } = await space.getFunction("rolling");
     await waitUntil({ what: "environments of former revisions to go", timeoutMs: 60_000, everyMs: 250 }, async () => {
-      const selector = `kubelambda.dev/revision!=${status?.revisionID ?? ""}`;
+      // What waits in the pool is of no revision.
+      const selector = `kubelambda.dev/function-uid,kubelambda.dev/revision!=${status?.revisionID ?? ""}`;
       const left = await space.kubectl("get", "pods", "-l", selector, "-o", "name");
       if (left !== "") throw new Error(`left are ${left}`);
       return true;
