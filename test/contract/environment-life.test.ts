@@ -101,7 +101,6 @@ describe("the life of environments, on a real API server", function () {
     await world.report(operator, [loadOf(object, { idle: [{ podUid, idleForMs: 1000 }] })]);
     const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace } };
     await world.client.raw("POST", `/api/v1/namespaces/${namespace}/pods/${name}/eviction`, eviction);
-    await world.report(operator, [loadOf(object)]);
     await untilSuccessor(object, pod);
     const left = await world.client.get<Pod>({ kind: kinds.pod, namespace, name });
     assert.notEqual(left.metadata.deletionTimestamp, undefined, "it has its time to end");

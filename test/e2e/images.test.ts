@@ -117,7 +117,14 @@ describe("functions that are images", () => {
   it("runs what docker build makes of a Dockerfile, in Docker's format", async () => {
     const dockerfile = [
       ...["FROM scratch", "LABEL maintainer=somebody", 'ENV COLOR=red GREETING="hello you"'],
-      ...["COPY main /bin/", "COPY main /main", "COPY main /data/", "WORKDIR /data", 'ENTRYPOINT ["/main"]', 'CMD ["one", "two"]'],
+      ...[
+        "COPY main /bin/",
+        "COPY main /main",
+        "COPY main /data/",
+        "WORKDIR /data",
+        'ENTRYPOINT ["/main"]',
+        'CMD ["one", "two"]',
+      ],
     ].join("\n");
     const main = await buildStaticProgram("amd64");
     const { pushHost } = space.system.cluster.registry;
