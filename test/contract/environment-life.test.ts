@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
 import { labels } from "../../crds/names.ts";
 import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
-import type { FunctionLoad } from "../../crds/wire/load-report.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { RunningOperator } from "../../operator/operator.ts";
 import type { Pod } from "../../operator/pod.ts";
 import { changedClient } from "../kit/changed-client.ts";
-import { OperatorWorld } from "../kit/operator-world.ts";
-
-function loadOf(object: Stored<FunctionObject>, changes: Partial<FunctionLoad> = {}): FunctionLoad {
-  return {
-    namespace: object.metadata.namespace ?? "",
-    name: object.metadata.name,
-    functionUid: object.metadata.uid,
-    revisionID: object.status?.revisionID ?? "",
-    needed: 0,
-    idle: [],
-    released: [],
-    ...changes,
-  };
-}
+import { loadOf, OperatorWorld } from "../kit/operator-world.ts";
 
 describe("the life of environments, on a real API server", function () {
   this.timeout(60_000);
