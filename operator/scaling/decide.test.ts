@@ -219,6 +219,7 @@ const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> =
   "replaces no more than the limit allows, nothing that is of another revision, and not while it backs off": {
     seen: seen({
       target: { revisionID: "new", maxEnvironments: 1, keepAliveMs },
+      replicas: [replica({ needed: 5 })],
       environments: [
         environment("a", { phase: "terminating", isMissed: true }),
         environment("b", { phase: "ended", isMissed: true }),
@@ -226,6 +227,12 @@ const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> =
       ],
     }),
     want: { replace: ["a"], remove: ["b"] },
+  },
+  "replaces no more than calls need, and one of those that calls used lately": {
+    seen: seen({
+      environments: ["a", "b", "c"].map((uid) => environment(uid, { phase: "terminating", isMissed: true })),
+    }),
+    want: { replace: ["a"] },
   },
   "does not count an environment that is not heard": {
     seen: seen({ replicas: [replica({ needed: 1 })], environments: [environment("a", { isCutOff: true })] }),
