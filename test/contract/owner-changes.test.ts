@@ -54,7 +54,8 @@ describe("an owner that ends", () => {
     assert.ok(after.length > 100, `it ended after ${after.length} answers`);
     assert.ok(after.includes("close"));
     assert.deepEqual(new Set(after.slice(after.indexOf("close"))), new Set(["close"]));
-    assert.equal((refusal as { code?: string } | undefined)?.code, "ECONNREFUSED", String(refusal));
+    // Reset is what the kernel had accepted for it at the moment when it stopped to listen.
+    assert.match(String((refusal as { code?: string } | undefined)?.code), /^ECONNRE(FUSED|SET)$/, String(refusal));
     const next = await fleet.invoke(await fleet.owner(), "hello");
     assert.equal(next.status, 200);
   });

@@ -72,7 +72,7 @@ export class LocalProcess {
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) * 1024;
   }
 
-  /** Ctrl-C; answers with the exit status and the processes that outlived it. */
+  /** Ctrl-C; answers with the exit status and the processes that outlived it by 5 s: one that was killed takes a moment to be gone. */
   async stop(): Promise<{ readonly status: number | null; readonly left: readonly string[] }> {
     const child = this.#child;
     if (child?.pid === undefined) return { status: null, left: [] };
@@ -80,10 +80,9 @@ export class LocalProcess {
     const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
     child.kill("SIGINT");
     const status = hasEnded(child) ? child.exitCode : await ended;
-    const left = [];
-    for (const pid of before) {
-      const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-      if (stat !== "" && !/\) Z /.test(stat)) left.push(stat);
+    let left = await living(before);
+    for (const deadline = Date.now() + 5000; left.length > 0 && Date.now() < deadline; left = await living(before)) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
     rmSync(this.folder, { recursive: true, force: true });
     return { status, left };
@@ -92,6 +91,12 @@ export class LocalProcess {
 
 function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
+}
+
+/** The lines of proc(5), `stat`, of those that still run. */
+async function living(pids: readonly number[]): Promise<string[]> {
+  const stats = pids.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => ""));
+  return (await Promise.all(stats)).filter((stat) => stat !== "" && !/\) Z /.test(stat));
 }
 
 /** Pids of all that a process has started, directly or not. */
