@@ -148,7 +148,7 @@ export function layerVersionsOf(
   return [...layerVersions.byIndex("layer", object.metadata.uid), ...orphans];
 }
 
-type CacheLife = Pick<ObjectCache<KubernetesObject>, "start" | "stop" | "synced" | "kind">;
+type CacheLife = Pick<ObjectCache<KubernetesObject>, "start" | "stop" | "synced" | "kind" | "onChange">;
 
 /** Under this key the Functions that claim one Lambda name are found. */
 export function nameKey(object: FunctionObject): string {

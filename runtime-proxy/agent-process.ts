@@ -8,6 +8,7 @@ import {
 } from "../crds/wire/assignment.ts";
 import type { AgentRefusal, EnvironmentAnnouncement, EnvironmentDocument } from "../crds/wire/environment.ts";
 import { sleep, type Clock } from "../lib/clock.ts";
+import { IdleMemory } from "../lib/idle-memory.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import type { Grant, Position } from "../crds/wire/position.ts";
 import { createAgentLog, type AgentLog } from "./agent-log.ts";
@@ -21,7 +22,6 @@ import type { SdkAccess } from "./domain/sdk-variables.ts";
 import { environmentApi } from "./environment-api.ts";
 import type { ExecutionEnvironment } from "./execution-environment.ts";
 import { findExtensions } from "./find-extensions.ts";
-import { IdleMemory } from "./idle-memory.ts";
 import { createRouterProof } from "./invocation-api/router-proof.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
 import type { AssignmentParts } from "./invocation-api/assignment.ts";
@@ -55,6 +55,10 @@ const farewellLimitMs = 2_000;
 const lingerMs = 100;
 /** So long after its last call an environment tells its owner again and again how it is; later the owner asks first. */
 const renewForMs = 60_000;
+/** After an init: what it left behind is of no use to calls. */
+const quietAfterInitMs = 1000;
+/** After a call: with the memory goes code that was compiled for it, and the next call is some milliseconds slower. */
+const quietAfterCallMs = 60_000;
 const routerHeaderBytes = 64 * 1024;
 const routerConnections = 256;
 /** Clients of the Runtime API send error causes of almost 1 MiB in one header. */
@@ -109,6 +113,7 @@ export class AgentProcess {
       clock,
       isIdle: () => this.#environment?.state === "ready",
       giveBack: deps.giveMemoryBack,
+      quietMs: quietAfterInitMs,
     });
     this.#announcer = new Announcer({
       routerUrls: config.routerUrls,
@@ -322,7 +327,7 @@ export class AgentProcess {
     this.#calledAtMs = this.#deps.clock.monotonicMs();
     this.#announcer.keepTelling();
     const outcome = await this.#environment.invoke(invocation, () => this.#answered());
-    this.#idleMemory.called();
+    this.#idleMemory.used(quietAfterCallMs);
     return outcome;
   }
 
@@ -382,7 +387,7 @@ export class AgentProcess {
 
   #announce(): void {
     this.#sequence += 1;
-    this.#idleMemory.changed();
+    this.#idleMemory.used();
     if (this.#calledAtMs < 0 && this.#environment?.init !== undefined) {
       this.#calledAtMs = this.#deps.clock.monotonicMs();
       this.#announcer.keepTelling();

@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { systemClock } from "../lib/clock.ts";
+import { giveMemoryBack } from "../lib/idle-memory.ts";
 import { parseAgentConfig, type AgentConfig } from "./agent-config.ts";
 import { AgentProcess, type AgentDeps } from "./agent-process.ts";
 
@@ -24,7 +25,7 @@ export const systemAgentDeps: AgentDeps = {
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
   newId: randomUUID,
   resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
-  giveMemoryBack: () => globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" }),
+  giveMemoryBack,
 };
 
 /** Runs an agent until it is told to stop, by SIGTERM or SIGINT, or its container is lost; then ends this process. */

@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { ports } from "../crds/wire/routes.ts";
 import { startServer } from "../lib/http/express.ts";
+import { giveMemoryBack } from "../lib/idle-memory.ts";
 import { createLogger } from "../lib/logger.ts";
-import { giveBackStart } from "./packages/buffer-garbage.ts";
 import { createCacheMetrics } from "./packages/cache-metrics.ts";
 import { createCacheHandler } from "./packages/cache-server.ts";
 import { ContentCache } from "./packages/content-cache.ts";
@@ -82,7 +82,7 @@ export async function cacheMain(env: NodeJS.ProcessEnv): Promise<void> {
   const config = cacheConfigSchema.parse(env);
   const running = await startCache(config, createLogger({ process: "cache", level: config.KUBELAMBDA_LOG_LEVEL }));
   const end = (): void => void running.stop(20_000).then(() => process.exit(0));
-  giveBackStart();
+  giveMemoryBack();
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
 }

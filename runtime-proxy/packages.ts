@@ -10,10 +10,10 @@ import { audiences, ports } from "../crds/wire/routes.ts";
 import { CaBundle } from "../lib/ca-bundle.ts";
 import { startServer, type RunningServer, type ServerOptions } from "../lib/http/express.ts";
 import { readBody } from "../lib/http/read-body.ts";
+import { giveMemoryBack } from "../lib/idle-memory.ts";
 import { createLogger } from "../lib/logger.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { openBucketStore } from "./packages/bucket-store.ts";
-import { giveBackStart } from "./packages/buffer-garbage.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
 import { createOciFetcher } from "./packages/fetch-oci.ts";
 import { createS3Fetcher } from "./packages/fetch-s3.ts";
@@ -227,7 +227,7 @@ export async function packagesMain(env: NodeJS.ProcessEnv): Promise<void> {
     { verifyToken, nowMs: Date.now, log },
   );
   const end = (): void => void running.stop(20_000).then(() => process.exit(0));
-  giveBackStart();
+  giveMemoryBack();
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
 }

@@ -1,5 +1,5 @@
 /** A package store in a process of its own, which takes `<namespace>/<service account>` for a token. Prints StoreThere. */
-import { giveBackStart } from "../../runtime-proxy/packages/buffer-garbage.ts";
+import { giveMemoryBack } from "../../lib/idle-memory.ts";
 import { startTestStore } from "../../test/kit/package-store-server.ts";
 
 export interface StoreThere {
@@ -9,7 +9,7 @@ export interface StoreThere {
 
 void startTestStore().then((store) => {
   process.once("SIGTERM", () => void store.stop().finally(() => process.exit(0)));
-  giveBackStart();
+  giveMemoryBack();
   const there: StoreThere = { url: store.url, healthUrl: store.healthUrl };
   process.stdout.write(`${JSON.stringify(there)}\n`);
 });

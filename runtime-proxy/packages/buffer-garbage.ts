@@ -12,8 +12,3 @@ export function countPassing(bytes: number): void {
 
 const collectEveryBytes = 16 * 1024 * 1024;
 let passedBytes = 0;
-
-/** Gives back what a process's start has left behind, where Node.js was started so that it can. */
-export function giveBackStart(): void {
-  globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
-}

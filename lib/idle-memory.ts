@@ -1,40 +1,33 @@
-import type { Clock } from "../lib/clock.ts";
+import type { Clock } from "./clock.ts";
 
 export interface IdleMemoryParts {
   readonly clock: Clock;
   /** Whether nothing runs that would wait for a collection. */
   readonly isIdle: () => boolean;
-  /** Gives free memory back to the system; takes about 15 ms. */
+  /** Gives free memory back to the system; takes about 15 ms in an agent. */
   readonly giveBack: () => void;
+  /** Unused for so long it is given back. */
+  readonly quietMs: number;
 }
 
-/** After an init: what it left behind is of no use to calls. */
-const quietAfterInitMs = 1000;
-/** After a call: with the memory goes code that was compiled for it, and the next call is some milliseconds slower. */
-const quietAfterCallMs = 60_000;
-
-/** Has memory given back once an agent has been quiet for a while, and again only after it was used in between. */
+/** Has memory given back once a process has been quiet for a while, and again only after it was used in between. */
 export class IdleMemory {
   readonly #parts: IdleMemoryParts;
-  #quietMs = quietAfterInitMs;
+  #quietMs: number;
   #usedAtMs = 0;
   #isWatching = false;
   #cancel: () => void = () => undefined;
 
   constructor(parts: IdleMemoryParts) {
     this.#parts = parts;
+    this.#quietMs = parts.quietMs;
   }
 
-  /** The environment changed its state. */
-  changed(): void {
+  /** Something was done; from now on `quietMs` is how long it has to be quiet. Costs no timer while one runs. */
+  used(quietMs = this.#quietMs): void {
+    this.#quietMs = quietMs;
     this.#usedAtMs = this.#parts.clock.monotonicMs();
-    if (!this.#isWatching) this.#look(this.#quietMs);
-  }
-
-  /** A call has ended; costs no timer while another runs. */
-  called(): void {
-    this.#quietMs = quietAfterCallMs;
-    this.changed();
+    if (!this.#isWatching) this.#look(quietMs);
   }
 
   stop(): void {
@@ -54,4 +47,9 @@ export class IdleMemory {
       if (this.#parts.isIdle()) this.#parts.giveBack();
     });
   }
+}
+
+/** Collects all garbage and gives the memory back to the system, where Node.js was started with --expose-gc; else does nothing. */
+export function giveMemoryBack(): void {
+  globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
 }
