@@ -1,6 +1,11 @@
 /** What the chart makes of its values for function URLs: an Ingress, an HTTPRoute, and what operator and router are told. */
 import assert from "node:assert/strict";
-import { parseAllDocuments } from "yaml";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseAllDocuments, stringify } from "yaml";
+import { startControlPlane } from "../cluster/control-plane.ts";
+import { goModuleFolder } from "../cluster/go-module.ts";
 import { run } from "../cluster/run.ts";
 import { prepareTools, tool } from "../cluster/tools.ts";
 import { operatorConfigSchema } from "../../operator/operator-config.ts";
@@ -13,6 +18,8 @@ interface Rendered {
   readonly spec: Record<string, unknown>;
 }
 
+/** As on many clusters: the release channel "standard". */
+const gatewayApi = "sigs.k8s.io/gateway-api@v1.4.0";
 const chart = new URL("../../charts/kubelambda", import.meta.url).pathname;
 
 describe("the chart's routes", function () {
@@ -112,6 +119,35 @@ describe("the chart's routes", function () {
       hostnames: ["lambda.example.org", "*.lambda-url.us-east-1.example.org"],
       rules: [{ backendRefs: [{ name: "kl-router", port: 80 }], timeouts: { request: "900s" } }],
     });
+  });
+
+  it("a real API server takes both, the HTTPRoute by Gateway API's own definition, word by word", async () => {
+    const objects = await render(
+      ...["gateway.enabled=true", "gateway.parentRefs[0].name=edge", "gateway.requestTimeout=900s"],
+      ...["gateway.host=lambda.example.org", "gateway.annotations.a=b"],
+      ...["ingress.enabled=true", "ingress.host=lambda.example.org", "ingress.tls.secretName=one"],
+    );
+    const routes = ["Ingress", "HTTPRoute"].map((kind) => find(objects, kind));
+    const definitions = join(await goModuleFolder(gatewayApi), "config", "crd", "standard");
+    const folder = mkdtempSync(join(tmpdir(), "routes-"));
+    const controlPlane = await startControlPlane();
+    const kubectl = async (...args: readonly string[]): Promise<string> =>
+      await run(tool("kubectl"), ["--kubeconfig", controlPlane.kubeconfig, ...args], { timeoutMs: 60_000 });
+    try {
+      await kubectl("create", "-f", join(definitions, "gateway.networking.k8s.io_httproutes.yaml"));
+      const served = ["--for=condition=Established", "--timeout=30s"];
+      await kubectl("wait", ...served, "crd/httproutes.gateway.networking.k8s.io");
+      await kubectl("create", "namespace", "faas");
+      const file = join(folder, "routes.yaml");
+      writeFileSync(file, routes.map((route) => stringify(route)).join("---\n"));
+      assert.equal(
+        await kubectl("create", "--namespace", "faas", "--validate=strict", "-f", file),
+        "ingress.networking.k8s.io/kl-router created\nhttproute.gateway.networking.k8s.io/kl-router created\n",
+      );
+    } finally {
+      await controlPlane.stop();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("each is made with one host alone", async () => {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../cluster/run.ts";
+import { goModuleFolder } from "../cluster/go-module.ts";
 
 export interface SampleEvents {
   readonly good: ReadonlyMap<string, Buffer>;
@@ -12,11 +12,7 @@ const goModule = "github.com/aws/aws-lambda-go@v1.49.0";
 
 /** AWS's own sample events by file name, as they are shipped with its Go library; some are broken on purpose. */
 export async function sampleEvents(): Promise<SampleEvents> {
-  const found = await run("go", ["mod", "download", "-json", goModule], {
-    timeoutMs: 120_000,
-    env: { GOFLAGS: "-mod=mod" },
-  });
-  const folder = join((JSON.parse(found) as { readonly Dir: string }).Dir, "events", "testdata");
+  const folder = join(await goModuleFolder(goModule), "events", "testdata");
   const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
   const all = new Map(names.map((name) => [name, readFileSync(join(folder, name))]));
   const pick = (wanted: boolean) => new Map([...all].filter(([, bytes]) => isJson(bytes) === wanted));
