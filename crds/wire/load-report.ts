@@ -7,7 +7,7 @@ export const functionLoadSchema = z.object({
   name: z.string(),
   functionUid: z.string(),
   revisionID: z.string(),
-  /** Environments of this revision that calls need now: running plus waiting, bounded. */
+  /** Environments of this revision that calls need now: running plus waiting, bounded. Those in doubt and those that are unreachable are not among them. */
   needed: z.number().int().min(0),
   /** Environments that this router could hand out, also those of older revisions. */
   idle: z.array(z.object({ podUid: z.string(), idleForMs: z.number() })),
@@ -15,6 +15,11 @@ export const functionLoadSchema = z.object({
   released: z.array(z.string()),
   /** Environments that are to be kept ready and whose init has failed: they take no calls. */
   initFailed: z.array(z.string()).optional(),
+  /**
+   * Environments that count as running because nobody knows: a new owner has not heard of them, or whoever carried their call is gone.
+   * How long it has been so: one that lives says within moments what it runs.
+   */
+  inDoubt: z.array(z.object({ podUid: z.string(), forMs: z.number() })).optional(),
   /** Environments that answered once and do not answer any more: they serve nobody. */
   unreachable: z.array(z.string()).optional(),
   /** The newest failed init or start that a caller saw, for the Function's conditions. */

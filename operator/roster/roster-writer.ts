@@ -33,6 +33,8 @@ export class RosterWriter {
   readonly #options: RosterWriterOptions;
   #stored: Stored<RosterObject> | undefined;
   #roster: Roster | undefined;
+  /** Of the roster: it is asked for with every function that is looked at. */
+  #owners = new Map<string, string | undefined>();
   /** What pods are born under: the next epoch from the moment that its writing begins. */
   #epoch = 0;
   #underWay: Promise<void> | undefined;
@@ -52,7 +54,9 @@ export class RosterWriter {
 
   /** Unknown while there is no roster: then everybody's word counts. */
   isOwner(replica: string, namespace: string): boolean {
-    return this.#roster === undefined || ownerOf(this.#roster, namespace)?.podUid === replica;
+    if (this.#roster === undefined) return true;
+    if (!this.#owners.has(namespace)) this.#owners.set(namespace, ownerOf(this.#roster, namespace)?.podUid);
+    return this.#owners.get(namespace) === replica;
   }
 
   /** Reads the roster that is there: nothing is created before its epoch is known. */
@@ -104,12 +108,17 @@ export class RosterWriter {
       await whenBorn();
       if (!mayAct()) return;
       await this.#put(roster);
-      this.#roster = roster;
+      this.#follow(roster);
       log.info("Roster written", { epoch: roster.epoch, replicas: replicas.length });
     } catch (error) {
       log.warn("Cannot write the roster: trying again", { error });
       await this.#read().catch(() => undefined);
     }
+  }
+
+  #follow(roster: Roster): void {
+    this.#roster = roster;
+    this.#owners = new Map();
   }
 
   async #put(roster: Roster): Promise<void> {
@@ -135,7 +144,7 @@ export class RosterWriter {
     }
     const found = parseRoster(this.#stored?.data);
     // One that was lost is followed by one with a higher epoch all the same.
-    if (found !== undefined && found.epoch >= (this.#roster?.epoch ?? 0)) this.#roster = found;
+    if (found !== undefined && found.epoch >= (this.#roster?.epoch ?? 0)) this.#follow(found);
     this.#epoch = Math.max(this.#epoch, this.#roster?.epoch ?? 0);
   }
 }

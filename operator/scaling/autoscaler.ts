@@ -73,7 +73,7 @@ const createAtOnce = 50;
 /** Makes so many environments as routers need: looks at every report, at every change of a pod, and once a second. */
 export class Autoscaler {
   readonly #options: AutoscalerOptions;
-  readonly #board = new LoadBoard();
+  readonly #board: LoadBoard;
   readonly #scalings = new Map<string, FunctionScaling>();
   /** Function's uid → revision → health. */
   readonly #healths = new Map<string, Map<string, Health>>();
@@ -88,6 +88,7 @@ export class Autoscaler {
 
   constructor(options: AutoscalerOptions) {
     this.#options = options;
+    this.#board = new LoadBoard(options.isOwner);
     this.#startedAtMs = options.clock.monotonicMs();
     this.#genericIDs = new GenericIDs(options.settings);
     const onFailure = (uid: string): void => this.#scale(uid);
@@ -133,9 +134,8 @@ export class Autoscaler {
   }
 
   /** Takes a router's word, acts on it, and says what it shall give back: all of it, of all functions. */
-  take(all: LoadReport): LoadReportAnswer {
-    const { clock, isOwner = () => true } = this.#options;
-    const report = { ...all, functions: all.functions.filter(({ namespace }) => isOwner(all.replica, namespace)) };
+  take(report: LoadReport): LoadReportAnswer {
+    const { clock } = this.#options;
     const news = this.#board.newsOf(report);
     if (this.#board.take(report, clock.monotonicMs())) for (const uid of news) this.#scale(uid);
     const release = new Set([...this.#scalings.values()].flatMap(({ asked }) => [...asked]));
@@ -294,7 +294,7 @@ export class Autoscaler {
   ): ScalingSeen {
     const { keepAliveMs, maxAgeMs, maxEnvironments, clock } = this.#options;
     const { idleTimeoutSeconds } = object.spec;
-    const { uid } = object.metadata;
+    const { uid, namespace = "" } = object.metadata;
     const unreachable = this.#board.unreachable(uid);
     const revisionID = recipe?.document.revisionID;
     const nowMs = clock.monotonicMs();
@@ -312,10 +312,10 @@ export class Autoscaler {
         ...state,
         ageMs: clock.nowMs() - state.createdAtMs,
         standsIn: recipe !== undefined && standsInFor(recipe, state),
-        isMissed: scaling.isMissed(state, () => this.#board.wasUsed(uid, state.uid, recentMs)),
+        isMissed: scaling.isMissed(state, () => state.hasRun && this.#board.wasUsed(uid, state.uid, recentMs)),
         isCutOff: state.isCutOff === true || unreachable.has(state.uid),
       })),
-      replicas: this.#board.of(uid, revisionID),
+      replicas: this.#board.of(namespace, uid, revisionID),
       creatingFor: scaling.creatingFor(),
       creating: revisionID === undefined ? 0 : scaling.creating(revisionID),
       asked: scaling.asked,

@@ -20,12 +20,19 @@ function seen(changes: Partial<ScalingSeen> = {}): ScalingSeen {
 }
 
 function replica(
-  changes: { needed?: number; idle?: Record<string, number>; confirmed?: string[]; knows?: boolean } = {},
+  changes: {
+    needed?: number;
+    idle?: Record<string, number>;
+    inDoubt?: Record<string, number>;
+    confirmed?: string[];
+    knows?: boolean;
+  } = {},
 ): ReplicaSeen {
   return {
     knowsFunction: changes.knows ?? true,
     needed: changes.needed ?? 0,
     idleForMsByUid: new Map(Object.entries(changes.idle ?? {})),
+    inDoubtForMsByUid: new Map(Object.entries(changes.inDoubt ?? {})),
     confirmed: new Set(changes.confirmed ?? []),
   };
 }
@@ -238,6 +245,48 @@ const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> =
     seen: seen({ replicas: [replica({ needed: 1 })], environments: [environment("a", { isCutOff: true })] }),
     want: { create: 1 },
   },
+  "makes only what those that a new owner has not heard of cannot take": {
+    seen: seen({
+      replicas: [replica({ needed: 3, inDoubt: { a: 100, b: 100 } })],
+      environments: [environment("a"), environment("b")],
+    }),
+    want: { create: 1 },
+  },
+  "counts as in use what has not been heard of for long": {
+    seen: seen({
+      replicas: [replica({ needed: 3, inDoubt: { a: 2000, b: 1999 } })],
+      environments: [environment("a"), environment("b")],
+    }),
+    want: { create: 2 },
+  },
+  "makes nothing for what has not been heard of for long where no call waits": {
+    seen: seen({
+      replicas: [replica({ inDoubt: { a: 9000, b: 9000 } })],
+      environments: [environment("a"), environment("b", { isCutOff: true })],
+    }),
+    want: {},
+  },
+  "counts what still starts as there, however long a new owner has not heard of it": {
+    seen: seen({
+      replicas: [replica({ needed: 1, inDoubt: { a: 9000 } })],
+      environments: [environment("a", { phase: "starting" })],
+    }),
+    want: {},
+  },
+  "does not count what has not been heard of and whose node is gone": {
+    seen: seen({
+      replicas: [replica({ needed: 1, inDoubt: { a: 100, b: 9000 } })],
+      environments: [environment("a", { isCutOff: true }), environment("b", { isCutOff: true })],
+    }),
+    want: { create: 1 },
+  },
+  "asks back what is idle for long although others may run": {
+    seen: seen({
+      replicas: [replica({ idle: { a: long }, inDoubt: { b: 0 } })],
+      environments: [environment("a"), environment("b")],
+    }),
+    want: { release: ["a"] },
+  },
   "replaces what is old and in use, keeps it until its successor runs, and makes no third for it": {
     seen: seen({
       target: { revisionID: "new", maxEnvironments: 10, keepAliveMs, maxAgeMs: 500 },
@@ -268,6 +317,7 @@ describe("decideScaling", () => {
   const aReplica = fc.record({
     needed: fc.nat(12),
     idle: fc.dictionary(fc.constantFrom(...uids), fc.nat(600_000)),
+    inDoubt: fc.dictionary(fc.constantFrom(...uids), fc.nat(4000)),
     confirmed: fc.subarray(uids),
     knows: fc.boolean(),
   });
@@ -299,7 +349,17 @@ describe("decideScaling", () => {
         );
         const needed = input.replicas.reduce((sum, { needed: n }) => sum + n, 0);
         if (plan.create === 0) return;
-        assert.ok(usable.length + input.creating + plan.create <= Math.min(10, needed));
+        const inDoubt = usable.filter(({ uid }) => input.replicas.some((one) => one.inDoubtForMsByUid?.has(uid)));
+        assert.ok(usable.length + input.creating + plan.create <= Math.min(10, needed + inDoubt.length));
+      }),
+    );
+  });
+
+  it("never makes more at once than calls need, whatever is in doubt and for however long", () => {
+    fc.assert(
+      fc.property(aSeen, (input) => {
+        const needed = input.replicas.reduce((sum, { needed: n }) => sum + n, 0);
+        assert.ok(decideScaling(input).create <= Math.max(needed, 1));
       }),
     );
   });

@@ -25,6 +25,8 @@ export interface ReplicaSeen {
   /** Of the target revision; what is said of others is about to change. */
   readonly needed: number;
   readonly idleForMsByUid: ReadonlyMap<string, number>;
+  /** Environments of which it does not know whether they run a call, and for how long. They are not in `needed`. */
+  readonly inDoubtForMsByUid?: ReadonlyMap<string, number>;
   /** Environments that it gave back after it had been asked: it will not hand them out again. */
   readonly confirmed: ReadonlySet<string>;
 }
@@ -74,6 +76,8 @@ export interface ScalingPlan {
 
 /** An environment that has not started after so long and that nobody needs is given up, ms. */
 const startPatienceMs = 60_000;
+/** So long an environment in doubt counts as one that the next call may get, ms: one that lives says within moments what it runs. */
+const doubtMs = 2000;
 
 /** Creates what calls need, asks back what is idle for long or of another revision, and removes what came back or is over. */
 export function decideScaling(seen: ScalingSeen): ScalingPlan {
@@ -103,7 +107,8 @@ function decideCreate(
   const usable = alive.filter((environment) => isUsable(environment, target) && !release.has(environment.uid));
   // What stands in goes when it has a successor, also where nobody calls.
   const least = alive.some(({ uid, standsIn }) => standsIn === true && !release.has(uid)) ? 1 : 0;
-  const wanted = Math.min(Math.max(neededOf(seen.replicas), least), target.maxEnvironments);
+  const needed = neededOf(seen.replicas) + inDoubt(usable, seen.replicas, doubtMs);
+  const wanted = Math.min(Math.max(needed, least), target.maxEnvironments);
   return Math.max(0, Math.min(wanted - usable.length - seen.creating - replace.length, seen.createAtOnce));
 }
 
@@ -133,8 +138,9 @@ function recycle(
 function missed({ target, ...seen }: ScalingSeen, alive: readonly EnvironmentSeen[]): readonly string[] {
   if (target === undefined || seen.backOffMs > 0) return [];
   const replaced = new Set([...alive.map(({ replaces }) => replaces), ...(seen.creatingFor ?? [])]);
-  const most = Math.min(target.maxEnvironments, Math.max(1, neededOf(seen.replicas)));
-  const room = most - alive.filter((each) => isUsable(each, target)).length - seen.creating;
+  const usable = alive.filter((each) => isUsable(each, target));
+  const needed = neededOf(seen.replicas) + inDoubt(usable, seen.replicas, doubtMs);
+  const room = Math.min(target.maxEnvironments, Math.max(1, needed)) - usable.length - seen.creating;
   return seen.environments
     .filter(
       ({ uid, revisionID, isMissed }) => isMissed === true && revisionID === target.revisionID && !replaced.has(uid),
@@ -154,7 +160,7 @@ function decideRelease(seen: ScalingSeen, alive: readonly EnvironmentSeen[]): Re
   const kept = keptStandIns(seen, alive, target);
   for (const { uid, revisionID } of alive) if (revisionID !== target.revisionID && !kept.has(uid)) release.add(uid);
   const current = alive.filter(({ uid }) => !release.has(uid));
-  const surplus = Math.max(0, current.length - neededOf(replicas));
+  const surplus = Math.max(0, current.length - neededOf(replicas) - inDoubt(current, replicas, 0));
   for (const { uid } of idleLongest(current, target, replicas).slice(0, surplus)) release.add(uid);
   return release;
 }
@@ -167,7 +173,8 @@ function keptStandIns(
 ): ReadonlySet<string> {
   const standIns = alive.filter(({ uid, standsIn }) => standsIn === true && !asked.has(uid));
   const running = alive.filter(({ revisionID, phase }) => revisionID === target.revisionID && phase === "running");
-  const count = running.length === 0 ? standIns.length : Math.max(0, neededOf(replicas) - running.length);
+  const most = neededOf(replicas) + inDoubt([...standIns, ...running], replicas, 0);
+  const count = running.length === 0 ? standIns.length : Math.max(0, most - running.length);
   const busyFirst = standIns.toSorted((a, b) => idleForMs(a.uid, replicas) - idleForMs(b.uid, replicas));
   return new Set(uidsOf(busyFirst.slice(0, count)));
 }
@@ -202,6 +209,13 @@ function isReturned(uid: string, replicas: readonly ReplicaSeen[]): boolean {
 
 function neededOf(replicas: readonly ReplicaSeen[]): number {
   return replicas.reduce((sum, { needed }) => sum + needed, 0);
+}
+
+/** So many of them may have been running calls for so long that nobody knows of. One that still starts runs none. */
+function inDoubt(environments: readonly EnvironmentSeen[], replicas: readonly ReplicaSeen[], forMs: number): number {
+  const isInDoubt = ({ uid, phase }: EnvironmentSeen): boolean =>
+    phase === "running" && replicas.some(({ inDoubtForMsByUid }) => (inDoubtForMsByUid?.get(uid) ?? -1) >= forMs);
+  return environments.filter(isInDoubt).length;
 }
 
 function uidsOf(environments: readonly EnvironmentSeen[]): readonly string[] {

@@ -212,4 +212,15 @@ describe("environmentState", () => {
     assert.equal(environmentState(pod({ conditions, containerStatuses: [failing] })).isCutOff, undefined);
     assert.equal(environmentState(pod({ containerStatuses: [ready] })).isCutOff, undefined);
   });
+
+  it("has run once all its containers did, also when it is on its way out", () => {
+    const at = "2026-01-01T00:01:00Z";
+    const waiting: ContainerState = { waiting: { reason: "PodInitializing" } };
+    const both = (state: ContainerState) => [container("agent", running), container("runtime", state)];
+    const hasRun = (status: Status) => environmentState(pod(status, at)).hasRun;
+    assert.equal(hasRun({ phase: "Pending" }), false);
+    assert.equal(hasRun({ phase: "Pending", containerStatuses: both(waiting) }), false);
+    assert.equal(hasRun({ phase: "Running", containerStatuses: both(running) }), true);
+    assert.equal(hasRun({ phase: "Running", containerStatuses: both(terminated(0, 9)) }), true);
+  });
 });

@@ -24,6 +24,8 @@ export interface EnvironmentState {
   readonly createdAtMs: number;
   /** uid of the environment that it was made to replace. */
   readonly replaces?: string | undefined;
+  /** Its containers were seen running: before, no call can have come to it. */
+  readonly hasRun: boolean;
   /** Somebody else takes it away: its node is drained or shuts down, it is preempted, evicted or deleted. */
   readonly isTakenAway?: boolean;
   /** Its node is not heard. */
@@ -70,7 +72,8 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
   const createdAtMs = Date.parse(creationTimestamp);
   const replaces = pod.metadata.labels?.[labels.replaces];
   const kept = provisionedFor === undefined ? {} : { provisionedFor };
-  const base = { uid, name, revisionID, configurationID, ...kept, createdAtMs, replaces, isSlowToMend: false };
+  const hasRun = hasStarted(pod);
+  const base = { uid, name, revisionID, configurationID, ...kept, createdAtMs, replaces, hasRun, isSlowToMend: false };
   if (pod.metadata.deletionTimestamp !== undefined) return { ...base, phase: "terminating", isTakenAway: true };
   const failure = startFailure(pod) ?? fillFailure(pod);
   if (failure !== undefined) return { ...base, phase: "failed", failure, isSlowToMend: true };
@@ -89,6 +92,11 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
     return { ...base, phase: "starting", failure: { reason: "Unschedulable", message } };
   }
   return { ...base, phase: "starting" };
+}
+
+function hasStarted({ status }: Stored<Pod>): boolean {
+  const containers = status?.containerStatuses ?? [];
+  return containers.length > 0 && containers.every(({ state }) => (state?.running ?? state?.terminated) !== undefined);
 }
 
 /** Preempted, evicted, or on a node that is drained, shut down or gone. Source: Kubernetes documentation, Pod disruption conditions. */

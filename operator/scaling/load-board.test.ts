@@ -19,7 +19,7 @@ function report(sequence: number, functions: FunctionLoad[] = [load()], replica 
   return { replica, sequence, functions };
 }
 function confirmed(board: LoadBoard): readonly string[] {
-  return board.of("f", "r").flatMap((seen) => [...seen.confirmed]);
+  return board.of("n", "f", "r").flatMap((seen) => [...seen.confirmed]);
 }
 
 describe("LoadBoard", () => {
@@ -27,7 +27,7 @@ describe("LoadBoard", () => {
     const board = new LoadBoard();
     board.take(report(1, [load({ needed: 2 }), load({ needed: 3, revisionID: "old" })]), 0);
     assert.deepEqual(
-      board.of("f", "r").map(({ needed }) => needed),
+      board.of("n", "f", "r").map(({ needed }) => needed),
       [2],
     );
   });
@@ -40,7 +40,15 @@ describe("LoadBoard", () => {
     assert.deepEqual([...board.newsOf(first)], ["f"]);
     board.take(first, 0);
     assert.deepEqual([...board.newsOf(report(2, [load({ idle: [{ podUid: "p", idleForMs: 500 }] })]))], []);
-    for (const changes of [{ needed: 1 }, { released: ["p"] }, { failure, idle }, { revisionID: "next", idle }])
+    const news: readonly Partial<FunctionLoad>[] = [
+      { needed: 1 },
+      { released: ["p"] },
+      { failure },
+      { revisionID: "next" },
+      { initFailed: ["p"] },
+      { unreachable: ["p"] },
+    ];
+    for (const changes of news)
       assert.deepEqual([...board.newsOf(report(2, [load({ idle, ...changes })]))], ["f"], JSON.stringify(changes));
     assert.deepEqual([...board.newsOf(report(2, [load()]))], ["f"]);
   });
@@ -50,7 +58,7 @@ describe("LoadBoard", () => {
     assert.equal(board.take(report(2, [load({ needed: 2 })]), 0), true);
     assert.equal(board.take(report(1, [load({ needed: 9 })]), 100), false);
     assert.deepEqual(
-      board.of("f", "r").map(({ needed }) => needed),
+      board.of("n", "f", "r").map(({ needed }) => needed),
       [2],
     );
   });
@@ -83,7 +91,40 @@ describe("LoadBoard", () => {
     const board = new LoadBoard();
     board.take(report(1, [load({ needed: 1 })]), 0);
     board.drop("a");
-    assert.deepEqual(board.of("f", "r"), []);
+    assert.deepEqual(board.of("n", "f", "r"), []);
+  });
+
+  it("has news of each environment more whose init has failed, and none of those that it knows", () => {
+    const board = new LoadBoard();
+    board.take(report(1, [load({ initFailed: ["p"] })]), 0);
+    assert.deepEqual([...board.newsOf(report(2, [load({ initFailed: ["p"] })]))], []);
+    assert.deepEqual([...board.newsOf(report(2, [load({ initFailed: ["q"] })]))], ["f"]);
+    assert.deepEqual([...board.newsOf(report(2, [load({ initFailed: ["p", "q"] })]))], ["f"]);
+  });
+
+  it("knows what is in doubt, and for how long", () => {
+    const board = new LoadBoard();
+    board.take(report(1, [load({ inDoubt: [{ podUid: "p", forMs: 7 }] })]), 0);
+    assert.deepEqual(
+      board.of("n", "f", "r").map(({ inDoubtForMsByUid }) => [...(inDoubtForMsByUid ?? [])]),
+      [[["p", 7]]],
+    );
+  });
+
+  it("minds what a router said of an account no more once another owns it, also when the one is silent", () => {
+    let owner = "a";
+    const board = new LoadBoard((replica) => replica === owner);
+    const failure = { podUid: "p", errorType: "E", errorMessage: "m" };
+    board.take(report(1, [load({ needed: 3, failure, unreachable: ["p"], initFailed: ["p"] })], "a"), 0);
+    board.take(report(1, [load({ needed: 1 })], "b"), 0);
+    const needed = () => board.of("n", "f", "r").map((seen) => seen.needed);
+    assert.deepEqual(needed(), [3]);
+    owner = "b";
+    assert.deepEqual(needed(), [1]);
+    assert.equal(board.failureOf("f", "r"), undefined);
+    assert.deepEqual([board.unreachable("f").size, board.initFailedOf("f").size], [0, 0]);
+    owner = "c";
+    assert.deepEqual(board.of("n", "f", "r"), [], "nobody has spoken who owns it: everything stays");
   });
 
   it("knows the failure of the present revision only", () => {

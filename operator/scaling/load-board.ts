@@ -14,9 +14,15 @@ interface Replica {
 /** A router that starts anew counts from the beginning; so late, nothing of its former life is still on its way. */
 const restartAfterMs = 5000;
 
-/** The newest word of every router. */
+/** The newest word of every router; what one said of an account counts while it owns that. */
 export class LoadBoard {
+  readonly #isOwner: (replica: string, namespace: string) => boolean;
   readonly #replicas = new Map<string, Replica>();
+
+  /** `isOwner`: whether a router owns an account now. Default: all are heard. */
+  constructor(isOwner: (replica: string, namespace: string) => boolean = () => true) {
+    this.#isOwner = isOwner;
+  }
 
   /** False when a newer report of this router is here already. */
   take(report: LoadReport, nowMs: number): boolean {
@@ -70,13 +76,13 @@ export class LoadBoard {
 
   /** Revisions of a function that any router has calls or environments for. */
   revisionsOf(functionUid: string): ReadonlySet<string> {
-    const loads = [...this.#replicas.values()].flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? []);
-    return new Set(loads.map(({ revisionID }) => revisionID));
+    return new Set(this.#told(functionUid).map(({ revisionID }) => revisionID));
   }
 
-  /** What each router says of a function and its revision. */
-  of(functionUid: string, revisionID: string | undefined): readonly ReplicaSeen[] {
-    return [...this.#replicas.values()].map(({ loadsByFunction, confirmed, asked }) => {
+  /** What each router that owns the account says of a function and its revision. */
+  of(namespace: string, functionUid: string, revisionID: string | undefined): readonly ReplicaSeen[] {
+    const owners = [...this.#replicas].filter(([replica]) => this.#isOwner(replica, namespace));
+    return owners.map(([, { loadsByFunction, confirmed, asked }]) => {
       const loads = loadsByFunction.get(functionUid) ?? [];
       const current = loads.filter((load) => load.revisionID === revisionID);
       return {
@@ -84,6 +90,9 @@ export class LoadBoard {
         needed: current.reduce((sum, { needed }) => sum + needed, 0),
         idleForMsByUid: new Map(
           loads.flatMap(({ idle }) => idle.map(({ podUid, idleForMs }) => [podUid, idleForMs] as const)),
+        ),
+        inDoubtForMsByUid: new Map(
+          loads.flatMap(({ inDoubt = [] }) => inDoubt.map(({ podUid, forMs }) => [podUid, forMs] as const)),
         ),
         // A router without a word on the function has nothing of it, and was told not to begin.
         confirmed: loads.length > 0 ? confirmed : asked,
@@ -93,7 +102,7 @@ export class LoadBoard {
 
   /** Whether calls used an environment within `recentMs`: it was in use, or idle for less, when its routers said so last. */
   wasUsed(functionUid: string, podUid: string, recentMs: number): boolean {
-    const told = [...this.#replicas.values()].flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? []);
+    const told = this.#loads(functionUid).map(({ load }) => load);
     if (told.some(({ released }) => released.includes(podUid))) return false;
     const times = told.flatMap(({ idle }) => idle.filter((one) => one.podUid === podUid));
     const isInUse = times.length === 0 && told.some(({ needed }) => needed > 0);
@@ -102,21 +111,31 @@ export class LoadBoard {
 
   /** Environments that their owner does not hear. */
   unreachable(functionUid: string): ReadonlySet<string> {
-    const told = [...this.#replicas.values()].flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? []);
-    return new Set(told.flatMap((load) => load.unreachable ?? []));
+    return new Set(this.#told(functionUid).flatMap(({ unreachable = [] }) => unreachable));
   }
 
   /** Environments that are kept ready and whose init has failed. */
   initFailedOf(functionUid: string): ReadonlySet<string> {
-    const told = [...this.#replicas.values()].flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? []);
-    return new Set(told.flatMap(({ initFailed = [] }) => initFailed));
+    return new Set(this.#told(functionUid).flatMap(({ initFailed = [] }) => initFailed));
   }
 
   /** The newest failed init that any router's callers saw. */
   failureOf(functionUid: string, revisionID: string | undefined): FunctionLoad["failure"] {
-    return [...this.#replicas.values()]
-      .flatMap(({ loadsByFunction }) => loadsByFunction.get(functionUid) ?? [])
-      .find((load) => load.revisionID === revisionID && load.failure !== undefined)?.failure;
+    return this.#told(functionUid).find((load) => load.revisionID === revisionID && load.failure !== undefined)
+      ?.failure;
+  }
+
+  /** Of a function, by whoever owns its account: what another said is over, also when that one can tell nobody so. */
+  #told(functionUid: string): readonly FunctionLoad[] {
+    const counting = this.#loads(functionUid).filter(({ replica, load }) => this.#isOwner(replica, load.namespace));
+    return counting.map(({ load }) => load);
+  }
+
+  /** As every router said it last. */
+  #loads(functionUid: string): readonly { readonly replica: string; readonly load: FunctionLoad }[] {
+    return [...this.#replicas].flatMap(([replica, { loadsByFunction }]) =>
+      (loadsByFunction.get(functionUid) ?? []).map((load) => ({ replica, load })),
+    );
   }
 }
 
@@ -126,6 +145,13 @@ function isUrgent(before: FunctionLoad, load: FunctionLoad): boolean {
     needed !== before.needed ||
     released.length > 0 ||
     idle.length !== before.idle.length ||
-    failure?.podUid !== before.failure?.podUid
+    failure?.podUid !== before.failure?.podUid ||
+    !isSame(load.initFailed, before.initFailed) ||
+    !isSame(load.unreachable, before.unreachable)
   );
+}
+
+/** A router lists environments in the order in which they came. */
+function isSame(some: readonly string[] = [], others: readonly string[] = []): boolean {
+  return some.length === others.length && some.every((uid, place) => uid === others[place]);
 }

@@ -93,7 +93,7 @@ export class ProvisionedScaling {
     const { uid } = object.metadata;
     const known = this.#knownByUid.get(uid) ?? { ready: new Set(), counts: {}, told: "" };
     this.#knownByUid.set(uid, known);
-    const replicas = board.of(uid, undefined);
+    const replicas = board.of(object.metadata.namespace ?? "", uid, undefined);
     const failed = board.initFailedOf(uid);
     const isReady = ({ uid: podUid }: EnvironmentState): boolean =>
       !failed.has(podUid) && (known.ready.has(podUid) || idleForMs(podUid, replicas) >= 0);
@@ -130,7 +130,7 @@ export class ProvisionedScaling {
     const plan = decideProvisioned({
       ...{ wanted, revisionID, environments, maxAgeMs, mayRelease, createAtOnce },
       creatingFor: scaling.creatingFor(),
-      replicas: board.of(object.metadata.uid, revisionID),
+      replicas: board.of(object.metadata.namespace ?? "", object.metadata.uid, revisionID),
       creating: scaling.creating(group),
       asked: scaling.asked,
       isFailing: scaling.failuresOf(group) !== undefined,

@@ -1,6 +1,6 @@
 /** What the router reports to the operator: absolute numbers, so that a lost report costs nothing. */
 import type { FunctionLoad } from "../../crds/wire/load-report.ts";
-import { isIdle, isReleased, type Environment, type EnvironmentPod } from "./environment.ts";
+import { isIdle, isInDoubt, isReleased, type Environment, type EnvironmentPod } from "./environment.ts";
 import type { FunctionFacts } from "./function-facts.ts";
 
 export interface FunctionDemand {
@@ -24,15 +24,16 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
   let running = 0;
   const idle: { podUid: string; idleForMs: number }[] = [];
   const released: string[] = [];
+  const inDoubt: { podUid: string; forMs: number }[] = [];
   const unreachable: string[] = [];
   const initFailed: string[] = [];
   for (const environment of demand.environments) {
     const { podUid, provisionedFor } = environment.pod;
     // What is kept ready is there whether calls need it or not.
-    if (provisionedFor === undefined && (environment.isInUse || environment.mayRun) && serves(environment.pod, facts))
-      running += 1;
+    if (provisionedFor === undefined && isRunning(environment) && serves(environment.pod, facts)) running += 1;
     if (!listsEnvironments) continue;
-    if (isIdle(environment)) idle.push({ podUid, idleForMs: Math.max(0, Math.round(nowMs - environment.idleSinceMs)) });
+    if (isIdle(environment)) idle.push({ podUid, idleForMs: wholeMs(nowMs - environment.idleSinceMs) });
+    if (isInDoubt(environment)) inDoubt.push({ podUid, forMs: wholeMs(nowMs - environment.mayRunSinceMs) });
     if (environment.isUnreachable) unreachable.push(podUid);
     if (isReleased(environment)) released.push(podUid);
     if (provisionedFor !== undefined && environment.hasFailedInit) initFailed.push(podUid);
@@ -46,10 +47,21 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
     needed: Math.max(running, Math.min(running + waiting, ceiling)),
     idle,
     released,
+    ...(inDoubt.length > 0 && { inDoubt }),
     ...(unreachable.length > 0 && { unreachable }),
     ...(initFailed.length > 0 && { initFailed }),
     ...(failure !== undefined && { failure }),
   };
+}
+
+/** One whose agent is gone from us holds its slot, and takes no environment's place. */
+function isRunning(environment: Environment): boolean {
+  const { isInUse, mayRun, isUnreachable } = environment;
+  return isInUse || (mayRun && !isUnreachable && !isInDoubt(environment));
+}
+
+function wholeMs(ms: number): number {
+  return Math.max(0, Math.round(ms));
 }
 
 function serves({ revisionID, configurationID }: EnvironmentPod, facts: FunctionFacts): boolean {
@@ -65,5 +77,5 @@ export function loadKey({ functionUid, revisionID }: FunctionLoad): string {
 /** False when the operator learns nothing from it: nothing needed, nothing there, nothing failed. */
 export function isWorthReporting({ needed, idle, released, ...load }: FunctionLoad): boolean {
   const isInTrouble = load.failure !== undefined || load.unreachable !== undefined || load.initFailed !== undefined;
-  return needed > 0 || idle.length > 0 || released.length > 0 || isInTrouble;
+  return needed > 0 || idle.length > 0 || released.length > 0 || load.inDoubt !== undefined || isInTrouble;
 }

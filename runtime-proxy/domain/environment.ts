@@ -60,6 +60,8 @@ export interface Environment {
   readonly isAskedBack: boolean;
   /** Something may run in it that no call of ours stands for. */
   readonly mayRun: boolean;
+  /** When that began, on our clock, ms. */
+  readonly mayRunSinceMs: number;
   /** Its own clock when it sent what was heard of it last, ms. */
   readonly heardMs: number;
   /** When it was heard last, on our clock, ms. */
@@ -107,7 +109,7 @@ export class EnvironmentRegistry {
   }
 
   /** Begins to give an account's environments out. `listed`: those that another may have given out until now. */
-  adopt(namespace: string, tenure: Tenure, listed: readonly EnvironmentPod[]): void {
+  adopt(namespace: string, tenure: Tenure, listed: readonly EnvironmentPod[], nowMs: number): void {
     this.#tenureByNamespace.set(namespace, tenure);
     for (const pod of listed) if (!this.#entryByPodUid.has(pod.podUid)) this.#add(pod);
     const inherited = new Set(
@@ -117,7 +119,7 @@ export class EnvironmentRegistry {
       const isInherited = inherited.has(entry.pod.podUid);
       const { epoch, firstTurn } = tenure;
       const tenancy = isInherited ? inheritedTenancy(epoch, firstTurn) : newTenancy(firstTurn);
-      this.#change(entry, () => Object.assign(entry, tenancy, { standing: "unheard" }));
+      this.#change(entry, () => Object.assign(entry, tenancy, { standing: "unheard", mayRunSinceMs: nowMs }));
     }
   }
 
@@ -187,8 +189,10 @@ export class EnvironmentRegistry {
     if (announcement.sequence < entry.sequence) return "stale";
     this.#change(entry, () => {
       const wasIdle = isIdle(entry);
+      const { mayRun } = entry;
       const { state, isRunning = state === "busy", position, atMs } = announcement;
       hear(entry, { isRunning, position }, this.#epochOf(entry.pod));
+      if (!mayRun) entry.mayRunSinceMs = nowMs;
       entry.heardMs = atMs ?? entry.heardMs;
       entry.heardAtMs = nowMs;
       entry.sequence = announcement.sequence;
@@ -238,6 +242,7 @@ export class EnvironmentRegistry {
     this.#change(entry, () => {
       endUse(entry, end, this.#epochOf(entry.pod));
       entry.idleSinceMs = nowMs;
+      entry.mayRunSinceMs = nowMs;
       const standing = standingAfter[end];
       if (standing !== undefined && entry.standing !== "draining") entry.standing = standing;
     });
@@ -262,6 +267,7 @@ export class EnvironmentRegistry {
       heardAtMs: 0,
       hasFailedInit: false,
       isAskedBack: this.#askedBack.has(pod.podUid),
+      mayRunSinceMs: 0,
       idleSinceMs: 0,
       isUnreachable: false,
       sequence: -Infinity,
@@ -328,6 +334,11 @@ export function isIdle({ standing, address, isInUse, mayRun, isAskedBack, pod, h
   const isFree = standing === "ready" && address !== undefined && !isInUse && !mayRun;
   const isUsable = pod.provisionedFor === undefined || !hasFailedInit;
   return isFree && isUsable && !isAskedBack && !pod.isTerminating;
+}
+
+/** It counts as running, and neither a call of ours nor its own word says that it does. */
+export function isInDoubt({ mayRun, isInUse, standing }: Environment): boolean {
+  return mayRun && !isInUse && standing !== "busy";
 }
 
 /** Given back to the operator: asked for, and no call of ours runs in it. */

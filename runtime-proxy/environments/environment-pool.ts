@@ -4,6 +4,7 @@ import type { Grant, Position } from "../../crds/wire/position.ts";
 import type { Clock } from "../../lib/clock.ts";
 import {
   EnvironmentRegistry,
+  isInDoubt,
   isReleased,
   type Environment,
   type EnvironmentPod,
@@ -111,7 +112,7 @@ export class EnvironmentPool {
 
   /** Begins to give an account's environments out; whatever was listed counts as running until it is heard. */
   adopt(namespace: string, tenure: Tenure, listed: readonly EnvironmentPod[]): void {
-    this.#registry.adopt(namespace, tenure, listed);
+    this.#registry.adopt(namespace, tenure, listed, this.#options.clock.monotonicMs());
     this.#adoptRates(namespace, listed);
     for (const { pod } of [...this.#registry.unsettled()]) this.#tellChanged(pod.podUid);
   }
@@ -229,12 +230,17 @@ export class EnvironmentPool {
   }
 
   announce(announcement: EnvironmentAnnouncement): "stored" | "stale" | "unknownPod" {
+    const environment = this.#registry.get(announcement.podUid);
+    const wasInDoubt = environment !== undefined && isInDoubt(environment);
     const result = this.#registry.announce(announcement, this.#options.clock.monotonicMs());
-    const pod = this.#registry.get(announcement.podUid)?.pod;
-    if (result !== "stored" || pod === undefined) return result;
+    if (result !== "stored" || environment === undefined) return result;
+    const { pod } = environment;
     this.#noteInit(pod, announcement.init);
     this.#tellChanged(pod.podUid);
     this.#serve(pod.functionUid);
+    // It runs somebody's call: who waited for its word needs another.
+    const isTaken = wasInDoubt && environment.mayRun && !isInDoubt(environment);
+    if (isTaken && this.#waitingByFunction.has(pod.functionUid)) this.#tellUrgent();
     return result;
   }
 
