@@ -10,6 +10,8 @@ export interface ProvisionedSeen {
   readonly requested: number;
   /** Name of the Alias, or number of the Version; undefined: none yet. */
   readonly qualifier: string | undefined;
+  /** Why nobody hears it: the object stands for nothing, or another speaks for the same. */
+  readonly unheard?: string | undefined;
   /** Where it leads now: version → share of the calls. */
   readonly shares: Readonly<Record<string, number>>;
   /** Of the Function's status. */
@@ -80,12 +82,14 @@ export function provisionedSelector(functionUid: string, shares: Readonly<Record
   return `${labels.functionUid}=${functionUid},${labels.provisioned} in (${versions.join(",")})`;
 }
 
-function sharesOf({ granted, qualifier }: ProvisionedSeen): readonly ProvisionedShare[] {
+function sharesOf({ granted, qualifier, unheard }: ProvisionedSeen): readonly ProvisionedShare[] {
+  if (unheard !== undefined) return [];
   return (granted?.provisioned ?? []).filter((share) => share.qualifier === qualifier);
 }
 
 function settle(seen: ProvisionedSeen, shares: readonly ProvisionedShare[]): Settled {
-  const { granted, qualifier, requested } = seen;
+  const { granted, qualifier, requested, unheard } = seen;
+  if (unheard !== undefined) return { status: "FAILED", reason: unheard, isRefused: true };
   const refusal = granted?.refused?.find((refused) => refused.qualifier === qualifier)?.message;
   if (refusal !== undefined) return { status: "FAILED", reason: refusal, isRefused: true };
   const failure = shares.find((share) => share.failure !== undefined)?.failure;

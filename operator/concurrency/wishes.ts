@@ -28,12 +28,23 @@ export function provisionedWishes(
       })),
   ];
   return [...Map.groupBy(wanting, ({ qualifier }) => qualifier).values()].flatMap((same) => {
-    const found = same.toSorted((a, b) => (orderOf(a.object) < orderOf(b.object) ? -1 : 1))[0];
+    const found = same.toSorted((a, b) => byAge(a.object, b.object))[0];
     if (found === undefined) return [];
     const { object, qualifier, shares } = found;
     const requested = object.spec.provisionedConcurrencyConfig?.provisionedConcurrentExecutions ?? 0;
     return [{ qualifier, order: orderOf(object), requested, shares }];
   });
+}
+
+/** The Version that is heard in the place of `object`, which stands for the number too: an older one. `versions`: all of the function. */
+export function provisionedHolder(
+  object: Stored<VersionObject>,
+  number: number,
+  versions: readonly Stored<VersionObject>[],
+): Stored<VersionObject> | undefined {
+  return versions
+    .filter((other) => other.status?.version === number && isWanted(other) && byAge(other, object) < 0)
+    .toSorted(byAge)[0];
 }
 
 /** Version → share of the calls; $LATEST is never kept ready. */
@@ -47,6 +58,11 @@ export function sharesOf(route: AliasRoute | undefined): Readonly<Record<string,
 /** Older objects first. */
 export function orderOf({ metadata }: Stored): string {
   return `${metadata.creationTimestamp} ${metadata.uid}`;
+}
+
+function byAge(a: Stored, b: Stored): number {
+  const [one, other] = [orderOf(a), orderOf(b)];
+  return one === other ? 0 : one < other ? -1 : 1;
 }
 
 function isThere({ metadata }: Stored): boolean {

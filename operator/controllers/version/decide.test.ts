@@ -118,6 +118,49 @@ describe("decideVersion", () => {
     assert.deepEqual(decideVersion(publishedSeen()).adopt, []);
   });
 
+  describe("that shall keep environments ready", () => {
+    const wants = (provisionedConcurrentExecutions: number) => ({
+      provisionedConcurrencyConfig: { provisionedConcurrentExecutions },
+    });
+    const shares = [{ qualifier: "3", functionVersion: "3", requested: 2, allocated: 2, available: 2 }];
+    const holder = versionObject("first", wants(2), {
+      status: { version: 3 },
+      creationTimestamp: "2026-01-01T00:00:00Z",
+    });
+    const younger = (wanted: number) =>
+      decideVersion(
+        publishedSeen(
+          { granted: { provisioned: shares }, siblings: [holder] },
+          versionObject("second", wants(wanted), { status: { version: 3 } }),
+        ),
+      );
+
+    it("has failed where an older Version of the number asks for another number of them, and names that", () => {
+      const { status } = younger(5);
+      assert.equal(status?.provisionedStatus, "FAILED");
+      assert.deepEqual([status.provisionedRequested, status.provisionedAllocated], [5, 0]);
+      assert.match(
+        String(status.provisionedStatusReason),
+        /Version "first" stands for it too, is older and asks for 2/,
+      );
+      const conditions = Object.fromEntries(status.conditions?.map((one) => [one.type, one]) ?? []);
+      assert.equal(conditions["ProvisionedConcurrencyReady"]?.reason, "ConcurrencyRefused");
+      assert.equal(conditions["Stalled"]?.status, "True");
+      assert.equal(conditions["Ready"]?.status, "False");
+    });
+
+    it("has what an older Version of the number has where both ask for the same", () => {
+      assert.equal(younger(2).status?.provisionedStatus, "READY");
+    });
+
+    it("says why it stands for no version instead of being on its way for ever", () => {
+      const object = versionObject("v", { version: 3, ...wants(2) });
+      const { status } = decideVersion(versionSeen({ object, number: { type: "refused" } }));
+      assert.equal(status?.provisionedStatus, "FAILED");
+      assert.match(String(status.provisionedStatusReason), /^Cannot publish as version 3: that number was given to/);
+    });
+  });
+
   it("has the same status when it is looked at again, and then no event", () => {
     const first = decideVersion(publishedSeen());
     assert.ok(first.status !== undefined);

@@ -7,6 +7,7 @@ import { kinds, refOf } from "../../../lib/kubernetes/kinds.ts";
 import { ownedBy, type Stored } from "../../../lib/kubernetes/object.ts";
 import { emptyPlan, type Plan } from "../../../lib/kubernetes/plan.ts";
 import { provisionedStatus, type ProvisionedSeen } from "../../concurrency/provisioned-status.ts";
+import { provisionedHolder } from "../../concurrency/wishes.ts";
 import type { ProvisionedWord } from "../../scaling/provisioned.ts";
 import type { NumberSeen } from "../../number-taker.ts";
 import type { Health } from "../function/conditions.ts";
@@ -150,7 +151,7 @@ function publish(seen: VersionSeen, candidate: Candidate): Next {
 
 function decideStatus(seen: VersionSeen, progress: Progress): VersionStatus {
   const { object, own } = seen;
-  const provisioned = seeProvisioned(seen);
+  const provisioned = seeProvisioned(seen, progress);
   return {
     ...(own !== undefined && publishedStatus(seen, own.data, own.metadata.name)),
     ...(provisioned !== undefined && provisionedStatus(provisioned)),
@@ -160,12 +161,24 @@ function decideStatus(seen: VersionSeen, progress: Progress): VersionStatus {
 }
 
 /** Undefined: it wants none. */
-function seeProvisioned({ object, own, granted, provisioned: word }: VersionSeen): ProvisionedSeen | undefined {
+function seeProvisioned(seen: VersionSeen, progress: Progress): ProvisionedSeen | undefined {
+  const { object, own, granted, provisioned: word } = seen;
   const requested = object.spec.provisionedConcurrencyConfig?.provisionedConcurrentExecutions;
   if (requested === undefined || object.metadata.deletionTimestamp !== undefined) return undefined;
   const qualifier = own === undefined ? undefined : String(own.data.version);
   const shares = qualifier === undefined ? {} : { [qualifier]: 1 };
-  return { requested, qualifier, shares, granted, word, before: object.status };
+  const unheard = progress.type === "failed" ? progress.message : otherConfiguration(seen, requested);
+  return { requested, qualifier, shares, granted, word, before: object.status, unheard };
+}
+
+/** Of two that stand for one number the older is heard; where both want the same, both have it. */
+function otherConfiguration({ object, own, siblings }: VersionSeen, requested: number): string | undefined {
+  if (own === undefined) return undefined;
+  const { version } = own.data;
+  const holder = provisionedHolder(object, version, siblings);
+  const held = holder?.spec.provisionedConcurrencyConfig?.provisionedConcurrentExecutions;
+  if (holder === undefined || held === requested) return undefined;
+  return `Cannot keep ${requested} environments ready for version ${version}: Version "${holder.metadata.name}" stands for it too, is older and asks for ${held ?? 0}; change the number there, or remove its provisionedConcurrencyConfig`;
 }
 
 function publishedStatus({ object, region, revisionID }: VersionSeen, snapshot: Snapshot, name: string): VersionStatus {
