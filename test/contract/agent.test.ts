@@ -107,7 +107,7 @@ describe("agent", () => {
     await start(slow);
     const running = environment.invoke('"lost"');
     await environment.printed("began");
-    environment.supervisor.kill("SIGKILL");
+    environment.crash();
     const answer = await running;
     assert.equal(answer.headers["x-amz-function-error"], "Unhandled");
     assert.deepEqual(JSON.parse(answer.body.toString()), {
@@ -124,7 +124,7 @@ describe("agent", () => {
     const running = environment.invoke('"lost"');
     await environment.printed("began");
     const stopped = environment.agent.stop();
-    environment.supervisor.kill("SIGKILL");
+    environment.crash();
     const answer = await running;
     assert.equal((JSON.parse(answer.body.toString()) as { errorType: string }).errorType, "Runtime.ExitError");
     await stopped;

@@ -129,6 +129,11 @@ export class AgentEnvironment {
     return JSON.parse((await exchange(this.agent.address, routes.state, { headers })).body.toString());
   }
 
+  /** As when the container of the runtime is gone: the kernel ends all that is in it. */
+  crash(): void {
+    killWithAllOf(this.supervisor);
+  }
+
   /** Ends everything, whatever state it is in. */
   async stop(): Promise<void> {
     this.#connections.destroy();
@@ -207,14 +212,18 @@ export class AgentEnvironment {
   }
 }
 
-/** Killed like this it cannot take its processes with it. */
 async function endSupervisor(supervisor: ChildProcess): Promise<void> {
   if (supervisor.exitCode !== null || supervisor.signalCode !== null) return;
   const closed = once(supervisor, "close");
+  killWithAllOf(supervisor);
+  await closed;
+}
+
+/** Killed like this a supervisor cannot take its processes with it. */
+function killWithAllOf(supervisor: ChildProcess): void {
   const started = descendantsIfAlive(supervisor.pid ?? 0);
   supervisor.kill("SIGKILL");
   for (const pid of started) killIfAlive(pid);
-  await closed;
 }
 
 export const defaultDocument: EnvironmentDocument = {

@@ -1,0 +1,26 @@
+/** Around every file of unit and contract tests: a temporary folder of this process alone, and a look at what is left. */
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Context, RootHookObject } from "mocha";
+import { killLeftovers, leftoverProcesses } from "./kit/leftover-processes.ts";
+
+const patienceMs = 3000;
+
+// A short name: sockets lie in folders below, and the path of a socket has 107 characters at most.
+const folder = mkdtempSync(join(tmpdir(), "t-"));
+// Some tests run programs as another user.
+chmodSync(folder, 0o755);
+process.env["TMPDIR"] = folder;
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+export const mochaHooks: RootHookObject = {
+  async afterAll(this: Context) {
+    this.timeout(patienceMs * 3);
+    const left = await leftoverProcesses(folder, patienceMs);
+    if (left.length === 0) return;
+    killLeftovers(left);
+    const list = left.map(({ pid, command }) => `\n  ${pid} ${command}`).join("");
+    throw new Error(`These tests left ${left.length} processes behind, which are killed now:${list}`);
+  },
+};
