@@ -3,7 +3,8 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Context, RootHookObject } from "mocha";
-import { killLeftovers, leftoverProcesses } from "./kit/leftover-processes.ts";
+import { leftoverProcesses } from "./kit/leftover-processes.ts";
+import { killIfAlive } from "./kit/process-tree.ts";
 
 const patienceMs = 3000;
 
@@ -19,7 +20,7 @@ export const mochaHooks: RootHookObject = {
     this.timeout(patienceMs * 3);
     const left = await leftoverProcesses(folder, patienceMs);
     if (left.length === 0) return;
-    killLeftovers(left);
+    for (const { pid } of left) killIfAlive(pid);
     const list = left.map(({ pid, command }) => `\n  ${pid} ${command}`).join("");
     throw new Error(`These tests left ${left.length} processes behind, which are killed now:${list}`);
   },

@@ -6,7 +6,7 @@ export type AgentOutcome =
   | { readonly kind: "answered"; readonly headers: AnswerHeaders; readonly body: Buffer }
   /** The agent said that it started nothing. */
   | { readonly kind: "refused"; readonly refusal: AgentRefusal }
-  /** Nobody listens at the address: nothing was sent. */
+  /** Nobody listens at the address, or no more: nothing was sent, or not all of it, and agents start nothing but whole calls. */
   | { readonly kind: "unreachable"; readonly error: Error }
   /** The dial got no answer in time: nothing was sent, and the environment may well live. */
   | { readonly kind: "dialTimeout"; readonly error: Error }
@@ -63,7 +63,7 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
 
   #kindOf(error: Error): "unreachable" | "dialTimeout" | "cut" | "overdue" {
     if (error instanceof errors.ConnectTimeoutError) return "dialTimeout";
-    if (!this.#wasSent) return "unreachable";
+    if (!this.#wasSent || isUnsent(error)) return "unreachable";
     return error instanceof errors.HeadersTimeoutError ? "overdue" : "cut";
   }
 
@@ -73,6 +73,11 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
     // Not in the contract, so it may have started something: to try again would be a guess.
     return { kind: "cut", error: new Error(`Cannot read the answer: status ${this.#status} without a refusal`) };
   }
+}
+
+/** The kernel has not taken all of the request. What it took and could not deliver shows in other errors, and may have arrived. */
+function isUnsent(error: Error): boolean {
+  return (error as NodeJS.ErrnoException).syscall === "write";
 }
 
 function parseRefusal(body: Buffer): AgentRefusal | undefined {

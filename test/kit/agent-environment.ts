@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,6 +13,7 @@ import { startAgent, systemAgentDeps, type RunningAgent } from "../../runtime-pr
 import { AnnouncementReceiver } from "./announcement-receiver.ts";
 import { buildSupervisor } from "./build-supervisor.ts";
 import { exchange, keptConnections, type Exchange } from "./exchange.ts";
+import { descendantsOf, killIfAlive } from "./process-tree.ts";
 
 export interface EnvironmentOptions {
   readonly document?: Partial<EnvironmentDocument>;
@@ -221,7 +221,7 @@ async function endSupervisor(supervisor: ChildProcess): Promise<void> {
 
 /** Killed like this a supervisor cannot take its processes with it. */
 function killWithAllOf(supervisor: ChildProcess): void {
-  const started = descendantsIfAlive(supervisor.pid ?? 0);
+  const started = descendantsOf(supervisor.pid ?? 0);
   supervisor.kill("SIGKILL");
   for (const pid of started) killIfAlive(pid);
 }
@@ -261,24 +261,4 @@ async function writeTaskFile(
   }
   await writeFile(path, file);
   await chmod(path, file.startsWith("#!") ? 0o755 : 0o644);
-}
-
-/** Of all threads: the Go runtime forks from any. */
-function descendantsIfAlive(pid: number): number[] {
-  try {
-    const threads = readdirSync(`/proc/${pid}/task`);
-    const lists = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8"));
-    const children = lists.join(" ").split(/\s+/).filter(Boolean).map(Number);
-    return children.flatMap((child) => [child, ...descendantsIfAlive(child)]);
-  } catch {
-    return [];
-  }
-}
-
-function killIfAlive(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended by itself.
-  }
 }

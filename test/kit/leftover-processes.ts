@@ -19,15 +19,6 @@ export async function leftoverProcesses(folder: string, patienceMs: number): Pro
   }
 }
 
-export function killLeftovers(processes: readonly LeftoverProcess[]): void {
-  for (const { pid } of processes)
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
-}
-
 function processesOf(folder: string): readonly LeftoverProcess[] {
   const pids = readdirSync("/proc").map(Number).filter(Number.isInteger);
   return pids.flatMap((pid) => {

@@ -1,7 +1,6 @@
 /** One execution environment: a real agent in this process, a real supervisor, and a Node process that writes down when it runs what. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../lib/clock.ts";
@@ -10,6 +9,8 @@ import { ports } from "../../../crds/wire/routes.ts";
 import { parseAgentConfig } from "../../../runtime-proxy/agent-config.ts";
 import { startAgent, systemAgentDeps, type RunningAgent } from "../../../runtime-proxy/agent.ts";
 import { buildSupervisor } from "../build-supervisor.ts";
+import { descendantsOf, killIfAlive } from "../process-tree.ts";
+import { fleetRuntime } from "./fleet-runtime.ts";
 
 export interface FleetEnvironmentOptions {
   readonly folder: string;
@@ -53,7 +54,7 @@ export class FleetEnvironment {
     const folder = join(options.folder, podUid);
     const place = (name: string): string => join(folder, name);
     for (const name of ["task", "layers", "runtime"]) await mkdir(place(name), { recursive: true });
-    await writeFile(join(place("task"), "bootstrap"), runtimeProgram(options), { mode: 0o755 });
+    await writeFile(join(place("task"), "bootstrap"), fleetRuntime(options), { mode: 0o755 });
     await writeFile(place("token"), podUid);
     const config = parseAgentConfig({
       KUBELAMBDA_ENVIRONMENT: JSON.stringify(documentOf(options)),
@@ -83,7 +84,7 @@ export class FleetEnvironment {
 
   /** kill -9 of the supervisor. */
   crash(): void {
-    for (const pid of childrenOf(this.#supervisor.pid ?? 0)) killIfAlive(pid);
+    for (const pid of descendantsOf(this.#supervisor.pid ?? 0)) killIfAlive(pid);
     this.#supervisor.kill("SIGKILL");
   }
 
@@ -93,33 +94,6 @@ export class FleetEnvironment {
     await ended;
     await rm(this.#folder, { recursive: true, force: true });
   }
-}
-
-/** `{"ms": n, "id": …}` runs so long; a timeout ends the process in the middle. */
-function runtimeProgram({ record, functionName, version, podUid }: FleetEnvironmentOptions): string {
-  return `#!${process.execPath}
-const { appendFileSync } = require("node:fs");
-const { setTimeout: sleep } = require("node:timers/promises");
-const base = "http://" + process.env.AWS_LAMBDA_RUNTIME_API + "/2018-06-01/runtime/invocation/";
-const write = (what, id) => appendFileSync(${JSON.stringify(record)}, JSON.stringify({
-  what, id, name: ${JSON.stringify(functionName)}, version: ${JSON.stringify(version)},
-  podUid: ${JSON.stringify(podUid)}, pid: process.pid,
-  atMs: Number(process.hrtime.bigint() / 1000n) / 1000,
-}) + "\\n");
-(async () => {
-  for (;;) {
-    const next = await fetch(base + "next");
-    const requestId = next.headers.get("lambda-runtime-aws-request-id");
-    const { ms = 0, id = requestId } = await next.json();
-    write("begin", id);
-    if (ms > 0) await sleep(ms);
-    write("end", id);
-    await fetch(base + requestId + "/response", { method: "POST", body: JSON.stringify({
-      id, name: ${JSON.stringify(functionName)}, pid: process.pid, type: process.env.AWS_LAMBDA_INITIALIZATION_TYPE,
-    }) });
-  }
-})();
-`;
 }
 
 function documentOf(options: FleetEnvironmentOptions): EnvironmentDocument {
@@ -142,21 +116,4 @@ function documentOf(options: FleetEnvironmentOptions): EnvironmentDocument {
     code: "sha256:0000",
     layers: [],
   };
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
-    return text.split(/\s+/).filter(Boolean).map(Number);
-  } catch {
-    return [];
-  }
-}
-
-function killIfAlive(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended by itself.
-  }
 }

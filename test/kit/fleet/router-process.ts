@@ -61,7 +61,7 @@ const router = await startRouter(
       if (podUid === undefined) return Promise.resolve({ ok: false, reason: "no bearer token" });
       return Promise.resolve({ ok: true, identity: { namespace: "team", serviceAccount: "default", podUid } });
     },
-    readOperatorToken: () => Promise.resolve("token"),
+    readOperatorToken: () => Promise.resolve("kubelambda/router"),
     // Faults are what fleets are for, so that errors are no news.
     log:
       process.env["FLEET_LOG"] === undefined
