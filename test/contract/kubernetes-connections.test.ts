@@ -65,9 +65,7 @@ describe("connections to a real API server", function () {
     const client = await server.makeClient({ access, connections: 1 });
     await client.get(ref);
     proxy.freeze();
-    const startedAtMs = performance.now();
     await assert.rejects(client.get(ref, { timeoutMs: 300 }), { code: "Timeout" });
-    assert(performance.now() - startedAtMs < 2000);
     await client.get(ref, { timeoutMs: 5000 });
   });
 

@@ -44,7 +44,7 @@ describe("with a real API server", function () {
       mostAtOnce = 0;
     });
 
-    async function candidate(identity: string): Promise<Candidate> {
+    async function candidate(identity: string, times: object = {}): Promise<Candidate> {
       const own = await server.makeClient();
       const election = new LeaderElection({
         client: own,
@@ -52,8 +52,7 @@ describe("with a real API server", function () {
         namespace,
         name: "lead",
         identity,
-        leaseDurationMs: 2000,
-        renewDeadlineMs: 1200,
+        ...{ leaseDurationMs: 2000, renewDeadlineMs: 1200, ...times },
         retryPeriodMs: 200,
         onStarted: () => {
           leading.add(identity);
@@ -78,18 +77,18 @@ describe("with a real API server", function () {
       await untilLeads("two");
       const tookMs = performance.now() - cutAtMs;
       assert.deepEqual([[...leading], mostAtOnce, one.election.isLeader()], [["two"], 1, false]);
-      assert(tookMs > 1000 && tookMs < 6000, `took over after ${tookMs} ms`);
+      assert(tookMs > 1000, `took over after ${tookMs} ms`);
       await Promise.all([one.election.stop(), two.election.stop()]);
     });
 
     it("hands over at once when the leader stops", async () => {
-      const one = await candidate("one");
+      // Longer than the test: that nobody renews the Lease is no reason to take over.
+      const long = { leaseDurationMs: 120_000, renewDeadlineMs: 100_000 };
+      const one = await candidate("one", long);
       await untilLeads("one");
-      const two = await candidate("two");
-      const stoppedAtMs = performance.now();
+      const two = await candidate("two", long);
       await one.election.stop();
       await untilLeads("two");
-      assert(performance.now() - stoppedAtMs < 1500);
       assert.equal(mostAtOnce, 1);
       await two.election.stop();
     });

@@ -73,7 +73,7 @@ describe("an owner that ends", () => {
     const flood = (count: number, into: FleetAnswer[]): Promise<unknown>[] =>
       Array.from({ length: count }, async () => into.push(await fleet.invoke(carrier, "slow", { ms: 3000 })));
     const waiting = Array.from({ length: burst }, () => fleet.invoke(carrier, "slow", { ms: 3000 }));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await fleet.world.until("they wait", () => Promise.resolve(fleet.operator.needed === burst ? true : undefined));
     await Promise.all(flood(6, answers));
     assert.deepEqual(statusesOf(answers), Array<number>(6).fill(429), "the rate is used up");
     for (const { body, headers } of answers) {

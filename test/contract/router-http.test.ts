@@ -249,14 +249,18 @@ describe("a server's time limits", () => {
   });
 
   it("ends at once beside a connection on which nothing was ever sent, and carries a call to its end", async () => {
+    const hasBegun = Promise.withResolvers<undefined>();
     const ending = await startServer({
       ...{ host: "127.0.0.1", port: 0, onError: () => ({ status: 500 }) },
-      handler: () => new Promise((resolve) => setTimeout(() => resolve({ status: 200, body: "done" }), 300)),
+      handler: () => {
+        hasBegun.resolve(undefined);
+        return new Promise((resolve) => setTimeout(() => resolve({ status: 200, body: "done" }), 300));
+      },
     });
     const unused = connect(ending.port, "127.0.0.1");
     await once(unused, "connect");
     const running = request(`http://127.0.0.1:${ending.port}/`, { reset: true });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await hasBegun.promise;
     const isCut = once(unused, "close");
     await ending.stop(3_600_000);
     await isCut;

@@ -19,6 +19,8 @@ export class FleetOperator {
   readonly #server: Server;
   readonly #births = new Set<Promise<unknown>>();
   #heardAtMs = new Map<string, number>();
+  /** By replica, as its newest report says. */
+  readonly #needed = new Map<string, number>();
   #leader: Leader | undefined;
 
   constructor(client: ApiServerClient, namespace: string) {
@@ -31,9 +33,18 @@ export class FleetOperator {
         const report = JSON.parse(Buffer.concat(chunks).toString()) as LoadReport;
         if (this.#leader === undefined) return void incoming.socket.destroy();
         this.#heardAtMs.set(report.replica, performance.now());
+        this.#needed.set(
+          report.replica,
+          report.functions.reduce((sum, { needed }) => sum + needed, 0),
+        );
         response.end(JSON.stringify({ release: [] }));
       })();
     });
+  }
+
+  /** Environments that calls need, of all functions. */
+  get needed(): number {
+    return [...this.#needed.values()].reduce((sum, needed) => sum + needed, 0);
   }
 
   get port(): number {
