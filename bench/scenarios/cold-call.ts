@@ -2,7 +2,7 @@ import type { FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import type { Reading } from "../comparison.ts";
 import type { BenchContext, Scenario } from "../context.ts";
 import { shuffled } from "../seeded-random.ts";
-import { barePod } from "../systems/bare-pod.ts";
+import { barePod, likePod } from "../systems/bare-pod.ts";
 import { Home } from "../systems/home.ts";
 import { Installed } from "../systems/installed.ts";
 import type { Pod } from "../../operator/pod.ts";
@@ -18,7 +18,10 @@ const fromPool = "generic, from the pool";
 const generic = "generic, new pod";
 const own = "own pod";
 const bare = "bare pod";
+const like = "bare pod like an own one";
 const metric = "first answer ms";
+/** Of the whole: all but the runtime's own init and the function's run. */
+const share = "platform's share ms";
 const callLimitMs = 90_000;
 const namespace = "default";
 const firstOtherMemory = 129;
@@ -28,7 +31,7 @@ const ownNeed: Partial<FunctionSpecInput> = { podTemplate: { metadata: { labels:
 /** A call to a function without an environment. A pod's status tells its address late, so the bare pod calls home. */
 export const coldCall: Scenario = {
   summary:
-    "first call of a function, in a generic pod from the pool, a new one and an own pod, against the creation of a bare pod that calls home; needs an installation (KUBELAMBDA_BENCH_CLUSTER=1)",
+    "first call of a function, in a generic pod from the pool, a new one and an own pod, against the creation of bare pods that call home; needs an installation (KUBELAMBDA_BENCH_CLUSTER=1)",
   async run(context) {
     if (process.env["KUBELAMBDA_BENCH_CLUSTER"] !== "1") {
       throw new Error(
@@ -47,22 +50,27 @@ export const coldCall: Scenario = {
       // A pool is there as long as a function of its kind is.
       const kept = await installed.addFunction("bench-cold-kind");
       closing.push(() => installed.removeFunction(kept));
-      const first = await measureCall(place, "bench-cold-first", {});
+      const models = {
+        generic: (await measureCall(place, "bench-cold-first", {})).pod,
+        own: (await measureCall(place, "bench-cold-own", ownNeed)).pod,
+      };
       await callOnce(place, "bench-cold-kind");
       await installed.untilPoolRests(1);
-      for (let i = 0; i < context.rounds; i += 1) rounds.push(await measureRound(context, place, first.pod, i));
+      for (let i = 0; i < context.rounds; i += 1) rounds.push(await measureRound(context, place, models, i));
       const notes = [
-        `all pods: same image, resources and quality of service (${first.pod.status?.qosClass ?? "unknown"}), images on the node, nothing else started at the moment`,
+        `all pods: same image, resources and quality of service (${models.generic.status?.qosClass ?? "unknown"}), images on the node, nothing else started at the moment`,
         "the bare pod has one container and no volume; an execution environment has two containers, volumes and a Node.js runtime to start, an own one an init container, too",
+        `"${like}": the same containers and volumes, nothing of ours in them; the last container calls home`,
+        "platform's share: the first answer less init and run of the function, as its REPORT line says them",
         "from the pool: a generic pod of that kind waits; new pod: none of that kind does",
       ];
       const table = (title: string, subject: string, baselines: readonly string[]) => ({
-        ...{ title, subject, baselines, metrics: [metric], rounds, notes },
+        ...{ title, subject, baselines, metrics: [metric, share], rounds, notes },
       });
       return [
         table("cold call on a cluster, generic pod from the pool", fromPool, [bare, generic, own]),
         table("cold call on a cluster, generic pod made for the call", generic, [bare, own]),
-        table("cold call on a cluster, own pod", own, [bare]),
+        table("cold call on a cluster, own pod", own, [like, bare]),
       ];
     } finally {
       for (const close of closing) await close();
@@ -82,19 +90,20 @@ function homeOfSetting(): string {
 async function measureRound(
   context: BenchContext,
   place: Place,
-  model: Pod,
+  models: { readonly generic: Pod; readonly own: Pod },
   i: number,
 ): Promise<Record<string, Reading>> {
-  const measures: [string, () => Promise<number>][] = [
-    [fromPool, async () => (await measureCall(place, `bench-pool-${i}`, {})).ms],
+  const measures: [string, () => Promise<Reading>][] = [
+    [fromPool, async () => (await measureCall(place, `bench-pool-${i}`, {})).reading],
     // A memory size that no function has had: nothing of that kind waits.
-    [generic, async () => (await measureCall(place, `bench-new-${i}`, { memorySize: firstOtherMemory + i })).ms],
-    [own, async () => (await measureCall(place, `bench-own-${i}`, ownNeed)).ms],
-    [bare, () => measureBarePod(place, model, `bench-bare-${i}`)],
+    [generic, async () => (await measureCall(place, `bench-new-${i}`, { memorySize: firstOtherMemory + i })).reading],
+    [own, async () => (await measureCall(place, `bench-own-${i}`, ownNeed)).reading],
+    [bare, () => measurePod(place, barePod, models.generic, `bench-bare-${i}`)],
+    [like, () => measurePod(place, likePod, models.own, `bench-like-${i}`)],
   ];
   const readings: Record<string, Reading> = {};
   for (const [name, measure] of shuffled(measures, context.draw)) {
-    readings[name] = { [metric]: await measure() };
+    readings[name] = await measure();
     await place.installed.untilPoolRests(1);
   }
   return readings;
@@ -102,28 +111,27 @@ async function measureRound(
 
 /** From the request to the whole answer. Also the environment that answered, as it stood then. */
 async function measureCall(
-  { installed }: Place,
+  { installed }: Pick<Place, "installed">,
   name: string,
   spec: Partial<FunctionSpecInput>,
-): Promise<{ readonly ms: number; readonly pod: Pod }> {
+): Promise<{ readonly reading: Reading; readonly pod: Pod }> {
   const created = await installed.addFunction(name, spec);
   try {
-    const ms = await callOnce({ installed }, name);
+    const reading = await callOnce({ installed }, name);
     const [pod] = await installed.environmentsOf(created.metadata.uid);
     if (pod === undefined)
       throw new Error(`Cannot measure a cold call: function "${name}" answered and has no environment`);
-    return { ms, pod };
+    return { reading, pod };
   } finally {
     await installed.removeFunction(created);
   }
 }
 
-/** From the request to the whole answer, ms. */
-async function callOnce({ installed }: Pick<Place, "installed">, name: string): Promise<number> {
+async function callOnce({ installed }: Pick<Place, "installed">, name: string): Promise<Reading> {
   const startedMs = performance.now();
   const answer = await fetch(`${installed.routerUrl}/2015-03-31/functions/${name}/invocations`, {
     method: "POST",
-    headers: { authorization: installed.authorization },
+    headers: { authorization: installed.authorization, "x-amz-log-type": "Tail" },
     body: '{"name":"Ada"}',
     signal: AbortSignal.timeout(callLimitMs),
   });
@@ -131,12 +139,27 @@ async function callOnce({ installed }: Pick<Place, "installed">, name: string): 
   const ms = performance.now() - startedMs;
   if (text !== '{"greeting":"Hello, Ada"}')
     throw new Error(`Cannot measure a cold call: answered ${answer.status} "${text}"`);
-  return ms;
+  return { [metric]: ms, [share]: ms - functionsShareMs(answer.headers.get("x-amz-log-result") ?? "") };
+}
+
+/** Init and run as the REPORT line of the log's tail says them. */
+function functionsShareMs(logResult: string): number {
+  const log = Buffer.from(logResult, "base64").toString("utf8");
+  const [, run] = /\tDuration: ([\d.]+) ms/.exec(log) ?? [];
+  const [, init] = /\tInit Duration: ([\d.]+) ms/.exec(log) ?? [];
+  if (run === undefined || init === undefined)
+    throw new Error(`Cannot measure a cold call: its log's tail reports no init: ${JSON.stringify(log)}`);
+  return Number(run) + Number(init);
 }
 
 /** From the request that makes the pod to its call. */
-async function measureBarePod({ installed, home, homeAddress }: Place, model: Pod, name: string): Promise<number> {
-  const pod = barePod({ name, namespace, model, home: homeAddress });
+async function measurePod(
+  { installed, home, homeAddress }: Place,
+  make: typeof barePod,
+  model: Pod,
+  name: string,
+): Promise<Reading> {
+  const pod = make({ name, namespace, model, home: homeAddress });
   const heard = home.heard(name, callLimitMs);
   const startedMs = performance.now();
   try {
@@ -144,7 +167,7 @@ async function measureBarePod({ installed, home, homeAddress }: Place, model: Po
     if (status?.qosClass !== model.status?.qosClass) {
       throw new Error(`Cannot compare: the bare pod is ${status?.qosClass}, the environment ${model.status?.qosClass}`);
     }
-    return atMs - startedMs;
+    return { [metric]: atMs - startedMs };
   } finally {
     await installed.removePod(name);
   }

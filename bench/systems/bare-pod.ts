@@ -1,5 +1,7 @@
 import type { Pod } from "../../operator/pod.ts";
 
+type Container = Pod["spec"]["containers"][number];
+
 export interface BarePodInput {
   readonly name: string;
   readonly namespace: string;
@@ -10,33 +12,97 @@ export interface BarePodInput {
 }
 
 /** The least pod of the same quality of service: one container of the runtime's image, no volume, which says its name over TCP and ends. */
-export function barePod({ name, namespace, model, home }: BarePodInput): Pod {
-  const { spec } = model;
-  const runtime = spec.containers.find((container) => container.name === "runtime");
-  if (runtime?.image === undefined) throw new Error(`Cannot copy pod "${model.metadata.name}": no container "runtime"`);
-  const { image, imagePullPolicy, securityContext, resources } = runtime;
+export function barePod(input: BarePodInput): Pod {
+  const { spec } = input.model;
+  const container = callingHome(runtimeOf(input.model), input);
   return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, namespace },
+    ...named(input),
     spec: {
-      restartPolicy: "Never",
-      enableServiceLinks: false,
-      automountServiceAccountToken: false,
-      terminationGracePeriodSeconds: 1,
+      ...plain,
       ...(spec.securityContext !== undefined && { securityContext: spec.securityContext }),
       ...(spec.resources !== undefined && { resources: spec.resources }),
       ...(spec.nodeSelector !== undefined && { nodeSelector: spec.nodeSelector }),
-      containers: [
-        {
-          name: "home",
-          image,
-          command: ["bash", "-c", `exec 3<>/dev/tcp/${home.host}/${home.port}; echo "$0" >&3`, name],
-          ...(imagePullPolicy !== undefined && { imagePullPolicy }),
-          ...(securityContext !== undefined && { securityContext }),
-          ...(resources !== undefined && { resources }),
-        },
-      ],
+      containers: [container],
     },
   };
+}
+
+/**
+ * The environment's own containers and volumes with nothing of ours in them: what comes before the runtime's container ends at once or
+ * sleeps, and that one says the pod's name over TCP and ends. All of the runtime's image, since it has a shell.
+ */
+export function likePod(input: BarePodInput): Pod {
+  const { spec } = input.model;
+  const runtime = runtimeOf(input.model);
+  const shell = (container: Container, script: string): Container => ({
+    ...withoutProgram(container, runtime),
+    command: ["bash", "-c", script],
+  });
+  return {
+    ...named(input),
+    spec: {
+      ...bareOf(spec),
+      ...(spec.initContainers !== undefined && {
+        initContainers: spec.initContainers.map((container) => shell(container, "exit 0")),
+      }),
+      containers: spec.containers.map((container) =>
+        container.name === runtime.name
+          ? { ...callingHome(runtime, input), ...mountsOf(runtime) }
+          : shell(container, "exec sleep 60"),
+      ),
+    },
+  };
+}
+
+const plain = {
+  restartPolicy: "Never",
+  enableServiceLinks: false,
+  automountServiceAccountToken: false,
+  terminationGracePeriodSeconds: 1,
+} as const;
+
+function named({ name, namespace }: BarePodInput): Pick<Pod, "apiVersion" | "kind" | "metadata"> {
+  return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace } };
+}
+
+/** What an API server or a scheduler has added is left out: the pod is to be placed as the environment was. */
+function bareOf(spec: Pod["spec"]): Omit<Pod["spec"], "containers" | "initContainers"> {
+  const { hostAliases, serviceAccountName, securityContext, resources, nodeSelector, volumes } = spec;
+  return {
+    ...plain,
+    ...(hostAliases !== undefined && { hostAliases }),
+    ...(serviceAccountName !== undefined && { serviceAccountName }),
+    ...(securityContext !== undefined && { securityContext }),
+    ...(resources !== undefined && { resources }),
+    ...(nodeSelector !== undefined && { nodeSelector }),
+    ...(volumes !== undefined && { volumes }),
+  };
+}
+
+function withoutProgram({ name, securityContext, resources, volumeMounts }: Container, runtime: Container): Container {
+  const { image, imagePullPolicy } = runtime;
+  return {
+    name,
+    ...(image !== undefined && { image }),
+    ...(imagePullPolicy !== undefined && { imagePullPolicy }),
+    ...(securityContext !== undefined && { securityContext }),
+    ...(resources !== undefined && { resources }),
+    ...(volumeMounts !== undefined && { volumeMounts }),
+  };
+}
+
+function callingHome(runtime: Container, { name, home }: BarePodInput): Container {
+  const { volumeMounts: _none, ...container } = withoutProgram(runtime, runtime);
+  const script = `exec 3<>/dev/tcp/${home.host}/${home.port}; echo "$0" >&3`;
+  return { ...container, command: ["bash", "-c", script, name] };
+}
+
+function mountsOf({ volumeMounts }: Container): Pick<Container, "volumeMounts"> {
+  return volumeMounts === undefined ? {} : { volumeMounts };
+}
+
+function runtimeOf({ metadata, spec }: Pod): Container {
+  const runtime = spec.containers.find((container) => container.name === "runtime");
+  if (runtime?.image === undefined) throw new Error(`Cannot copy pod "${metadata.name}": no container "runtime"`);
+  return runtime;
 }
