@@ -177,6 +177,7 @@ export class AgentProcess {
     this.#runtimeApi = `${api.host}:${runtime.port}`;
     this.#address = `${podIp}:${invocations.port}`;
     const { connections } = await this.#sockets.listen();
+    void this.#announcer.prepare();
     void connections.then(
       (connected) => this.#runEnvironment(connected),
       (error: unknown) => this.#giveUp(String(error)),

@@ -63,9 +63,15 @@ export class Announcer {
     this.#parts = parts;
   }
 
+  /** Finds the routers before there is anything to tell them: an announcement does not wait for names then. */
+  async prepare(): Promise<void> {
+    await this.#findRouters();
+  }
+
   /** Replaces what was announced before. */
   announce(announcement: EnvironmentAnnouncement): void {
     this.#newest = announcement;
+    this.#tellKnown();
     void this.#tellAll();
   }
 
@@ -142,15 +148,17 @@ export class Announcer {
     if (this.#isStopped) return;
     const found = await this.#findRouters();
     if (this.#stopped()) return;
-    for (const [key, router] of this.#routers) {
-      if (!router.isBeingTold) void this.#tell(key, router);
-    }
+    this.#tellKnown();
     this.#cancelResolve();
     const delayMs = found && this.#isAcknowledged() ? resolveAgainMs : resolveSoonMs;
     this.#cancelResolve = this.#parts.clock.schedule(
       delayMs * (1 - 0.5 * this.#parts.draw()),
       () => void this.#tellAll(),
     );
+  }
+
+  #tellKnown(): void {
+    for (const [key, router] of this.#routers) if (!router.isBeingTold) void this.#tell(key, router);
   }
 
   /** Whether every host could be resolved; what could not keeps its routers. */
