@@ -8,8 +8,8 @@ import { killIfAlive } from "./kit/process-tree.ts";
 
 const patienceMs = 3000;
 
-// A short name: sockets lie in folders below, and the path of a socket has 107 characters at most.
-const folder = mkdtempSync(join(tmpdir(), "t-"));
+// A short name, and beside that of whoever started this process: sockets lie in folders below, and a path of one has 107 characters at most.
+const folder = mkdtempSync(join((process.env["KUBELAMBDA_TESTS_TMPDIR"] ??= tmpdir()), "t-"));
 // Some tests run programs as another user.
 chmodSync(folder, 0o755);
 process.env["TMPDIR"] = folder;

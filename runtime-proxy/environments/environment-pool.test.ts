@@ -76,6 +76,21 @@ async function outcome(acquired: Acquired | Promise<Acquired>): Promise<string> 
 }
 
 describe("EnvironmentPool", () => {
+  it("tells the operator at once when what a waiting call hoped for turns out to run another", async () => {
+    const world = new PoolWorld();
+    for (const podUid of ["a", "b"]) world.put(podUid);
+    const listed = ["a", "b"].map((podUid) => world.pool.get(podUid)?.pod).filter((pod) => pod !== undefined);
+    world.pool.adopt("default", { epoch: 2, firstTurn: 1 }, listed);
+    const waiting = world.acquire();
+    world.urgent = 0;
+    world.pool.announce({ podUid: "a", address: "a:1", state: "busy", isRunning: true, sequence: 1 });
+    assert.equal(world.urgent, 1);
+    const position = { epoch: 2, turn: 1 };
+    world.pool.announce({ podUid: "b", address: "b:1", state: "ready", position, sequence: 1 });
+    assert.equal(await outcome(waiting), "b");
+    assert.equal(world.urgent, 1);
+  });
+
   it("hands out the most recently used", () => {
     const world = new PoolWorld();
     for (const podUid of ["a", "b", "c"]) {

@@ -11,7 +11,8 @@ type Step = (fleet: WholeFleet, pod: FleetPod) => Promise<() => void>;
 const steps: Readonly<Record<string, Step>> = {
   "before it answers": async (fleet, pod) => {
     const asked = Promise.withResolvers<undefined>();
-    fleet.agents.beforeAssign = () => {
+    fleet.agents.beforeAssign = (podUid) => {
+      assert.equal(podUid, pod.podUid);
       pod.agent.kill("SIGSTOP");
       asked.resolve(undefined);
     };
