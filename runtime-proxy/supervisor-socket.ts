@@ -1,4 +1,4 @@
-import { chmod, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import type { Clock } from "../lib/clock.ts";
 
@@ -34,11 +34,10 @@ export async function listenForSupervisor(path: string, limitMs: number, clock: 
   };
   const listening = Promise.withResolvers<undefined>();
   server.once("error", listening.reject);
-  server.listen(path, () => listening.resolve(undefined));
+  // The supervisor runs as the function's user, not as ours. At once: who may connect before has taken the path away.
+  server.listen({ path, readableAll: true, writableAll: true }, () => listening.resolve(undefined));
   await listening.promise.finally(() => {
     if (!server.listening) cancel();
   });
-  // The supervisor runs as the function's user, not as ours.
-  await chmod(path, 0o666);
   return { connection: connection.promise, close };
 }
