@@ -8,6 +8,7 @@ import { EventRecorder } from "../lib/kubernetes/event-recorder.ts";
 import { createKindTable } from "../lib/kubernetes/kinds.ts";
 import type { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { keyOf } from "../lib/kubernetes/object.ts";
+import { TokenBucket } from "../lib/kubernetes/token-bucket.ts";
 import { FIELD_MANAGER } from "../crds/names.ts";
 import { AccountBook } from "./concurrency/account-book.ts";
 import type { AccountRules } from "./concurrency/claims.ts";
@@ -59,8 +60,10 @@ export interface Leadership {
   stop(deadline?: AbortSignal): Promise<void>;
 }
 
-/** Changes of counts are shown a moment later and together: a burst is one status write. */
+/** Changes of counts are shown a moment later and together: a burst is one status write for each function. */
 const countsDelayMs = 1000;
+/** Of many functions at once some are shown later, for environments come first: so many writes a second after a burst of as many. */
+const countsRate = { perSecond: 25, burst: 100 };
 
 /** Starts every controller and the autoscaler; everything that it needs to know it reads anew, nothing is handed over. */
 export async function lead(options: LeadershipOptions): Promise<Leadership> {
@@ -130,8 +133,10 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
       functions.wake(key);
       versions.wakeProvisioned(key);
     },
-    onHealth: (key, revisionID) => {
-      functions.wake(key);
+    onHealth: (key, revisionID, { ok }) => {
+      // What is well can be told with the counts.
+      if (ok) wakes.soon(key);
+      else functions.wake(key);
       versions.wakeRevision(key, revisionID);
     },
     onAssembleFailed: (key) => resolvers.renew(key),
@@ -353,10 +358,12 @@ function environmentSettings(
 
 function delayedWakes(wake: (key: string) => void, { dependencies: { clock } }: LeadershipOptions) {
   const cancelByKey = new Map<string, () => void>();
+  const rate = new TokenBucket({ ...countsRate, nowMs: clock.monotonicMs() });
   return {
     soon(key: string): void {
       if (cancelByKey.has(key)) return;
-      const cancel = clock.schedule(countsDelayMs, () => {
+      const delayMs = Math.max(countsDelayMs, rate.reserveMs(clock.monotonicMs()));
+      const cancel = clock.schedule(delayMs, () => {
         cancelByKey.delete(key);
         wake(key);
       });

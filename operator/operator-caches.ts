@@ -190,10 +190,34 @@ function usedLayers({ metadata, spec }: Stored<FunctionObject>): readonly string
   });
 }
 
-/** Of 10,000 pods only labels, owner, status and extensions are read; specs and annotations are most of their memory. */
-function withoutUnread(pod: Stored<Pod>): Stored<Pod> {
-  const { managedFields: _fields, annotations: all, ...metadata } = pod.metadata;
+/** What is read of a pod's conditions. */
+const readConditions: readonly string[] = ["PodScheduled", "Ready", "DisruptionTarget"];
+const noSpec: Pod["spec"] = { containers: [] };
+
+/** Of 10,000 pods only labels, owner, extensions and how their containers do are read; the rest would be most of their memory. */
+function withoutUnread({ apiVersion, kind, metadata, status }: Stored<Pod>): Stored<Pod> {
+  const { managedFields: _fields, annotations: all, ...others } = metadata;
   const extensions = all?.[annotations.extensions];
   const kept = extensions === undefined ? {} : { annotations: { [annotations.extensions]: extensions } };
-  return { ...pod, metadata: { ...metadata, ...kept }, spec: { containers: [] } };
+  const read = status === undefined ? {} : { status: withoutUnreadStatus(status) };
+  return { apiVersion, kind, metadata: { ...others, ...kept }, spec: noSpec, ...read };
+}
+
+function withoutUnreadStatus(status: NonNullable<Pod["status"]>): NonNullable<Pod["status"]> {
+  const { phase, podIP, reason, message, conditions, initContainerStatuses, containerStatuses } = status;
+  return {
+    ...(phase !== undefined && { phase }),
+    ...(podIP !== undefined && { podIP }),
+    ...(reason !== undefined && { reason }),
+    ...(message !== undefined && { message }),
+    ...(conditions !== undefined && { conditions: conditions.filter(({ type }) => readConditions.includes(type)) }),
+    ...(initContainerStatuses !== undefined && { initContainerStatuses: initContainerStatuses.map(withoutIDs) }),
+    ...(containerStatuses !== undefined && { containerStatuses: containerStatuses.map(withoutIDs) }),
+  };
+}
+
+type ContainerStatus = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>[number];
+
+function withoutIDs({ name, image, ready, restartCount, state }: ContainerStatus): ContainerStatus {
+  return { name, image, imageID: "", ready, restartCount, ...(state !== undefined && { state }) };
 }

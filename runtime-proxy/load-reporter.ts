@@ -6,8 +6,9 @@ import type { Clock } from "../lib/clock.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { ConcurrencyLedger } from "./domain/concurrency.ts";
-import { functionLoad, isWorthReporting, loadKey } from "./domain/demand.ts";
+import { functionLoad } from "./domain/demand.ts";
 import type { FunctionDirectory, FunctionFacts } from "./domain/function-facts.ts";
+import { ToldLoads } from "./domain/told-loads.ts";
 import type { EnvironmentPool } from "./environments/environment-pool.ts";
 import type { RouterMetrics } from "./router-metrics.ts";
 
@@ -26,16 +27,21 @@ export interface LoadReporterParts {
   readonly readToken: () => Promise<string>;
 }
 
-const answerSchema = z.object({ release: z.array(z.string().max(64)).max(100_000) });
+const answerSchema = z.object({ release: z.array(z.string().max(64)).max(100_000), heard: z.number().optional() });
 const everyMs = 1000;
+/** From one report to the next, however much news there is: in a burst each has much of it. */
+const leastMs = 10;
 const answerLimitMs = 5000;
 const longestAnswerBytes = 8 * 1024 * 1024;
+/** So many functions a second are told anew although nothing seems to have changed: whatever was missed is mended within a minute. */
+const refreshedAtOnce = 100;
 /** Of failures in a row one in so many is warned of, the fifth first. */
 const warnEvery = 30;
 
 /**
  * Tells the operator what is needed and what is idle: once a second, and at once when a call waits or an environment is
- * given back. At most one report is under way; calls never wait for it, and its failure costs nothing but time.
+ * given back; of all functions first, then of those that have changed. At most one report is under way; calls never wait for it, and its failure
+ * costs nothing but time.
  */
 export class LoadReporter {
   readonly #parts: LoadReporterParts;
@@ -46,17 +52,27 @@ export class LoadReporter {
     bodyTimeout: answerLimitMs,
   });
   #sequence = 0;
+  #sentAtMs = -Infinity;
   #hasNews = false;
   #underWay: Promise<void> | undefined;
   #cancelNext: () => void = () => undefined;
   #isStopped = false;
-  /** What the operator was told last, by `loadKey`: a version that became quiet is reported so once more. */
-  #told: ReadonlySet<string> = new Set();
+  readonly #told: ToldLoads;
+  #refreshing: Iterator<FunctionFacts> | undefined;
+  #refreshedAtMs = -Infinity;
   #failures = 0;
 
   constructor(parts: LoadReporterParts) {
     this.#parts = parts;
-    parts.pool.listen({ onUrgent: () => this.#hurry(), onChanged: () => undefined });
+    const { pool, functions } = parts;
+    this.#told = new ToldLoads({
+      *all() {
+        for (const { uid } of functions.all()) yield uid;
+      },
+      loadsOf: (uid) => [...this.#loadsOf(functions.findByUid(uid))],
+    });
+    pool.listen({ onUrgent: () => this.#hurry(), onChanged: () => undefined });
+    functions.onChange((uid) => this.#told.touch(uid));
   }
 
   start(): void {
@@ -73,26 +89,18 @@ export class LoadReporter {
     await this.#connections.destroy();
   }
 
-  /** The report as it would go out now. */
-  report(): LoadReport {
-    const functions = [...this.#loads()].filter((load) => isWorthReporting(load) || this.#told.has(loadKey(load)));
-    return { replica: this.#parts.replica, sequence: this.#sequence, functions };
-  }
-
-  *#loads(): Iterable<FunctionLoad> {
+  *#loadsOf(latest: FunctionFacts | undefined): Iterable<FunctionLoad> {
     const { functions, ledger, clock, pool } = this.#parts;
+    // Only an account's owner knows what it needs.
+    if (latest === undefined || !pool.owns(latest.namespace)) return;
     const nowMs = clock.monotonicMs();
-    for (const latest of functions.all()) {
-      // Only an account's owner knows what it needs.
-      if (!pool.owns(latest.namespace)) continue;
-      const ceiling = ledger.ceiling(latest.uid);
-      let listsEnvironments = true;
-      for (const facts of functions.versionsOf(latest.uid)) {
-        const load = functionLoad({ ...this.#demand(facts), listsEnvironments, ceiling }, nowMs);
-        if (load === undefined) continue;
-        listsEnvironments = false;
-        yield load;
-      }
+    const ceiling = ledger.ceiling(latest.uid);
+    let listsEnvironments = true;
+    for (const facts of functions.versionsOf(latest.uid)) {
+      const load = functionLoad({ ...this.#demand(facts), listsEnvironments, ceiling }, nowMs);
+      if (load === undefined) continue;
+      listsEnvironments = false;
+      yield load;
     }
   }
 
@@ -114,6 +122,12 @@ export class LoadReporter {
       return;
     }
     this.#cancelNext();
+    const restMs = this.#sentAtMs + leastMs - this.#parts.clock.monotonicMs();
+    if (restMs > 0) this.#cancelNext = this.#parts.clock.schedule(restMs, () => this.#begin());
+    else this.#begin();
+  }
+
+  #begin(): void {
     this.#hasNews = false;
     // After the current turn: one burst of calls is one report.
     this.#underWay = new Promise<void>((resolve) => setImmediate(resolve))
@@ -126,20 +140,23 @@ export class LoadReporter {
     if (this.#isStopped) return;
     // While the operator cannot be reached, news waits for the next second: hurry would be a busy loop.
     if (this.#hasNews && this.#failures === 0) this.#hurry();
-    else this.#cancelNext = this.#parts.clock.schedule(everyMs, () => this.#hurry());
+    else this.#cancelNext = this.#parts.clock.schedule(everyMs, () => this.#begin());
   }
 
   async #send(): Promise<void> {
     const { metrics, log, pool } = this.#parts;
     this.#sequence += 1;
-    const report = this.report();
+    this.#sentAtMs = this.#parts.clock.monotonicMs();
+    this.#touchChanged();
+    const report = { replica: this.#parts.replica, sequence: this.#sequence, ...this.#told.draw() };
     try {
-      const release = await this.#post(report);
-      this.#told = new Set(report.functions.filter(isWorthReporting).map(loadKey));
+      const { release, heard } = await this.#post(report);
+      if (this.#told.heard(heard)) this.#hasNews = true;
       this.#failures = 0;
       metrics.loadReports.inc({ result: "ok" });
       pool.askBack(release);
     } catch (error) {
+      this.#told.lost();
       this.#failures += 1;
       metrics.loadReports.inc({ result: "failed" });
       const write = this.#failures % warnEvery === 5 ? log.warn : log.debug;
@@ -147,7 +164,30 @@ export class LoadReporter {
     }
   }
 
-  async #post(report: LoadReport): Promise<readonly string[]> {
+  #touchChanged(): void {
+    const { pool, clock } = this.#parts;
+    for (const uid of pool.takeTouched()) this.#told.touch(uid);
+    if (clock.monotonicMs() - this.#refreshedAtMs < everyMs) return;
+    this.#refreshedAtMs = clock.monotonicMs();
+    // How many of them may run changes with the limits of others.
+    for (const uid of pool.waitingFunctions()) this.#told.touch(uid);
+    for (const uid of this.#refreshed()) this.#told.touch(uid);
+  }
+
+  /** The next ones of all functions, whether anything happened to them or not. */
+  *#refreshed(): Iterable<string> {
+    this.#refreshing ??= [...this.#parts.functions.all()].values();
+    for (let i = 0; i < refreshedAtOnce; i += 1) {
+      const next = this.#refreshing.next();
+      if (next.done === true) {
+        this.#refreshing = undefined;
+        return;
+      }
+      yield next.value.uid;
+    }
+  }
+
+  async #post(report: LoadReport): Promise<z.infer<typeof answerSchema>> {
     const { operatorUrl, readToken } = this.#parts;
     const { statusCode, body } = await request(`${operatorUrl}${routes.load}`, {
       method: "POST",
@@ -158,6 +198,6 @@ export class LoadReporter {
     const text = (await readBody(body, longestAnswerBytes)).toString("utf8");
     if (statusCode !== 200)
       throw new Error(`Cannot report load: the operator answered ${statusCode}: ${text.slice(0, 500)}`);
-    return answerSchema.parse(JSON.parse(text)).release;
+    return answerSchema.parse(JSON.parse(text));
   }
 }

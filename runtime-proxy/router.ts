@@ -18,6 +18,7 @@ import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { kinds } from "../lib/kubernetes/kinds.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import type { KubernetesObject } from "../lib/kubernetes/object.ts";
+import { SharedStrings } from "../lib/kubernetes/shared-strings.ts";
 import { createLogger, type Logger } from "../lib/logger.ts";
 import {
   environmentSelector,
@@ -86,7 +87,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
   const { log, clock, client } = dependencies;
   const namespace = config.KUBELAMBDA_WATCH_NAMESPACE;
   const onError = (error: unknown): void => log.debug("Watch failed and goes on", { error });
-  const watched = { client, clock, onError, namespace };
+  const watched = { client, clock, onError, namespace, strings: new SharedStrings() };
   const functionCache = new ObjectCache<FunctionObject>({
     ...watched,
     kind: functionKind,

@@ -32,6 +32,8 @@ export interface OperatorThere {
 }
 
 const stopWithinMs = 5000;
+/** Above what a run takes: nothing goes while it is measured. */
+const idleSeconds = "3600";
 const lookMs = 50;
 
 void main(JSON.parse(process.argv[2] ?? "") as OperatorOrder);
@@ -49,6 +51,7 @@ async function main(order: OperatorOrder): Promise<void> {
       KUBELAMBDA_PACKAGES_URL: packagesUrl,
       KUBELAMBDA_ROUTER_URL: "http://router.test:19002",
       KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: "kubelambda/router",
+      KUBELAMBDA_IDLE_TIMEOUT_SECONDS: idleSeconds,
       KUBELAMBDA_LEADER_ELECTION: "true",
       KUBELAMBDA_LISTEN_HOST: "127.0.0.1",
       KUBELAMBDA_HEALTH_PORT: "0",

@@ -1,4 +1,7 @@
-/** Router → operator: absolute numbers, on every change and once a second. No report means: keep what is there. */
+/**
+ * Router → operator: absolute numbers, on every change and once a second. No report means: keep what is there. A report is of all functions, or,
+ * where the operator has said which one it has (`heard`), of those that have changed since.
+ */
 import { z } from "zod";
 
 export const functionLoadSchema = z.object({
@@ -31,11 +34,17 @@ export const loadReportSchema = z.object({
   /** uid of the router's pod. Numbers of several replicas add up. */
   replica: z.string(),
   sequence: z.number(),
+  /** Number of a report that the operator has: functions that are not named here are as they were, each as a whole. Absent: there are no others. */
+  since: z.number().optional(),
   functions: z.array(functionLoadSchema).max(20_000),
+  /** With `since`: uids of functions of which there is nothing to say any more. */
+  gone: z.array(z.string()).max(20_000).optional(),
 });
 export type LoadReport = z.infer<typeof loadReportSchema>;
 
 /** The operator's answer: the whole set of environments it wants back, absolute. What is missing from it is the router's again. */
 export interface LoadReportAnswer {
   readonly release: readonly string[];
+  /** Number of the report that this answers: the next one may say `since`. Absent: it was not taken, so the next is to name all functions. */
+  readonly heard?: number;
 }

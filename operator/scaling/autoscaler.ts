@@ -20,6 +20,8 @@ import { GenericIDs } from "./generic-ids.ts";
 import { GenericPool } from "./generic-pool.ts";
 import { decideHealth } from "./health.ts";
 import { LoadBoard } from "./load-board.ts";
+import { LookSchedule } from "./look-schedule.ts";
+import { nextLookMs } from "./next-look.ts";
 import type { PoolAgents } from "./pool-agents.ts";
 import { calledForMs, type PoolSettings } from "./pool-decide.ts";
 import { provisionedGroup, type ProvisionedWord } from "./provisioned.ts";
@@ -55,7 +57,7 @@ export interface AutoscalerOptions extends ScalingTargetsOptions {
   /** How many environments are kept ready for a Function's versions changed, or why they are not. */
   readonly onProvisioned: (key: string) => void;
   /** Health of a revision of a Function changed. */
-  readonly onHealth: (key: string, revisionID: string) => void;
+  readonly onHealth: (key: string, revisionID: string, health: Health) => void;
   /** An environment could not get its code: the store may have lost it. */
   readonly onAssembleFailed: (key: string) => void;
   readonly log: Logger;
@@ -70,11 +72,14 @@ const silentMs = 30_000;
 const overdueMs = 10_000;
 const createAtOnce = 50;
 
-/** Makes so many environments as routers need: looks at every report, at every change of a pod, and once a second. */
+/** Makes so many environments as routers need: looks at what reports say anew, at every change of a pod, and when time alone makes a difference. */
 export class Autoscaler {
   readonly #options: AutoscalerOptions;
   readonly #board: LoadBoard;
   readonly #scalings = new Map<string, FunctionScaling>();
+  readonly #schedule: LookSchedule;
+  /** Function's uid → what is asked back of it. */
+  readonly #asked = new Map<string, ReadonlySet<string>>();
   /** Function's uid → revision → health. */
   readonly #healths = new Map<string, Map<string, Health>>();
   readonly #hands: EnvironmentHands;
@@ -89,6 +94,7 @@ export class Autoscaler {
   constructor(options: AutoscalerOptions) {
     this.#options = options;
     this.#board = new LoadBoard(options.isOwner);
+    this.#schedule = new LookSchedule(options);
     this.#startedAtMs = options.clock.monotonicMs();
     this.#genericIDs = new GenericIDs(options.settings);
     const onFailure = (uid: string): void => this.#scale(uid);
@@ -110,6 +116,8 @@ export class Autoscaler {
         for (const object of named) this.#scale(object.metadata.uid);
       }),
     );
+    for (const { metadata } of functions.list()) this.#schedule.soon(metadata.uid);
+    for (const uid of pods.list().flatMap((pod) => functionUidOf(pod) ?? [])) this.#schedule.soon(uid);
     this.#pool?.start();
     this.#tick();
   }
@@ -135,12 +143,15 @@ export class Autoscaler {
 
   /** Takes a router's word, acts on it, and says what it shall give back: all of it, of all functions. */
   take(report: LoadReport): LoadReportAnswer {
-    const { clock } = this.#options;
     const news = this.#board.newsOf(report);
-    if (this.#board.take(report, clock.monotonicMs())) for (const uid of news) this.#scale(uid);
-    const release = new Set([...this.#scalings.values()].flatMap(({ asked }) => [...asked]));
+    const taken = this.#board.take(report, this.#options.clock.monotonicMs());
+    if (taken === "taken") for (const uid of news) this.#scale(uid);
+    // Of what a whole report does not name there is nothing to say any more.
+    if (report.since === undefined) this.#schedule.allSoon();
+    else for (const uid of report.gone ?? []) this.#schedule.soon(uid);
+    const release = new Set([...this.#asked.values()].flatMap((uids) => [...uids]));
     this.#board.answered(report.replica, release);
-    return { release: [...release].sort() };
+    return { release: [...release].sort(), ...(taken === "taken" && { heard: report.sequence }) };
   }
 
   /** How the environments of a function's revision do; undefined: not known. */
@@ -162,8 +173,7 @@ export class Autoscaler {
     if (this.#isStopped) return;
     this.#cancelTick = this.#options.clock.schedule(everyMs, () => this.#tick());
     this.#dropReplicas();
-    const uids = new Set([...this.#board.functionUids(), ...this.#scalings.keys(), ...this.#functionsWithPods()]);
-    for (const uid of uids) this.#scale(uid);
+    for (const uid of this.#schedule.due()) this.#scale(uid);
     this.#verifyCreations();
   }
 
@@ -171,12 +181,8 @@ export class Autoscaler {
     const { clock, isReplicaGone } = this.#options;
     for (const { replica, silentForMs } of this.#board.silences(clock.monotonicMs())) {
       const isGone = isReplicaGone === undefined ? silentForMs > silentMs : isReplicaGone(replica);
-      if (isGone && silentForMs > everyMs * 2) this.#board.drop(replica);
+      if (isGone && silentForMs > everyMs * 2) for (const uid of this.#board.drop(replica)) this.#schedule.soon(uid);
     }
-  }
-
-  #functionsWithPods(): readonly string[] {
-    return this.#options.pods.list().flatMap((pod) => functionUidOf(pod) ?? []);
   }
 
   #podChanged(pod: Stored<Pod>, previous: Stored<Pod> | undefined): void {
@@ -189,7 +195,11 @@ export class Autoscaler {
   }
 
   #scale(uid: string): void {
-    if (this.#isStopped || !this.#options.mayAct()) return;
+    if (this.#isStopped) return;
+    if (!this.#options.mayAct()) {
+      this.#schedule.soon(uid);
+      return;
+    }
     const object = this.#functionOf(uid);
     const pods = this.#options.pods.byIndex("function", uid);
     if (object === undefined) {
@@ -206,10 +216,11 @@ export class Autoscaler {
     const plans = groups.map((group) => {
       const seen = this.#see(object, scaling, group);
       this.#tellPool(object, seen);
-      return { ...group, plan: decideScaling(seen) };
+      return { ...group, seen, plan: decideScaling(seen) };
     });
     const kept = this.#keepReady(object, { scaling, targets, environments: all });
     scaling.asked = new Set([...plans.flatMap(({ plan }) => plan.release), ...kept.release]);
+    this.#noteAsked(uid, scaling.asked);
     const removed = new Set([...plans.flatMap(({ plan }) => plan.remove), ...kept.remove]);
     for (const pod of pods) if (removed.has(pod.metadata.uid)) this.#hands.remove(scaling, pod);
     for (const { recipe, plan } of plans) {
@@ -222,7 +233,17 @@ export class Autoscaler {
       const revisionID = recipe?.document.revisionID;
       if (revisionID !== undefined) this.#judgeHealth(object, revisionID, all, scaling);
     }
+    const isUnderWay = kept.isConcerned || !scaling.isEmpty;
     if (scaling.isEmpty) this.#scalings.delete(uid);
+    if (isUnderWay) this.#schedule.soon(uid);
+    else if (this.#board.knows(uid) || pods.length > 0)
+      this.#schedule.later(uid, Math.min(...plans.map(({ seen }) => nextLookMs(seen))));
+    else this.#schedule.forget(uid);
+  }
+
+  #noteAsked(uid: string, asked: ReadonlySet<string>): void {
+    if (asked.size > 0) this.#asked.set(uid, asked);
+    else this.#asked.delete(uid);
   }
 
   #keepReady(
@@ -330,8 +351,11 @@ export class Autoscaler {
     this.#provisioned.forget(uid);
     if (pods.length === 0) {
       this.#scalings.delete(uid);
+      this.#asked.delete(uid);
+      this.#schedule.forget(uid);
       return;
     }
+    this.#schedule.soon(uid);
     const scaling = this.#scalingOf(uid);
     const states = scaling.look(pods, this.#options.clock.monotonicMs());
     const left = new Set(states.filter(({ phase }) => phase !== "terminating").map((state) => state.uid));
@@ -367,7 +391,7 @@ export class Autoscaler {
     const known = this.#healths.get(uid) ?? new Map<string, Health>();
     if (health === undefined || JSON.stringify(known.get(revisionID)) === JSON.stringify(health)) return;
     this.#healths.set(uid, known.set(revisionID, health));
-    this.#options.onHealth(keyOf(object), revisionID);
+    this.#options.onHealth(keyOf(object), revisionID, health);
   }
 
   #functionOf(uid: string): Stored<FunctionObject> | undefined {

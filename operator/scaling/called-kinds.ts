@@ -15,10 +15,25 @@ export interface Call {
   readonly revisionID: string;
 }
 
-/** Kinds of generic pods that were called for lately: who was called when is remembered, what kind that means is looked up anew. */
+/** A kind, and what its pods are made from. */
+interface MadeKind extends PoolKind {
+  readonly recipe: Recipe;
+}
+
+interface KnownCall extends Call {
+  atMs: number;
+  kind: MadeKind | undefined;
+  /** When the kind was looked up. */
+  seenAtMs: number;
+}
+
+/** So long a call's kind counts as it was seen: with 5,000 functions called lately, looking at each every second is work. */
+const seenForMs = 5000;
+
+/** Kinds of generic pods that were called for lately: who was called when is remembered, what kind that means is looked up again and again. */
 export class CalledKinds {
   readonly #options: CalledKindsOptions;
-  readonly #calls = new Map<string, Call & { readonly atMs: number }>();
+  readonly #calls = new Map<string, KnownCall>();
 
   constructor(options: CalledKindsOptions) {
     this.#options = options;
@@ -26,14 +41,16 @@ export class CalledKinds {
 
   called(call: Call, atMs: number): void {
     const key = `${call.functionUid}/${call.revisionID}`;
-    this.#calls.set(key, { ...call, atMs: Math.max(atMs, this.#calls.get(key)?.atMs ?? -Infinity) });
+    const known = this.#calls.get(key);
+    if (known === undefined) this.#calls.set(key, { ...call, atMs, kind: undefined, seenAtMs: -Infinity });
+    else known.atMs = Math.max(atMs, known.atMs);
   }
 
   /** Each with a recipe to make its pods from. */
-  kinds(nowMs: number): readonly (CalledKind & { readonly recipe: Recipe })[] {
-    const byKey = new Map<string, CalledKind & { readonly recipe: Recipe }>();
+  kinds(nowMs: number): readonly (CalledKind & MadeKind)[] {
+    const byKey = new Map<string, CalledKind & MadeKind>();
     for (const [key, call] of this.#calls) {
-      const kind = this.#kindOf(call);
+      const kind = this.#kindOf(call, nowMs);
       const calledForMs = nowMs - call.atMs;
       if (calledForMs >= this.#options.keepMs || kind === undefined) this.#calls.delete(key);
       else if (calledForMs < (byKey.get(kindKey(kind))?.calledForMs ?? Infinity))
@@ -42,9 +59,13 @@ export class CalledKinds {
     return [...byKey.values()];
   }
 
-  #kindOf({ namespace, functionUid, revisionID }: Call): (PoolKind & { readonly recipe: Recipe }) | undefined {
+  #kindOf(call: KnownCall, nowMs: number): MadeKind | undefined {
+    if (call.kind !== undefined && nowMs - call.seenAtMs < seenForMs) return call.kind;
+    const { namespace, functionUid, revisionID } = call;
     const recipe = this.#options.recipeOf(functionUid, revisionID);
     const genericID = recipe === undefined ? undefined : this.#options.genericIDOf(recipe);
-    return recipe === undefined || genericID === undefined ? undefined : { namespace, genericID, recipe };
+    call.kind = recipe === undefined || genericID === undefined ? undefined : { namespace, genericID, recipe };
+    call.seenAtMs = nowMs;
+    return call.kind;
   }
 }

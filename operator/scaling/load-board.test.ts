@@ -55,8 +55,8 @@ describe("LoadBoard", () => {
 
   it("takes no report that is older than the last", () => {
     const board = new LoadBoard();
-    assert.equal(board.take(report(2, [load({ needed: 2 })]), 0), true);
-    assert.equal(board.take(report(1, [load({ needed: 9 })]), 100), false);
+    assert.equal(board.take(report(2, [load({ needed: 2 })]), 0), "taken");
+    assert.equal(board.take(report(1, [load({ needed: 9 })]), 100), "stale");
     assert.deepEqual(
       board.of("n", "f", "r").map(({ needed }) => needed),
       [2],
@@ -66,7 +66,7 @@ describe("LoadBoard", () => {
   it("takes a router that counts from the beginning again after a restart", () => {
     const board = new LoadBoard();
     board.take(report(500), 0);
-    assert.equal(board.take(report(1), 5000), true);
+    assert.equal(board.take(report(1), 5000), "taken");
   });
 
   it("does not count what was given back before we asked", () => {
@@ -87,10 +87,40 @@ describe("LoadBoard", () => {
     assert.deepEqual(confirmed(board), ["x"]);
   });
 
+  it("keeps what a report does not name that tells what has changed, and forgets what is gone", () => {
+    const board = new LoadBoard();
+    board.take(report(1, [load({ needed: 1 }), load({ functionUid: "g", needed: 2 })]), 0);
+    board.take({ ...report(2, [load({ functionUid: "g", needed: 3 })]), since: 1 }, 100);
+    assert.deepEqual([board.of("n", "f", "r")[0]?.needed, board.of("n", "g", "r")[0]?.needed], [1, 3]);
+    board.take({ ...report(3, []), since: 2, gone: ["f"] }, 200);
+    assert.deepEqual([board.knows("f"), board.knows("g")], [false, true]);
+  });
+
+  it("takes no changes of what it does not have", () => {
+    const board = new LoadBoard();
+    const changes = { ...report(8, [load({ needed: 1 })]), since: 7 };
+    assert.equal(board.take(changes, 0), "unknownBase");
+    assert.deepEqual(board.of("n", "f", "r"), []);
+    board.take(report(6), 0);
+    assert.equal(board.take(changes, 0), "unknownBase");
+    assert.equal(board.take({ ...changes, since: 6 }, 0), "taken");
+    assert.equal(board.take({ ...changes, since: 6 }, 90_000), "stale", "only a whole report begins a new life");
+  });
+
+  it("lets what is idle or in doubt be so for longer, until its router was heard last", () => {
+    const board = new LoadBoard();
+    const inDoubt = [{ podUid: "q", forMs: 1 }];
+    board.take(report(1, [load({ idle: [{ podUid: "p", idleForMs: 10 }], inDoubt })]), 1000);
+    board.take({ ...report(2, []), since: 1 }, 1500);
+    assert.equal(board.of("n", "f", "r")[0]?.idleForMsByUid.get("p"), 510);
+    assert.equal(board.of("n", "f", "r")[0]?.inDoubtForMsByUid?.get("q"), 501);
+    assert.equal(board.wasUsed("f", "p", 510), false);
+  });
+
   it("forgets a router that is gone", () => {
     const board = new LoadBoard();
     board.take(report(1, [load({ needed: 1 })]), 0);
-    board.drop("a");
+    assert.deepEqual([...board.drop("a")], ["f"]);
     assert.deepEqual(board.of("n", "f", "r"), []);
   });
 

@@ -2,17 +2,31 @@ import type { FunctionLoad, LoadReport } from "../../crds/wire/load-report.ts";
 import type { ReplicaSeen } from "./decide.ts";
 
 interface Replica {
-  readonly sequence: number;
-  readonly atMs: number;
-  readonly loadsByFunction: ReadonlyMap<string, readonly FunctionLoad[]>;
+  sequence: number;
+  /** When it was heard last. */
+  atMs: number;
+  readonly toldByFunction: Map<string, Told>;
+  /** Functions of which something was given back. */
+  readonly releasing: Set<string>;
   /** Given back after our last answer to this replica had asked for it. What it gave back to a former leader does not count. */
-  readonly confirmed: ReadonlySet<string>;
+  confirmed: ReadonlySet<string>;
   /** What our last answer asked for. */
-  readonly asked: ReadonlySet<string>;
+  asked: ReadonlySet<string>;
 }
+
+/** What a router said last of one function. */
+interface Told {
+  readonly loads: readonly FunctionLoad[];
+  /** When it said so: what it has not said anew since has stayed as it was until it was heard last. */
+  readonly atMs: number;
+}
+
+/** `stale`: a newer report is here already. `unknownBase`: it tells what has changed since a report that is not here. */
+export type ReportTaken = "taken" | "stale" | "unknownBase";
 
 /** A router that starts anew counts from the beginning; so late, nothing of its former life is still on its way. */
 const restartAfterMs = 5000;
+const nothing: ReadonlySet<string> = new Set();
 
 /** The newest word of every router; what one said of an account counts while it owns that. */
 export class LoadBoard {
@@ -24,31 +38,35 @@ export class LoadBoard {
     this.#isOwner = isOwner;
   }
 
-  /** False when a newer report of this router is here already. */
-  take(report: LoadReport, nowMs: number): boolean {
-    const before = this.#replicas.get(report.replica);
-    if (before !== undefined && report.sequence <= before.sequence && nowMs - before.atMs < restartAfterMs)
-      return false;
-    const asked: ReadonlySet<string> = before?.asked ?? new Set();
-    const released = report.functions.flatMap((load) => load.released);
-    this.#replicas.set(report.replica, {
-      sequence: report.sequence,
-      atMs: nowMs,
-      loadsByFunction: Map.groupBy(report.functions, ({ functionUid }) => functionUid),
-      confirmed: new Set(released.filter((uid) => asked.has(uid))),
-      asked,
-    });
-    return true;
+  take(report: LoadReport, nowMs: number): ReportTaken {
+    const { replica, sequence, since, functions } = report;
+    const before = this.#replicas.get(replica);
+    if (since !== undefined && (before === undefined || before.sequence < since)) return "unknownBase";
+    const isOlder = before !== undefined && sequence <= before.sequence;
+    if (isOlder && (since !== undefined || nowMs - before.atMs < restartAfterMs)) return "stale";
+    const isWhole = since === undefined || before === undefined;
+    const known: Replica = isWhole ? newReplica(before?.asked ?? nothing) : before;
+    this.#replicas.set(replica, known);
+    known.sequence = sequence;
+    known.atMs = nowMs;
+    for (const uid of report.gone ?? []) forget(known, uid);
+    for (const [uid, loads] of Map.groupBy(functions, ({ functionUid }) => functionUid)) {
+      known.toldByFunction.set(uid, { loads, atMs: nowMs });
+      if (loads.some(({ released }) => released.length > 0)) known.releasing.add(uid);
+      else known.releasing.delete(uid);
+    }
+    known.confirmed = confirmedOf(known);
+    return "taken";
   }
 
   /**
-   * Functions of which a report says something that cannot wait for the next second: what has been idle for long can. A report names all functions
-   * that have environments, and in a burst reports follow one another.
+   * Functions of which a report says something that cannot wait for the next look: what has been idle for long can. In a burst reports follow one
+   * another.
    */
   newsOf({ replica, functions }: LoadReport): ReadonlySet<string> {
-    const known = this.#replicas.get(replica)?.loadsByFunction;
+    const known = this.#replicas.get(replica)?.toldByFunction;
     const isNews = (load: FunctionLoad): boolean => {
-      const before = known?.get(load.functionUid)?.find(({ revisionID }) => revisionID === load.revisionID);
+      const before = known?.get(load.functionUid)?.loads.find(({ revisionID }) => revisionID === load.revisionID);
       return before === undefined || isUrgent(before, load);
     };
     return new Set(functions.filter(isNews).map(({ functionUid }) => functionUid));
@@ -57,11 +75,14 @@ export class LoadBoard {
   /** What the answer to the replica's newest report asks for. */
   answered(replica: string, release: ReadonlySet<string>): void {
     const known = this.#replicas.get(replica);
-    if (known !== undefined) this.#replicas.set(replica, { ...known, asked: release });
+    if (known !== undefined) known.asked = release;
   }
 
-  drop(replica: string): void {
+  /** Answers the functions that it had something to say of. */
+  drop(replica: string): Iterable<string> {
+    const known = this.#replicas.get(replica);
     this.#replicas.delete(replica);
+    return known?.toldByFunction.keys() ?? [];
   }
 
   /** Replicas and how long they have been silent, ms. */
@@ -69,9 +90,9 @@ export class LoadBoard {
     return [...this.#replicas].map(([replica, { atMs }]) => ({ replica, silentForMs: nowMs - atMs }));
   }
 
-  /** Functions that any router reports. */
-  functionUids(): ReadonlySet<string> {
-    return new Set([...this.#replicas.values()].flatMap(({ loadsByFunction }) => [...loadsByFunction.keys()]));
+  /** Whether any router has something to say of a function. */
+  knows(functionUid: string): boolean {
+    return this.#loads(functionUid).length > 0;
   }
 
   /** Revisions of a function that any router has calls or environments for. */
@@ -82,8 +103,8 @@ export class LoadBoard {
   /** What each router that owns the account says of a function and its revision. */
   of(namespace: string, functionUid: string, revisionID: string | undefined): readonly ReplicaSeen[] {
     const owners = [...this.#replicas].filter(([replica]) => this.#isOwner(replica, namespace));
-    return owners.map(([, { loadsByFunction, confirmed, asked }]) => {
-      const loads = loadsByFunction.get(functionUid) ?? [];
+    return owners.map(([, replica]) => {
+      const loads = wordOf(replica, functionUid);
       const current = loads.filter((load) => load.revisionID === revisionID);
       return {
         knowsFunction: loads.length > 0,
@@ -95,7 +116,7 @@ export class LoadBoard {
           loads.flatMap(({ inDoubt = [] }) => inDoubt.map(({ podUid, forMs }) => [podUid, forMs] as const)),
         ),
         // A router without a word on the function has nothing of it, and was told not to begin.
-        confirmed: loads.length > 0 ? confirmed : asked,
+        confirmed: loads.length > 0 ? replica.confirmed : replica.asked,
       };
     });
   }
@@ -133,10 +154,41 @@ export class LoadBoard {
 
   /** As every router said it last. */
   #loads(functionUid: string): readonly { readonly replica: string; readonly load: FunctionLoad }[] {
-    return [...this.#replicas].flatMap(([replica, { loadsByFunction }]) =>
-      (loadsByFunction.get(functionUid) ?? []).map((load) => ({ replica, load })),
+    return [...this.#replicas].flatMap(([name, replica]) =>
+      wordOf(replica, functionUid).map((load) => ({ replica: name, load })),
     );
   }
+}
+
+function newReplica(asked: ReadonlySet<string>): Replica {
+  return { sequence: 0, atMs: 0, toldByFunction: new Map(), releasing: new Set(), confirmed: nothing, asked };
+}
+
+function forget({ toldByFunction, releasing }: Replica, functionUid: string): void {
+  toldByFunction.delete(functionUid);
+  releasing.delete(functionUid);
+}
+
+function confirmedOf({ toldByFunction, releasing, asked }: Replica): ReadonlySet<string> {
+  if (releasing.size === 0) return nothing;
+  const released = [...releasing].flatMap((uid) => toldByFunction.get(uid)?.loads.flatMap((load) => load.released) ?? []);
+  return new Set(released.filter((uid) => asked.has(uid)));
+}
+
+/** As long as a router says nothing new of a function, all of it goes on: until the router was heard last. */
+function wordOf({ atMs, toldByFunction }: Replica, functionUid: string): readonly FunctionLoad[] {
+  const told = toldByFunction.get(functionUid);
+  if (told === undefined) return [];
+  const sinceMs = atMs - told.atMs;
+  return sinceMs === 0 ? told.loads : told.loads.map((load) => later(load, sinceMs));
+}
+
+function later({ idle, inDoubt, ...load }: FunctionLoad, ms: number): FunctionLoad {
+  return {
+    ...load,
+    idle: idle.map(({ podUid, idleForMs }) => ({ podUid, idleForMs: idleForMs + ms })),
+    ...(inDoubt !== undefined && { inDoubt: inDoubt.map(({ podUid, forMs }) => ({ podUid, forMs: forMs + ms })) }),
+  };
 }
 
 function isUrgent(before: FunctionLoad, load: FunctionLoad): boolean {

@@ -37,6 +37,13 @@ export interface ProvisionedLook {
   readonly createAtOnce: number;
 }
 
+export interface ProvisionedScaled {
+  readonly isConcerned: boolean;
+  /** uids, as of ScalingPlan. */
+  readonly release: readonly string[];
+  readonly remove: readonly string[];
+}
+
 interface Known {
   /** uids of environments that were seen initialised: that does not change any more. */
   ready: ReadonlySet<string>;
@@ -61,8 +68,8 @@ export class ProvisionedScaling {
     this.#knownByUid.delete(functionUid);
   }
 
-  /** Creates what lacks; answers what routers shall give back and what is to be removed. */
-  scale(look: ProvisionedLook): { readonly release: readonly string[]; readonly remove: readonly string[] } {
+  /** Creates what lacks; answers what routers shall give back, what is to be removed, and whether there is anything to keep ready. */
+  scale(look: ProvisionedLook): ProvisionedScaled {
     const { object, environments } = look;
     const { uid } = object.metadata;
     const wanted =
@@ -71,7 +78,7 @@ export class ProvisionedScaling {
         : new Map<string, number>();
     if (wanted.size === 0 && environments.length === 0) {
       this.forget(uid);
-      return { release: [], remove: [] };
+      return { isConcerned: false, release: [], remove: [] };
     }
     const known = this.#know(look);
     const versions = new Set([...wanted.keys(), ...environments.map(({ provisionedFor = "" }) => provisionedFor)]);
@@ -84,7 +91,8 @@ export class ProvisionedScaling {
       known.told = told;
       this.#parts.onChange(object);
     }
-    return { release: plans.flatMap(({ plan }) => plan.release), remove: plans.flatMap(({ plan }) => plan.remove) };
+    const [release, remove] = [plans.flatMap(({ plan }) => plan.release), plans.flatMap(({ plan }) => plan.remove)];
+    return { isConcerned: true, release, remove };
   }
 
   /** Idle at a router, an environment has been initialised; one that is never idle was before. */

@@ -36,6 +36,8 @@ export interface Recycling {
 export const recentMs = 60_000;
 /** Environments that began together do not end together: each goes within this last share of its time. */
 const spread = 0.1;
+/** Of its longest time: none is old before. */
+export const oldestShare = 1 - spread;
 /** A share of the environments that is replaced at a time. */
 const atOnceShare = 0.1;
 

@@ -69,11 +69,6 @@ function serves({ revisionID, configurationID }: EnvironmentPod, facts: Function
   return revisionID === facts.revisionID || standsIn;
 }
 
-/** What a report names a load by. */
-export function loadKey({ functionUid, revisionID }: FunctionLoad): string {
-  return `${functionUid}/${revisionID}`;
-}
-
 /** False when the operator learns nothing from it: nothing needed, nothing there, nothing failed. */
 export function isWorthReporting({ needed, idle, released, ...load }: FunctionLoad): boolean {
   const isInTrouble = load.failure !== undefined || load.unreachable !== undefined || load.initFailed !== undefined;

@@ -81,6 +81,8 @@ type Entry = { -readonly [K in keyof Environment]: Environment[K] } & Tenancy & 
 export interface RegistryOptions {
   /** An environment begins or ceases to count as a call of its own. */
   readonly onMayRun?: (pod: EnvironmentPod, mayRun: boolean) => void;
+  /** An environment of the function came, went, or changed in any way, also by use. */
+  readonly onTouched?: (functionUid: string) => void;
 }
 
 /** Under which roster, and with which numbers, an account's environments are given out. */
@@ -180,6 +182,7 @@ export class EnvironmentRegistry {
     const siblings = this.#entriesByFunction.get(entry.pod.functionUid);
     siblings?.delete(entry);
     if (siblings?.size === 0) this.#entriesByFunction.delete(entry.pod.functionUid);
+    this.#options.onTouched?.(entry.pod.functionUid);
   }
 
   /** Takes in what an agent says; an older word never overwrites a newer one. */
@@ -248,14 +251,20 @@ export class EnvironmentRegistry {
     });
   }
 
-  /** Takes over the whole set that the operator wants back; what is missing from it may be handed out again. */
-  askBack(podUids: ReadonlySet<string>): void {
+  /** Takes over the whole set that the operator wants back; what is missing from it may be handed out again. Answers what that changes. */
+  askBack(podUids: ReadonlySet<string>): { readonly isAsked: boolean; readonly isGivenBack: boolean } {
     const before = this.#askedBack;
     this.#askedBack = podUids;
-    for (const podUid of new Set([...before, ...podUids])) {
-      const entry = this.#entryByPodUid.get(podUid);
-      if (entry !== undefined) this.#change(entry, () => (entry.isAskedBack = podUids.has(podUid)));
-    }
+    const isAsked = [...podUids].filter((podUid) => !before.has(podUid) && this.#setAskedBack(podUid, true)).length > 0;
+    const returned = [...before].filter((podUid) => !podUids.has(podUid) && this.#setAskedBack(podUid, false));
+    return { isAsked, isGivenBack: returned.length > 0 };
+  }
+
+  /** False when it is not there. */
+  #setAskedBack(podUid: string, isAskedBack: boolean): boolean {
+    const entry = this.#entryByPodUid.get(podUid);
+    if (entry !== undefined) this.#change(entry, () => (entry.isAskedBack = isAskedBack));
+    return entry !== undefined;
   }
 
   #add(pod: EnvironmentPod): void {
@@ -275,6 +284,7 @@ export class EnvironmentRegistry {
     this.#entryByPodUid.set(pod.podUid, entry);
     const siblings = this.#entriesByFunction.get(pod.functionUid) ?? new Set();
     this.#entriesByFunction.set(pod.functionUid, siblings.add(entry));
+    this.#options.onTouched?.(pod.functionUid);
   }
 
   /** Every change of an entry goes through here, so that the idle lists always say the same as the entries. */
@@ -282,6 +292,7 @@ export class EnvironmentRegistry {
     const wasIdle = isIdle(entry);
     const { pod, mayRun } = entry;
     change(entry);
+    this.#options.onTouched?.(pod.functionUid);
     if (mayRun !== entry.mayRun) this.#options.onMayRun?.(entry.pod, entry.mayRun);
     const isSamePlace = entry.pod === pod || idleKeys(pod).join() === idleKeys(entry.pod).join();
     if (wasIdle === isIdle(entry) && isSamePlace) return;

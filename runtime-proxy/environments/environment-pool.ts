@@ -87,11 +87,12 @@ export class EnvironmentPool {
   readonly #failureByFunction = new Map<string, Map<string, NonNullable<FunctionLoad["failure"]>>>();
   /** Versions whose calls are about to be told that they wait in vain. */
   readonly #hastened = new Set<string>();
+  #touched = new Set<string>();
   #listeners: readonly PoolListener[] = [];
 
   constructor(options: EnvironmentPoolOptions) {
     this.#options = options;
-    this.#registry = new EnvironmentRegistry(options);
+    this.#registry = new EnvironmentRegistry({ ...options, onTouched: (functionUid) => this.#touched.add(functionUid) });
   }
 
   listen(listener: PoolListener): void {
@@ -173,6 +174,18 @@ export class EnvironmentPool {
     return this.#queue(functionUid, version)?.size ?? 0;
   }
 
+  /** Functions of which a report would say something else than when this was asked last. */
+  takeTouched(): ReadonlySet<string> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    return touched;
+  }
+
+  /** Functions that calls wait for. */
+  waitingFunctions(): Iterable<string> {
+    return this.#waitingByFunction.keys();
+  }
+
   /** Calls that wait for any version of a function. */
   waitingOf(functionUid: string): number {
     let waiting = 0;
@@ -246,11 +259,9 @@ export class EnvironmentPool {
 
   /** Takes over the whole set that the operator wants back. */
   askBack(podUids: readonly string[]): void {
-    const wanted = new Set(podUids);
-    const isNews = podUids.some((podUid) => this.#registry.get(podUid)?.isAskedBack === false);
-    this.#registry.askBack(wanted);
-    for (const functionUid of this.#waitingByFunction.keys()) this.#serve(functionUid);
-    if (isNews) this.#tellUrgent();
+    const { isAsked, isGivenBack } = this.#registry.askBack(new Set(podUids));
+    if (isGivenBack) for (const functionUid of this.#waitingByFunction.keys()) this.#serve(functionUid);
+    if (isAsked) this.#tellUrgent();
   }
 
   /** A changed function serves or ends its waiting calls; they get environments of the new revision only. */
@@ -327,6 +338,7 @@ export class EnvironmentPool {
       const queue = queues.get(key) ?? new WaitingQueue<WaitingCall>();
       this.#waitingByFunction.set(functionUid, queues.set(key, queue));
       queue.add(call);
+      this.#touched.add(functionUid);
       const facts = this.#options.functions.findVersion(functionUid, version);
       if (facts !== undefined) this.#hasten(facts);
       // A call that came back from a refusal may find one that came free for nobody.
@@ -388,6 +400,7 @@ export class EnvironmentPool {
   #end(call: WaitingCall | undefined, acquired: Acquired): void {
     if (call === undefined) return;
     this.#callByRequest.delete(call.request);
+    this.#touched.add(call.functionUid);
     call.cancelDeadline();
     call.resolve(acquired);
   }
