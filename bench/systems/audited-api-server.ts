@@ -36,8 +36,18 @@ interface Kubeconfig {
 
 const servedLimitMs = 20_000;
 
-/** With the kinds and the namespace "kubelambda"; `folder` takes the audit log, unless none is to be written: a line a request takes time. */
-export async function startAuditedApiServer(folder: string, { writesDown = true } = {}): Promise<AuditedApiServer> {
+export interface AuditOptions {
+  /** False: nothing is written down, for a line a request takes time. */
+  readonly writesDown?: boolean;
+  /** More flags for kube-apiserver. */
+  readonly apiServerArgs?: readonly string[];
+}
+
+/** With the kinds and the namespace "kubelambda"; `folder` takes the audit log. */
+export async function startAuditedApiServer(
+  folder: string,
+  { writesDown = true, apiServerArgs = [] }: AuditOptions = {},
+): Promise<AuditedApiServer> {
   const [log, policy] = [join(folder, "audit.log"), join(folder, "audit-policy.json")];
   const rules = [
     { level: "None", users: ["system:apiserver", "system:anonymous"] },
@@ -48,7 +58,7 @@ export async function startAuditedApiServer(folder: string, { writesDown = true 
   const omitStages = ["RequestReceived"];
   writeFileSync(policy, JSON.stringify({ apiVersion: "audit.k8s.io/v1", kind: "Policy", omitStages, rules }));
   const audit = [`--audit-log-path=${log}`, `--audit-policy-file=${policy}`, "--audit-log-maxsize=2000"];
-  const plane = await startControlPlane({ apiServerArgs: writesDown ? audit : [] });
+  const plane = await startControlPlane({ apiServerArgs: [...apiServerArgs, ...(writesDown ? audit : [])] });
   const client = new ApiServerClient({
     access: await kubeconfigAccess(plane.kubeconfig),
     kinds: kindDefinitions.map((kind) => ({ ...kind, namespaced: true })),
