@@ -6,6 +6,7 @@ import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { sleep } from "../lib/clock.ts";
 import type { NotServedObject } from "./controllers/not-served/decide.ts";
 import { setLeaderLabel, takeLeaderLabel } from "./leader-label.ts";
+import { holderOf, isPodGone } from "./lease-holder.ts";
 import { lead, type Leadership } from "./leadership.ts";
 import type { OperatorCaches } from "./operator-caches.ts";
 import type { OperatorConfig } from "./operator-config.ts";
@@ -59,10 +60,11 @@ export class LeaderRole {
       clock,
       namespace: config.KUBELAMBDA_NAMESPACE,
       name: leaseName,
-      identity: `${config.KUBELAMBDA_POD_NAME ?? "operator"}_${config.KUBELAMBDA_POD_UID ?? String(process.pid)}`,
+      identity: holderOf(config),
       onStarted: () => this.#begin(),
       onLost: (reason) => this.#end(reason),
       onError: (error) => log.debug("Lease not renewed", { error }),
+      isHolderGone: (identity) => isPodGone(client, config.KUBELAMBDA_NAMESPACE, identity),
     });
     this.#lease = this.#watchLease(this.#election);
     this.#election.start();

@@ -22,14 +22,15 @@ const identifyEveryMs = 5000;
 
 /**
  * Tells the package store again and again what is still needed: what functions serve and may return to, and every version of a
- * function or a layer; at once when the store that answers is another one. Returns how to end it.
+ * function or a layer; at once when it begins and when the store that answers is another one. Returns how to end it.
  */
 export function startReferences(options: ReferencesOptions): () => void {
   const { store, clock, log, everyMs } = options;
   const ending = new AbortController();
   let cancel = (): void => undefined;
   let storeChanges = store.storeChanges;
-  let putAtMs = clock.monotonicMs();
+  // At once: nobody has watched which store it is while nobody led.
+  let putAtMs = -Infinity;
 
   async function look(): Promise<void> {
     try {
@@ -48,7 +49,7 @@ export function startReferences(options: ReferencesOptions): () => void {
     }
   }
 
-  cancel = clock.schedule(Math.min(everyMs, identifyEveryMs), () => void look());
+  cancel = clock.schedule(0, () => void look());
   return () => {
     ending.abort(new Error("The operator is stopping"));
     cancel();

@@ -103,6 +103,32 @@ describe("LeaderElection", () => {
     }
   });
 
+  it("takes over from a holder whose end is known once two renewals are missing, and from no other", async () => {
+    const spec = { holderIdentity: "dead", leaseDurationSeconds: 15 };
+    const metadata = { namespace: "a", name: "lead" };
+    await client.create<Lease>({ apiVersion: kinds.lease.apiVersion, kind: "Lease", metadata, spec });
+    const asked: string[] = [];
+    candidate("wrong", { isHolderGone: () => Promise.resolve(false) });
+    await settle();
+    await pass(6000);
+    assert.deepEqual(story, []);
+    const isHolderGone = (identity: string): Promise<boolean> => Promise.resolve(asked.push(identity) > 0);
+    candidate("two", { isHolderGone });
+    await settle();
+    await pass(3500);
+    assert.deepEqual([story, asked], [[], []], "it may renew yet");
+    await pass(1000);
+    assert.deepEqual([story, asked], [["two started"], ["dead"]]);
+  });
+
+  it("does not take over from a holder that renews, whatever is said of it", async () => {
+    candidate("one");
+    await settle();
+    candidate("two", { isHolderGone: () => Promise.resolve(true) });
+    await pass(30_000);
+    assert.deepEqual(story, ["one started"]);
+  });
+
   it("ends itself when it cannot renew, before another may take over", async () => {
     const one = candidate("one");
     await settle();

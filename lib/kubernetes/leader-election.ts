@@ -38,6 +38,11 @@ export interface LeaderElectionOptions {
    */
   readonly onLost: (reason: string) => void | Promise<void>;
   readonly onError?: (error: KubernetesError) => void;
+  /**
+   * Whether a holder has ended for certain, as its pod's end shows: its Lease is then not waited out, once two renewals are missing. Whoever
+   * loses the right to the Lease before it ends (an uninstall takes both at once) cannot let it go. Default: nobody knows.
+   */
+  readonly isHolderGone?: (identity: string) => Promise<boolean>;
   readonly draw?: () => number;
 }
 
@@ -139,7 +144,7 @@ export class LeaderElection {
       if (!this.#isOurs(this.#lease)) {
         // Another's renewals are seen only by reading again.
         this.#lease = await this.#read();
-        if (this.#lease !== undefined && !this.#isOurs(this.#lease) && !this.#isFree(this.#lease)) return false;
+        if (this.#lease !== undefined && !(await this.#mayTake(this.#lease))) return false;
       }
       const desired = this.#desired(this.#lease);
       const stored = await (this.#lease === undefined
@@ -184,11 +189,21 @@ export class LeaderElection {
     return lease.spec?.holderIdentity === this.#options.identity;
   }
 
+  async #mayTake(lease: Stored<Lease>): Promise<boolean> {
+    if (this.#isOurs(lease) || this.#isFree(lease)) return true;
+    const { isHolderGone } = this.#options;
+    if (isHolderGone === undefined || this.#unchangedMs() < 2 * this.#retryPeriodMs) return false;
+    return await isHolderGone(lease.spec?.holderIdentity ?? "");
+  }
+
   #isFree({ spec }: Lease): boolean {
     const holder = spec?.holderIdentity ?? "";
-    if (holder === "" || this.#observed === undefined) return holder === "";
     const leaseMs = (spec?.leaseDurationSeconds ?? this.#leaseDurationMs / 1000) * 1000;
-    return this.#options.clock.monotonicMs() - this.#observed.atMs > leaseMs;
+    return holder === "" || this.#unchangedMs() > leaseMs;
+  }
+
+  #unchangedMs(): number {
+    return this.#observed === undefined ? 0 : this.#options.clock.monotonicMs() - this.#observed.atMs;
   }
 
   #desired(lease: Stored<Lease> | undefined): Lease {
