@@ -1,5 +1,5 @@
 /** A function with the OpenTelemetry SDK for JavaScript as its users have it, in one file. */
-import { build } from "esbuild";
+import { build, stop } from "esbuild";
 
 const source = `
 import { ROOT_CONTEXT, SpanKind, defaultTextMapGetter, trace } from "@opentelemetry/api";
@@ -32,5 +32,6 @@ export async function tracedFunction(): Promise<string> {
     ...{ bundle: true, minify: true, write: false, platform: "node", target: "node22", format: "cjs" },
     legalComments: "none",
   });
+  await stop();
   return outputFiles[0]?.text ?? "";
 }
