@@ -3,6 +3,7 @@ import { z } from "zod";
 import { imageAnswerSchema } from "../crds/wire/images.ts";
 import { storeHeader, type ResolveAnswer } from "../crds/wire/packages.ts";
 import { routes } from "../crds/wire/routes.ts";
+import { KeptConnections } from "../lib/http/kept-connections.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import type { PackageStoreClient } from "./package-store.ts";
 
@@ -61,17 +62,29 @@ const collectAnswerSchema = z.object({ missing: z.record(z.string(), z.array(z.s
 export function createHttpPackageStore({ url, readToken }: HttpPackageStoreOptions): PackageStoreClient {
   let storeId: string | undefined;
   let storeChanges = 0;
+  const connections = new KeptConnections({});
   async function send(
     method: "GET" | "POST" | "PUT",
     path: string,
     body: unknown,
     signal: AbortSignal,
   ): Promise<unknown> {
+    try {
+      return await sendOnce(method, path, body, signal);
+    } catch (error) {
+      // Perhaps it was not the store that answered.
+      connections.renew();
+      throw error;
+    }
+  }
+
+  async function sendOnce(method: string, path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
     const response = await request(`${url}${path}`, {
       method,
       headers: { authorization: `Bearer ${(await readToken()).trim()}`, "content-type": "application/json" },
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal,
+      dispatcher: connections.dispatcher,
       headersTimeout: answerTimeoutMs,
       bodyTimeout: 30_000,
     });

@@ -1,8 +1,9 @@
-import { Agent, request } from "undici";
+import { request } from "undici";
 import { z } from "zod";
 import type { FunctionLoad, LoadReport } from "../crds/wire/load-report.ts";
 import { routes } from "../crds/wire/routes.ts";
 import type { Clock } from "../lib/clock.ts";
+import { KeptConnections } from "../lib/http/kept-connections.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { ConcurrencyLedger } from "./domain/concurrency.ts";
@@ -45,7 +46,7 @@ const warnEvery = 30;
  */
 export class LoadReporter {
   readonly #parts: LoadReporterParts;
-  readonly #connections = new Agent({
+  readonly #connections = new KeptConnections({
     connections: 1,
     connect: { timeout: answerLimitMs },
     headersTimeout: answerLimitMs,
@@ -158,6 +159,7 @@ export class LoadReporter {
     } catch (error) {
       this.#told.lost();
       this.#failures += 1;
+      this.#connections.renew();
       metrics.loadReports.inc({ result: "failed" });
       const write = this.#failures % warnEvery === 5 ? log.warn : log.debug;
       write("Cannot report load to the operator", { attempts: this.#failures, error });
@@ -191,7 +193,7 @@ export class LoadReporter {
     const { operatorUrl, readToken } = this.#parts;
     const { statusCode, body } = await request(`${operatorUrl}${routes.load}`, {
       method: "POST",
-      dispatcher: this.#connections,
+      dispatcher: this.#connections.dispatcher,
       headers: { authorization: `Bearer ${await readToken()}`, "content-type": "application/json" },
       body: JSON.stringify(report),
     });
