@@ -38,6 +38,7 @@ import { FunctionMetrics } from "./function-metrics.ts";
 import { createRouterProof } from "./invocation-api/router-proof.ts";
 import { provisionedMetrics } from "./provisioned-metrics.ts";
 import { LoadReporter } from "./load-reporter.ts";
+import { RouterMemory } from "./router-memory.ts";
 import { AccountOwnership } from "./ownership/account-ownership.ts";
 import { Calls } from "./ownership/calls.ts";
 import { OwnerDesk } from "./ownership/owner-desk.ts";
@@ -82,6 +83,7 @@ export interface RouterParts {
   readonly provisionedMetrics: () => string;
   readonly ownership: AccountOwnership;
   readonly peers: PeerServer;
+  readonly memory: RouterMemory;
   /** A roster that is in force, or was. */
   setRoster(roster: Roster): void;
   /** Settles when no call runs, also none whose client is gone; at the latest after the deadline. */
@@ -171,7 +173,15 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
   const { observe, writesSpans } = options.observation;
   const samplingRatio = writesSpans ? config.KUBELAMBDA_TRACE_SAMPLING_RATIO : 0;
   const beginTrace = createBeginTrace({ sampler, nowMs: () => clock.nowMs(), draw, writesSpans, samplingRatio });
+  let changes = 0;
+  const memory = new RouterMemory({
+    clock,
+    running: () => calls.open,
+    workDone: () => calls.opened + pool.touches + changes,
+    residentBytes: () => process.memoryUsage.rss(),
+  });
   functions.onChange((uid, facts) => {
+    changes += 1;
     if (facts === undefined) {
       ledger.removeFunction(uid);
       sampler.forget(uid);
@@ -253,7 +263,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       urlHostSuffix: config.KUBELAMBDA_FUNCTION_URL_HOST,
       clock,
     }),
-    ...{ ownership, peers, setRoster },
+    ...{ ownership, peers, setRoster, memory },
     internalApi: async (request) => await (handlerByPath[request.path] ?? announcements)(request),
     topApi,
     asker,

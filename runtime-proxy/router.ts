@@ -163,6 +163,8 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     const invoke = await listen(config.KUBELAMBDA_INVOKE_PORT, parts.frontDoor, direct);
     parts.reporter.start();
     closing.push(() => parts.reporter.stop());
+    parts.memory.start();
+    closing.push(async () => parts.memory.stop());
     isReady = true;
     log.info("Router listens", {
       port: invoke.port,

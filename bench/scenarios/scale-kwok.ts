@@ -11,7 +11,7 @@ import type { ClusterRouterOrder, ClusterRouterThere } from "../systems/cluster-
 import type { FakeAgentsOrder } from "../systems/fake-agents-process.ts";
 import { event, eventAnswer } from "../systems/noop-world.ts";
 import type { OperatorOrder, OperatorThere } from "../systems/operator-process.ts";
-import { schedulerRequestsPerSecond, startSimulatedNodes } from "../systems/simulated-nodes.ts";
+import { goGarbagePercent, schedulerRequestsPerSecond, startSimulatedNodes } from "../systems/simulated-nodes.ts";
 import { API_VERSION } from "../../crds/names.ts";
 import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
 import { waitUntil } from "../../test/cluster/wait-until.ts";
@@ -35,10 +35,13 @@ interface Sizes {
   readonly environments: number;
 }
 
-interface Pids {
-  readonly operator: number;
-  readonly router: number;
+interface Watched {
+  readonly pid: number;
+  /** Where its metrics are. */
+  readonly healthPort: number;
 }
+
+type Both = Readonly<Record<"operator" | "router", Watched>>;
 
 /** The control plane alone: everything real but kubelets and what runs in pods. KUBELAMBDA_BENCH_FUNCTIONS and KUBELAMBDA_BENCH_ENVIRONMENTS make it smaller. */
 export const scaleKwok: Scenario = {
@@ -51,7 +54,8 @@ export const scaleKwok: Scenario = {
     };
     const ends: (() => Promise<void>)[] = [];
     try {
-      const server = await startAuditedApiServer(context.folder, { writesDown: false, apiServerArgs: simulatorsWatches });
+      const forMany = { apiServerArgs: simulatorsWatches, apiServerEnv: goGarbagePercent };
+      const server = await startAuditedApiServer(context.folder, { writesDown: false, ...forMany });
       ends.push(() => server.stop());
       return [await measure(context, sizes, { server, ends })];
     } finally {
@@ -69,15 +73,15 @@ interface Begun {
 async function measure(context: BenchContext, sizes: Sizes, begun: Begun): Promise<Comparison> {
   const { functions, environments } = sizes;
   const { server } = begun;
-  const { pids, invokeUrl } = await startAll(context, sizes, begun);
+  const { both, invokeUrl } = await startAll(context, sizes, begun);
   const [empty, full] = ["no function", `${functions} functions, ${environments} environments`];
-  const before = await memoryOf(pids);
+  const before = await memoryOf(both);
   context.progress(`Scale: creating ${functions} functions …`);
   await eachAtOnce(names(functions), atOnce, (name) => addFunction(server, name));
-  await waitUntil({ what: "all functions to become Active", timeoutMs: 60_000 + functions * 200, everyMs: 1000 }, () =>
+  await waitUntil({ what: "all functions to become Active", timeoutMs: 60_000 + functions * 200, everyMs: 5000 }, () =>
     areAllActive(server, functions),
   );
-  const withFunctions = await memoryOf(pids);
+  const withFunctions = await memoryOf(both);
   context.progress(`Scale: ${environments} environments …`);
   const cpuBefore = cpuByProcess("caller");
   const startedMs = performance.now();
@@ -85,18 +89,18 @@ async function measure(context: BenchContext, sizes: Sizes, begun: Begun): Promi
   const elapsedMs = performance.now() - startedMs;
   const made = await podCount(server);
   const cpu = cpuShares(cpuBefore, cpuByProcess("caller"), made);
-  const after = await memoryOf(pids);
+  const after = await memoryOf(both);
   const rounds: Record<string, Reading>[] = [
     { [full]: { ...after, "environments/s": (made * 1000) / elapsedMs }, [empty]: before },
   ];
   const notes = [
-    `real: etcd, API server, kube-scheduler with --kube-api-qps=${schedulerRequestsPerSecond} (50 unless raised), operator, router; simulated: kubelets by KWOK, all agents by one process`,
+    `real: etcd, API server, kube-scheduler with --kube-api-qps=${schedulerRequestsPerSecond} (50 unless raised), operator, router; simulated: kubelets by KWOK, all agents by one process; the Go programs but etcd run with GOGC=${goGarbagePercent.GOGC}`,
     `${made} pods were made in ${(elapsedMs / 1000).toFixed(1)} s, from the first call to the last answer; each call waited for an environment`,
     `functions alone: operator ${withFunctions["operator MiB"]?.toFixed(0) ?? "?"} MiB, router ${withFunctions["router MiB"]?.toFixed(0) ?? "?"} MiB`,
     `CPU ms an environment, on ${availableParallelism()} cores for all: ${cpu}`,
     "wanted: 100 environments/s, operator at most 400 MB, router at most 300 MB; MiB are unshared",
   ];
-  const metrics = ["environments/s", "operator MiB", "router MiB"];
+  const metrics = ["environments/s", "operator MiB", "router MiB", "operator heap MiB", "router heap MiB"];
   return { title: "control plane at scale", subject: full, baselines: [empty], metrics, rounds, notes };
 }
 
@@ -122,7 +126,7 @@ async function startAll(context: BenchContext, { environments }: Sizes, { server
   };
   const operatorOrder: OperatorOrder = { ...access, packagesUrl: store.url, packagesToken: operatorToken, routerToken };
   const operator = await start("operator-process", operatorOrder, chartsEnvironment("operator"));
-  const { internalPort } = await operator.ready<OperatorThere>();
+  const { internalPort, healthPort } = await operator.ready<OperatorThere>();
   const operatorUrl = `http://127.0.0.1:${internalPort}`;
   const routerOrder: ClusterRouterOrder = { ...access, operatorUrl, operatorToken: routerToken, namespace };
   const router = await start("cluster-router-process", routerOrder, chartsEnvironment("router"));
@@ -130,7 +134,11 @@ async function startAll(context: BenchContext, { environments }: Sizes, { server
   const routerUrl = `http://127.0.0.1:${there.internalPort}`;
   const agentsOrder: FakeAgentsOrder = { ...access, namespace, routerUrl, answer: eventAnswer };
   await (await start("fake-agents-process", agentsOrder)).ready();
-  return { pids: { operator: operator.pid, router: router.pid }, invokeUrl: `http://127.0.0.1:${there.invokePort}` };
+  const both: Both = {
+    operator: { pid: operator.pid, healthPort },
+    router: { pid: router.pid, healthPort: there.healthPort },
+  };
+  return { both, invokeUrl: `http://127.0.0.1:${there.invokePort}` };
 }
 
 /** As many calls at once for each function as it shall have environments. */
@@ -173,9 +181,21 @@ async function podCount({ client }: AuditedApiServer): Promise<number> {
   return list.items.length + (list.metadata.remainingItemCount ?? 0);
 }
 
-async function memoryOf({ operator, router }: Pids): Promise<Reading> {
+async function memoryOf({ operator, router }: Both): Promise<Reading> {
   await new Promise((resolve) => setTimeout(resolve, settleMs));
-  return { "operator MiB": privateBytes(operator) / mebibyte, "router MiB": privateBytes(router) / mebibyte };
+  return {
+    "operator MiB": privateBytes(operator.pid) / mebibyte,
+    "router MiB": privateBytes(router.pid) / mebibyte,
+    "operator heap MiB": await usedHeapMiB(operator),
+    "router heap MiB": await usedHeapMiB(router),
+  };
+}
+
+/** Garbage that was not collected yet is among it. */
+async function usedHeapMiB({ healthPort }: Watched): Promise<number> {
+  const { body } = await request(`http://127.0.0.1:${healthPort}/metrics`);
+  const [, bytes] = /^nodejs_heap_size_used_bytes(?:\{.*\})? (\d+)$/m.exec(await body.text()) ?? [];
+  return Number(bytes) / mebibyte;
 }
 
 function names(functions: number): readonly string[] {

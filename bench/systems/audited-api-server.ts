@@ -39,14 +39,15 @@ const servedLimitMs = 20_000;
 export interface AuditOptions {
   /** False: nothing is written down, for a line a request takes time. */
   readonly writesDown?: boolean;
-  /** More flags for kube-apiserver. */
+  /** More flags and variables of kube-apiserver. */
   readonly apiServerArgs?: readonly string[];
+  readonly apiServerEnv?: Readonly<Record<string, string>>;
 }
 
 /** With the kinds and the namespace "kubelambda"; `folder` takes the audit log. */
 export async function startAuditedApiServer(
   folder: string,
-  { writesDown = true, apiServerArgs = [] }: AuditOptions = {},
+  { writesDown = true, apiServerArgs = [], apiServerEnv = {} }: AuditOptions = {},
 ): Promise<AuditedApiServer> {
   const [log, policy] = [join(folder, "audit.log"), join(folder, "audit-policy.json")];
   const rules = [
@@ -58,7 +59,7 @@ export async function startAuditedApiServer(
   const omitStages = ["RequestReceived"];
   writeFileSync(policy, JSON.stringify({ apiVersion: "audit.k8s.io/v1", kind: "Policy", omitStages, rules }));
   const audit = [`--audit-log-path=${log}`, `--audit-policy-file=${policy}`, "--audit-log-maxsize=2000"];
-  const plane = await startControlPlane({ apiServerArgs: [...apiServerArgs, ...(writesDown ? audit : [])] });
+  const plane = await startControlPlane({ apiServerArgs: [...apiServerArgs, ...(writesDown ? audit : [])], apiServerEnv });
   const client = new ApiServerClient({
     access: await kubeconfigAccess(plane.kubeconfig),
     kinds: kindDefinitions.map((kind) => ({ ...kind, namespaced: true })),

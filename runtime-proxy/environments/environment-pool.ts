@@ -88,11 +88,12 @@ export class EnvironmentPool {
   /** Versions whose calls are about to be told that they wait in vain. */
   readonly #hastened = new Set<string>();
   #touched = new Set<string>();
+  #touches = 0;
   #listeners: readonly PoolListener[] = [];
 
   constructor(options: EnvironmentPoolOptions) {
     this.#options = options;
-    this.#registry = new EnvironmentRegistry({ ...options, onTouched: (functionUid) => this.#touched.add(functionUid) });
+    this.#registry = new EnvironmentRegistry({ ...options, onTouched: (functionUid) => this.#touch(functionUid) });
   }
 
   listen(listener: PoolListener): void {
@@ -179,6 +180,11 @@ export class EnvironmentPool {
     const touched = this.#touched;
     this.#touched = new Set();
     return touched;
+  }
+
+  /** How often anything has changed. */
+  get touches(): number {
+    return this.#touches;
   }
 
   /** Functions that calls wait for. */
@@ -284,6 +290,11 @@ export class EnvironmentPool {
     if (this.#waitingByFunction.has(uid)) this.#tellUrgent();
   }
 
+  #touch(functionUid: string): void {
+    this.#touches += 1;
+    this.#touched.add(functionUid);
+  }
+
   #queue(functionUid: string, key: string): WaitingQueue<WaitingCall> | undefined {
     return this.#waitingByFunction.get(functionUid)?.get(key);
   }
@@ -338,7 +349,7 @@ export class EnvironmentPool {
       const queue = queues.get(key) ?? new WaitingQueue<WaitingCall>();
       this.#waitingByFunction.set(functionUid, queues.set(key, queue));
       queue.add(call);
-      this.#touched.add(functionUid);
+      this.#touch(functionUid);
       const facts = this.#options.functions.findVersion(functionUid, version);
       if (facts !== undefined) this.#hasten(facts);
       // A call that came back from a refusal may find one that came free for nobody.
@@ -400,7 +411,7 @@ export class EnvironmentPool {
   #end(call: WaitingCall | undefined, acquired: Acquired): void {
     if (call === undefined) return;
     this.#callByRequest.delete(call.request);
-    this.#touched.add(call.functionUid);
+    this.#touch(call.functionUid);
     call.cancelDeadline();
     call.resolve(acquired);
   }

@@ -29,6 +29,7 @@ export class Calls {
   readonly #parts: CallsParts;
   readonly #links = new Map<string, PeerLink>();
   #open = 0;
+  #opened = 0;
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
@@ -39,8 +40,14 @@ export class Calls {
     return this.#open;
   }
 
+  /** Calls that were carried until now, and those that are. */
+  get opened(): number {
+    return this.#opened;
+  }
+
   ticket(order: CallOrder): CallTicket {
     this.#open += 1;
+    this.#opened += 1;
     return new Ticket(this.#parts, order, {
       linkTo: (replica, address) => this.#linkTo(replica, address),
       onClosed: () => (this.#open -= 1),

@@ -12,6 +12,8 @@ export type ControlPlaneComponent = "etcd" | "kube-apiserver";
 export interface ControlPlaneOptions {
   /** More flags for kube-apiserver, e.g. "--min-request-timeout=2" (watches end after 2 to 4 s) or "--watch-cache=false". */
   readonly apiServerArgs?: readonly string[];
+  /** More variables of kube-apiserver, e.g. GOGC. */
+  readonly apiServerEnv?: Readonly<Record<string, string>>;
   /** Shows a line when something has to be built first; default: standard error. */
   readonly progress?: Progress;
 }
@@ -44,14 +46,17 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   // Another process may take a free port before we do: then the others are tried.
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startOnce(program, options.apiServerArgs ?? []);
+      return await startOnce(program, options);
     } catch (error) {
       if (attempt === 3 || !(error as Error).message.includes("address already in use")) throw error;
     }
   }
 }
 
-async function startOnce(program: string, moreArgs: readonly string[]): Promise<ControlPlane> {
+async function startOnce(
+  program: string,
+  { apiServerArgs: moreArgs = [], apiServerEnv: env = {} }: ControlPlaneOptions,
+): Promise<ControlPlane> {
   mkdirSync(join(cacheDir, "control-planes"), { recursive: true });
   const stateDir = mkdtempSync(join(cacheDir, "control-planes", "cp-"));
   const [client = 0, peer = 0, port = 0] = await freePorts(3);
@@ -71,6 +76,7 @@ async function startOnce(program: string, moreArgs: readonly string[]): Promise<
         "--endpoint-reconciler-type=none",
         ...moreArgs,
       ],
+      env,
     },
   };
   const place = { stateDir, outlivesUs: false };
