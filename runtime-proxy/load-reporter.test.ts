@@ -22,8 +22,11 @@ describe("LoadReporter", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;
     reporter = new LoadReporter({
-      pool: { listen: () => undefined, askBack: () => undefined, owns: () => true },
-      functions: { all: () => [] },
+      pool: {
+        ...{ listen: () => undefined, askBack: () => undefined, owns: () => true },
+        ...{ takeTouched: () => new Set(), waitingFunctions: () => [] },
+      },
+      functions: { all: () => [], onChange: () => undefined },
       ledger: {},
       ...{ clock, replica: "r", operatorUrl: `http://127.0.0.1:${port}`, readToken: () => Promise.resolve("token") },
       log: { warn: () => undefined, debug: () => undefined },
