@@ -7,6 +7,11 @@ export class ConcurrencyLimit {
     this.#free = atOnce;
   }
 
+  /** Tasks that wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => void this.#waiting.push(resolve));

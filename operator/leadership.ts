@@ -8,11 +8,11 @@ import { EventRecorder } from "../lib/kubernetes/event-recorder.ts";
 import { createKindTable } from "../lib/kubernetes/kinds.ts";
 import type { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { keyOf } from "../lib/kubernetes/object.ts";
-import { TokenBucket } from "../lib/kubernetes/token-bucket.ts";
 import { FIELD_MANAGER } from "../crds/names.ts";
 import { AccountBook } from "./concurrency/account-book.ts";
 import type { AccountRules } from "./concurrency/claims.ts";
 import { ConfigMaps } from "./config-maps.ts";
+import { CountWakes } from "./count-wakes.ts";
 import { ImageResolver } from "./controllers/function/image-resolver.ts";
 import { RuntimeImages } from "./controllers/function/runtime-images.ts";
 import { entryOf } from "./controllers/function/runtime-table.ts";
@@ -60,11 +60,6 @@ export interface Leadership {
   stop(deadline?: AbortSignal): Promise<void>;
 }
 
-/** Changes of counts are shown a moment later and together: a burst is one status write for each function. */
-const countsDelayMs = 1000;
-/** Of many functions at once some are shown later, for environments come first: so many writes a second after a burst of as many. */
-const countsRate = { perSecond: 25, burst: 100 };
-
 /** Starts every controller and the autoscaler; everything that it needs to know it reads anew, nothing is handed over. */
 export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const { config, dependencies, caches, notServed, mayAct, signal } = options;
@@ -75,7 +70,7 @@ export async function lead(options: LeadershipOptions): Promise<Leadership> {
   const routerKeys = dependencies.routerKeys ?? (signingKey === undefined ? [] : [formatPublicKey(signingKey)]);
   const urlOf = await prepareFunctionUrls(dependencies, config);
   await Promise.all(cachesOf(caches).map((cache) => cache.synced(signal)));
-  const wakes = delayedWakes((key) => functions.wake(key), options);
+  const wakes = new CountWakes({ clock, wake: (key) => functions.wake(key), isBusy: () => autoscaler.isBusy });
   const fetchPods = new FetchPods({
     ...{ client, pods: caches.fetchPods, clock, mayAct, log },
     settings: fetchSettings(config),
@@ -353,25 +348,5 @@ function environmentSettings(
     genericPods: hasContainers && config.KUBELAMBDA_GENERIC_PODS,
     agentsFill: hasContainers && config.KUBELAMBDA_AGENTS_FILL,
     hasPodResources,
-  };
-}
-
-function delayedWakes(wake: (key: string) => void, { dependencies: { clock } }: LeadershipOptions) {
-  const cancelByKey = new Map<string, () => void>();
-  const rate = new TokenBucket({ ...countsRate, nowMs: clock.monotonicMs() });
-  return {
-    soon(key: string): void {
-      if (cancelByKey.has(key)) return;
-      const delayMs = Math.max(countsDelayMs, rate.reserveMs(clock.monotonicMs()));
-      const cancel = clock.schedule(delayMs, () => {
-        cancelByKey.delete(key);
-        wake(key);
-      });
-      cancelByKey.set(key, cancel);
-    },
-    stop(): void {
-      for (const cancel of cancelByKey.values()) cancel();
-      cancelByKey.clear();
-    },
   };
 }

@@ -92,7 +92,7 @@ export async function startOperator(
       giveBack: giveMemoryBack,
       quietMs: quietBeforeGivingBackMs,
     });
-    closing.push(async () => memory.stop());
+    closing.push(() => Promise.resolve(memory.stop()));
     for (const cache of all) {
       cache.onChange(() => memory.used());
       cache.start();

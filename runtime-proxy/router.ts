@@ -164,7 +164,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     parts.reporter.start();
     closing.push(() => parts.reporter.stop());
     parts.memory.start();
-    closing.push(async () => parts.memory.stop());
+    closing.push(() => Promise.resolve(parts.memory.stop()));
     isReady = true;
     log.info("Router listens", {
       port: invoke.port,

@@ -22,7 +22,6 @@ export interface ClusterRouterOrder {
 export interface ClusterRouterThere {
   readonly invokePort: number;
   readonly internalPort: number;
-  readonly healthPort: number;
 }
 
 const stopWithinMs = 2000;
@@ -63,8 +62,8 @@ async function main(order: ClusterRouterOrder): Promise<void> {
     },
   );
   process.once("SIGTERM", () => void router.stop(stopWithinMs).finally(() => process.exit(0)));
-  const { invokePort, internalPort, healthPort } = router;
-  process.stdout.write(`${JSON.stringify({ invokePort, internalPort, healthPort } satisfies ClusterRouterThere)}\n`);
+  const { invokePort, internalPort } = router;
+  process.stdout.write(`${JSON.stringify({ invokePort, internalPort } satisfies ClusterRouterThere)}\n`);
 }
 
 /** A pod's token is its uid here. */

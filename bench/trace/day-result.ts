@@ -16,7 +16,7 @@ export const dayMetrics: readonly string[] = [
   "cold %",
   "wait p99 ms",
   "wait p99.9 ms",
-  "environment-hours",
+  "environment-seconds",
   "busy %",
   "environments made",
 ];
@@ -26,7 +26,7 @@ export function readDay({ waitsMs, coldCalls, environmentMs, busyMs, environment
     "cold %": (100 * coldCalls) / waitsMs.length,
     "wait p99 ms": quantile(waitsMs, 0.99),
     "wait p99.9 ms": quantile(waitsMs, 0.999),
-    "environment-hours": environmentMs / 3600_000,
+    "environment-seconds": environmentMs / 1000,
     "busy %": (100 * busyMs) / environmentMs,
     "environments made": environments,
   };

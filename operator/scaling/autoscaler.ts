@@ -128,6 +128,11 @@ export class Autoscaler {
     return new Map(silences.map(({ replica, silentForMs }) => [replica, silentForMs]));
   }
 
+  /** Environments wait for the API server: what else is written should wait for them. */
+  get isBusy(): boolean {
+    return this.#hands.isBusy;
+  }
+
   /** Resolves when no creation of an environment born before now is under way. */
   async whenBorn(): Promise<void> {
     await Promise.all([this.#hands.whenBorn(), this.#pool?.whenBorn()]);

@@ -69,6 +69,11 @@ export class EnvironmentHands {
     await Promise.all(this.#running);
   }
 
+  /** Environments wait to be made or removed: requests that can wait should. */
+  get isBusy(): boolean {
+    return this.#requests.waiting > 0;
+  }
+
   create(creation: Creation): void {
     const { object, recipe, scaling, replaces, provisionedFor } = creation;
     const { client, clock, draw, settings, pods, mayAct } = this.#options;
