@@ -25,9 +25,10 @@ import { findExtensions } from "./find-extensions.ts";
 import { createRouterProof } from "./invocation-api/router-proof.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
 import type { AssignmentParts } from "./invocation-api/assignment.ts";
-import { invocationApi } from "./invocation-api/server.ts";
+import { invocationApi, isWholeCall } from "./invocation-api/server.ts";
 import type { AgentHandler } from "./runtime-api/exchange.ts";
 import { NodeServer } from "./runtime-api/node.ts";
+import { RUNTIME_PATH } from "./runtime-api/server.ts";
 import { SupervisorClient } from "./supervisor-client.ts";
 import { Supervisors } from "./supervisors.ts";
 import { writeTerminationLog } from "./termination-log.ts";
@@ -135,6 +136,7 @@ export class AgentProcess {
         function: () => this.#document,
         ...(config.document === undefined && { assignment: this.#assignmentParts() }),
       }),
+      isQuick: isWholeCall,
       maxHeaderBytes: routerHeaderBytes,
       maxConnections: routerConnections,
       headersTimeoutMs: 10_000,
@@ -145,6 +147,7 @@ export class AgentProcess {
     });
     this.#runtimeServer = new NodeServer({
       handle: this.#whenAssigned(() => this.#environmentApi()),
+      isQuick: ({ url }) => url.startsWith(RUNTIME_PATH),
       maxHeaderBytes: runtimeHeaderBytes,
       maxConnections: runtimeConnections,
       headersTimeoutMs: 0,

@@ -17,7 +17,7 @@ import type { OutputSource } from "./domain/platform-event.ts";
 import { EnvironmentCalls } from "./environment-calls.ts";
 import type { EnvironmentRecords } from "./environment-records.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
-import type { LifecyclePort, Polled, RegisteredExtension } from "./lifecycle-port.ts";
+import type { LifecyclePort, Polled, RegisteredExtension, WhenGone } from "./lifecycle-port.ts";
 import { LifecycleTimers } from "./lifecycle-timers.ts";
 import { Polls } from "./polls.ts";
 import { completeTrace, extensionEvent, shutdownEvent } from "./runtime-event.ts";
@@ -156,20 +156,21 @@ export class ExecutionEnvironment implements LifecyclePort {
     await this.#ended.promise;
   }
 
-  async pollRuntime(signal: AbortSignal): Promise<Polled> {
+  async pollRuntime(whenGone: WhenGone): Promise<Polled> {
     const { start } = this.#state;
     const ask = (): Verdict => this.tell({ type: "runtimeNext" });
     return await this.#polls.wait({
       key: "",
-      signal,
+      whenGone,
       ask,
       onGone: () => this.tell({ type: "runtimePollGone", start }),
     });
   }
 
-  async pollExtension(id: string, signal: AbortSignal): Promise<Polled> {
+  async pollExtension(id: string, whenGone: WhenGone): Promise<Polled> {
     const ask = (): Verdict => this.tell({ type: "extensionNext", id });
-    return await this.#polls.wait({ key: id, signal, ask, onGone: () => this.tell({ type: "extensionPollGone", id }) });
+    const onGone = (): void => void this.tell({ type: "extensionPollGone", id });
+    return await this.#polls.wait({ key: id, whenGone, ask, onGone });
   }
 
   findExtension(id: string): RegisteredExtension | undefined {

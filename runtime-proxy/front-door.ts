@@ -2,6 +2,8 @@ import type { BadRequest } from "../lib/http/bad-request.ts";
 import type { Clock } from "../lib/clock.ts";
 import { jsonResponse, type HttpHandler, type HttpRequest, type HttpResponse } from "../lib/http/handler.ts";
 import { findFunctionUrl } from "../crds/function-url.ts";
+import type { SimpleHead } from "../lib/http/simple-request.ts";
+import { isInvoke } from "./invoke-api/server.ts";
 import type { ServeFunctionUrl } from "./function-urls/server.ts";
 import { discardRest } from "./invoke-api/read-event.ts";
 
@@ -18,12 +20,21 @@ export function createFrontDoor({ invokeApi, functionUrl, urlHostSuffix, clock }
   return async (request) => {
     const refusal = refuse(request);
     if (refusal !== undefined) {
-      await discardRest(request.body, clock);
+      await discardRest(request, clock);
       return refusal;
     }
     const plain = inOriginForm(request);
     const target = findFunctionUrl({ host: plain.headers["host"], path: plain.path }, urlHostSuffix);
     return await (target === undefined ? invokeApi(plain) : functionUrl(target, plain));
+  };
+}
+
+/** Which requests are calls with an answer in one piece: those of the Invoke API's most used operation, at no function URL's host. */
+export function isQuickCall(urlHostSuffix: string): (head: SimpleHead) => boolean {
+  return ({ method, url, headers }) => {
+    const mark = url.indexOf("?");
+    const path = mark < 0 ? url : url.slice(0, mark);
+    return isInvoke(method, path) && findFunctionUrl({ host: headers["host"], path }, urlHostSuffix) === undefined;
   };
 }
 

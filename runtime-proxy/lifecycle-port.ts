@@ -12,6 +12,9 @@ export interface HandedEvent {
 export type Polled =
   { readonly ok: true; readonly event: HandedEvent } | { readonly ok: false; readonly refusal: LifecycleRefusal };
 
+/** Calls when the client has gone, at once when it has gone already. */
+export type WhenGone = (call: () => void) => void;
+
 export interface RegisteredExtension {
   readonly name: string;
   readonly id: string;
@@ -27,8 +30,8 @@ export interface LifecyclePort {
   /** Refused or accepted at once. */
   tell(input: LifecycleInput): Verdict;
   /** Blocks, for hours if need be; a poll whose client is gone is forgotten. */
-  pollRuntime(signal: AbortSignal): Promise<Polled>;
-  pollExtension(id: string, signal: AbortSignal): Promise<Polled>;
+  pollRuntime(whenGone: WhenGone): Promise<Polled>;
+  pollExtension(id: string, whenGone: WhenGone): Promise<Polled>;
   findExtension(id: string): RegisteredExtension | undefined;
   /** Forwards a chunk of the streamed answer; settles when more is wanted, or nobody takes it any more. */
   writeStream(chunk: Uint8Array): Promise<void>;

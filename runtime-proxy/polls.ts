@@ -1,10 +1,10 @@
 import type { Verdict } from "./domain/lifecycle/verdict.ts";
-import type { HandedEvent, Polled } from "./lifecycle-port.ts";
+import type { HandedEvent, Polled, WhenGone } from "./lifecycle-port.ts";
 
 export interface Poll {
   /** Of the runtime: empty; of an extension: its identifier. */
   readonly key: string;
-  readonly signal: AbortSignal;
+  readonly whenGone: WhenGone;
   /** Whether it may wait; may hand it its event at once. */
   readonly ask: () => Verdict;
   /** Its client went away before there was an event. */
@@ -15,7 +15,7 @@ export interface Poll {
 export class Polls {
   readonly #waiting = new Map<string, Set<(event: HandedEvent) => void>>();
 
-  async wait({ key, signal, ask, onGone }: Poll): Promise<Polled> {
+  async wait({ key, whenGone, ask, onGone }: Poll): Promise<Polled> {
     const { promise, resolve } = Promise.withResolvers<HandedEvent>();
     const waiting = this.#of(key);
     waiting.add(resolve);
@@ -28,8 +28,7 @@ export class Polls {
     const forget = (): void => {
       if (waiting.delete(resolve)) onGone();
     };
-    if (signal.aborted) forget();
-    else if (waiting.has(resolve)) signal.addEventListener("abort", forget, { once: true });
+    if (waiting.has(resolve)) whenGone(forget);
     return { ok: true, event: await promise };
   }
 

@@ -276,12 +276,13 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       const untilMs = clock.monotonicMs() + deadlineMs;
       while (calls.open > 0 && clock.monotonicMs() < untilMs) await sleep(clock, quietCheckMs);
     },
-    async close() {
+    close() {
       ownership.stop();
       asker.stop();
       calls.close();
       peers.close();
-      await agents.close();
+      agents.close();
+      return Promise.resolve();
     },
   };
 }

@@ -29,7 +29,7 @@ import {
 import { createRouterAccess } from "./access/router-access.ts";
 import { functionIndexes, KubernetesFunctions, withoutContent } from "./environments/kubernetes-functions.ts";
 import { aliasIndexes, partIndexes } from "./environments/kubernetes-versions.ts";
-import { badRequestAnswer } from "./front-door.ts";
+import { badRequestAnswer, isQuickCall } from "./front-door.ts";
 import { writeToStdout, type LineWriterOptions } from "./line-writer.ts";
 import { listenWithTls } from "./listen-with-tls.ts";
 import { routerConfigSchema, type RouterConfig } from "./router-config.ts";
@@ -120,7 +120,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     const listen = async (
       port: number,
       handler: HttpHandler,
-      more: Partial<Pick<ServerOptions, "maxHeaderBytes" | "upgrade" | "isDirect">> = {},
+      more: Partial<Pick<ServerOptions, "maxHeaderBytes" | "upgrade" | "isDirect" | "quick">> = {},
     ): Promise<RunningServer> => await startServer({ ...serverOptions, port, handler, ...more });
     const health = await listen(
       config.KUBELAMBDA_HEALTH_PORT,
@@ -156,7 +156,8 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     await Promise.all(caches.map((cache) => cache.synced()));
     await parts.ownership.settled(askAllMs);
     await parts.asker.askAll(askAllMs);
-    const direct = { maxHeaderBytes: mostHeaderBytes, isDirect: true };
+    const quick = { takes: isQuickCall(config.KUBELAMBDA_FUNCTION_URL_HOST), clock };
+    const direct = { maxHeaderBytes: mostHeaderBytes, isDirect: true, quick };
     const invokeOptions = { ...serverOptions, handler: parts.frontDoor, ...direct };
     const tls = await listenWithTls(config, invokeOptions, { clock, log });
     closing.push(async () => await tls?.stop(0));

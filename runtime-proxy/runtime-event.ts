@@ -6,16 +6,17 @@ import { textPayload } from "./runtime-api/exchange.ts";
 /** The answer to the runtime's `next`; a header whose value is empty is left out. Source: emulator rapi/rendering. */
 export function runtimeEvent(invocation: Invocation, deadlineMs: number): HandedEvent {
   const { requestId, functionArn, traceId, clientContext, tenantId = "", contentType, payload } = invocation;
-  const values: Readonly<Record<string, string>> = {
-    "Lambda-Runtime-Aws-Request-Id": requestId,
+  const trace = completeTrace(traceId) ?? "";
+  const context = clientContext === undefined ? "" : headerText(clientContext);
+  const headers = {
+    ...(requestId !== "" && { "Lambda-Runtime-Aws-Request-Id": requestId }),
     "Lambda-Runtime-Deadline-Ms": String(Math.trunc(deadlineMs)),
-    "Lambda-Runtime-Invoked-Function-Arn": functionArn,
-    "Lambda-Runtime-Trace-Id": completeTrace(traceId) ?? "",
-    "Lambda-Runtime-Client-Context": clientContext === undefined ? "" : headerText(clientContext),
-    "Lambda-Runtime-Aws-Tenant-Id": tenantId,
-    "Content-Type": contentType,
+    ...(functionArn !== "" && { "Lambda-Runtime-Invoked-Function-Arn": functionArn }),
+    ...(trace !== "" && { "Lambda-Runtime-Trace-Id": trace }),
+    ...(context !== "" && { "Lambda-Runtime-Client-Context": context }),
+    ...(tenantId !== "" && { "Lambda-Runtime-Aws-Tenant-Id": tenantId }),
+    ...(contentType !== "" && { "Content-Type": contentType }),
   };
-  const headers = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
   return { headers, payload };
 }
 

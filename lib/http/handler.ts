@@ -10,6 +10,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** Reads to its end or fails when the client goes away. */
   readonly body: Readable;
+  /** All of the body, where it came in one piece with the rest: then `body` need not be read. */
+  readonly whole?: Buffer | undefined;
   /** Aborted when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;
   /** What the members above leave out; absent where no socket is behind the request. */

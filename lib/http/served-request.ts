@@ -109,7 +109,9 @@ async function send(
   res: ServerResponse,
 ): Promise<void> {
   const { status, body } = response;
-  const head = headOf(response, !req.complete || isDraining());
+  const head = headersInTurn(response);
+  // A body that nobody read would be taken for the next request: say that the connection ends, and let it drain no further.
+  if (!req.complete || isDraining()) head.unshift("connection", "close");
   if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
     if (hasBody(status)) head.push("content-length", String(body === undefined ? 0 : Buffer.byteLength(body)));
     res.writeHead(status, head);
@@ -123,9 +125,8 @@ async function send(
 }
 
 /** Names and values in turn. */
-function headOf({ headers }: HttpResponse, isLast: boolean): string[] {
-  // A body that nobody read would be taken for the next request: say that the connection ends, and let it drain no further.
-  const head = isLast ? ["connection", "close"] : [];
+export function headersInTurn({ headers }: HttpResponse): string[] {
+  const head: string[] = [];
   for (const name in headers) {
     const value = headers[name];
     if (typeof value === "string") head.push(name, value);
@@ -135,6 +136,6 @@ function headOf({ headers }: HttpResponse, isLast: boolean): string[] {
 }
 
 /** These statuses end with their headers. Source: RFC 9110, 15.3.5 and 15.4.5. */
-function hasBody(status: number): boolean {
+export function hasBody(status: number): boolean {
   return status !== 204 && status !== 304;
 }

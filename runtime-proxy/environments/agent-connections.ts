@@ -7,6 +7,8 @@ import {
 import { formatGrant, GRANT_HEADER, OWNER_HEADER, type Position } from "../../crds/wire/position.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { headerLine } from "../../lib/http/header-line.ts";
+import { AgentConnection, type ExchangeHandler } from "./agent-connection.ts";
 import { AnswerCollector, type AgentOutcome } from "./answer-collector.ts";
 import { AnswerStreamer, type StreamedAnswer } from "./streamed-answer.ts";
 
@@ -36,28 +38,31 @@ export interface OwnersClaim {
 interface Dispatch {
   readonly call: AgentCall;
   /** Longest silence within the answer. */
-  readonly bodyMs: number;
-  readonly handler: Dispatcher.DispatchHandler;
+  readonly silenceMs: number;
+  readonly handler: ExchangeHandler;
 }
 
-interface Connection {
+interface Kept {
   readonly address: string;
-  readonly client: Client;
+  readonly connection: AgentConnection;
 }
 
 /** Longest silence within an answer that is whole. */
 const answerBodyMs = 30_000;
 /** How long an answer may still arrive after its pod is gone. */
 const lastAnswerMs = 5000;
-/** Headers, and trailers with the error of a stream that failed. */
-const longestHeaderBytes = 512 * 1024;
+/** Between two looks for exchanges that take too long: they take seconds at least. */
+const checkEveryMs = 1000;
 const askMs = 2000;
 const longestAnnouncementBytes = 64 * 1024;
 
 /** One kept connection for each environment: an environment runs one call at a time. */
 export class AgentConnections {
   readonly #options: AgentConnectionsOptions;
-  readonly #connectionByPodUid = new Map<string, Connection>();
+  readonly #keptByPodUid = new Map<string, Kept>();
+  /** All that are open, also those that are kept no more. */
+  readonly #open = new Set<AgentConnection>();
+  #cancelCheck: (() => void) | undefined;
 
   constructor(options: AgentConnectionsOptions) {
     this.#options = options;
@@ -66,7 +71,7 @@ export class AgentConnections {
   /** Sends one call, once; never rejects. */
   invoke(podUid: string, address: string, call: AgentCall): Promise<AgentOutcome> {
     return new Promise((resolve) =>
-      this.#dispatch(podUid, address, { call, bodyMs: answerBodyMs, handler: new AnswerCollector(resolve) }),
+      this.#dispatch(podUid, address, { call, silenceMs: answerBodyMs, handler: new AnswerCollector(resolve) }),
     );
   }
 
@@ -77,7 +82,7 @@ export class AgentConnections {
       // A function may be silent between two chunks for as long as it may run.
       this.#dispatch(podUid, address, {
         call: { ...call, headers },
-        bodyMs: call.timeoutMs,
+        silenceMs: call.timeoutMs,
         handler: new AnswerStreamer(resolve),
       }),
     );
@@ -107,53 +112,68 @@ export class AgentConnections {
 
   /** The environment's pod is gone: its connection too, once a last answer had its time. */
   forget(podUid: string): void {
-    const connection = this.#connectionByPodUid.get(podUid);
-    if (connection === undefined) return;
-    this.#connectionByPodUid.delete(podUid);
-    this.#closeSoon(connection.client);
+    const kept = this.#keptByPodUid.get(podUid);
+    if (kept === undefined) return;
+    this.#keptByPodUid.delete(podUid);
+    this.#closeSoon(kept.connection);
   }
 
-  async close(): Promise<void> {
-    const clients = [...this.#connectionByPodUid.values()].map(({ client }) => client);
-    this.#connectionByPodUid.clear();
-    await Promise.all(clients.map((client) => client.destroy()));
+  close(): void {
+    this.#cancelCheck?.();
+    this.#cancelCheck = undefined;
+    this.#keptByPodUid.clear();
+    for (const connection of this.#open) connection.close();
   }
 
-  #dispatch(podUid: string, address: string, { call, bodyMs, handler }: Dispatch): void {
-    this.#client(podUid, address).dispatch(
-      {
-        method: "POST",
-        path: routes.invocation(call.requestId),
-        headers: { ...call.headers, authorization: this.#options.authorize(podUid) },
-        body: call.event,
-        headersTimeout: call.timeoutMs,
-        bodyTimeout: bodyMs,
-      },
-      handler,
-    );
+  #dispatch(podUid: string, address: string, { call, silenceMs, handler }: Dispatch): void {
+    const head = headOf(address, call, this.#options.authorize(podUid));
+    const exchange = { head, body: call.event, headMs: call.timeoutMs, silenceMs, handler };
+    this.#connection(podUid, address).send(exchange);
   }
 
-  #client(podUid: string, address: string): Client {
-    const known = this.#connectionByPodUid.get(podUid);
-    if (known?.address === address) return known.client;
-    if (known !== undefined) this.#closeSoon(known.client);
-    const client = newClient(address, { dialMs: this.#options.dialMs, timeoutMs: answerBodyMs });
-    this.#connectionByPodUid.set(podUid, { address, client });
-    return client;
+  #connection(podUid: string, address: string): AgentConnection {
+    const kept = this.#keptByPodUid.get(podUid);
+    if (kept?.address === address && kept.connection.isFree) return kept.connection;
+    if (kept?.address === address) kept.connection.closeSoon();
+    else if (kept !== undefined) this.#closeSoon(kept.connection);
+    const [, host = "", port = ""] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
+    const { clock, dialMs } = this.#options;
+    const onClose = (): void => {
+      this.#open.delete(connection);
+      if (this.#keptByPodUid.get(podUid)?.connection === connection) this.#keptByPodUid.delete(podUid);
+    };
+    const connection = new AgentConnection({ host, port: Number(port), dialMs, clock, onClose });
+    this.#keptByPodUid.set(podUid, { address, connection });
+    this.#open.add(connection);
+    this.#cancelCheck ??= clock.schedule(checkEveryMs, () => this.#check());
+    return connection;
   }
 
-  #closeSoon(client: Client): void {
-    const cancel = this.#options.clock.schedule(lastAnswerMs, () => void client.destroy());
-    void client.close().finally(cancel);
+  #check(): void {
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    for (const connection of this.#open) connection.checkTime(nowMs);
+    this.#cancelCheck = this.#open.size === 0 ? undefined : clock.schedule(checkEveryMs, () => this.#check());
   }
+
+  #closeSoon(connection: AgentConnection): void {
+    connection.closeSoon();
+    if (this.#open.has(connection)) this.#options.clock.schedule(lastAnswerMs, () => connection.close());
+  }
+}
+
+/** All but the grant and the ids is the same in every call of a function; none of it is worth more than a few concatenations. */
+function headOf(address: string, { requestId, headers, event }: AgentCall, authorization: string): string {
+  let head = `POST ${routes.invocation(requestId)} HTTP/1.1\r\nhost: ${address}\r\n${headerLine("authorization", authorization)}`;
+  for (const name in headers) head += headerLine(name, headers[name] ?? "");
+  return `${head}content-length: ${event.length}\r\n\r\n`;
 }
 
 function newClient(address: string, limits: { dialMs: number; timeoutMs: number }): Client {
   return new Client(`http://${address}`, {
-    connect: { timeout: limits.dialMs, keepAlive: true },
+    connect: { timeout: limits.dialMs },
     headersTimeout: limits.timeoutMs,
     bodyTimeout: limits.timeoutMs,
-    maxHeaderSize: longestHeaderBytes,
     allowH2: false,
   });
 }

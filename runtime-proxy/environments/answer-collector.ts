@@ -1,5 +1,6 @@
-import { errors, type Dispatcher } from "undici";
 import type { AgentRefusal } from "../../crds/wire/environment.ts";
+import type { AnswerFields } from "../../lib/http/answer-reader.ts";
+import { AnswerTimeoutError, DialTimeoutError, type ExchangeControl, type ExchangeHandler } from "./agent-connection.ts";
 
 /** How one call to an agent ended. Only `answered`, `cut` and `overdue` may have run anything. */
 export type AgentOutcome =
@@ -15,14 +16,14 @@ export type AgentOutcome =
   /** No answer in the time that the longest run could take. */
   | { readonly kind: "overdue"; readonly error: Error };
 
-export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>;
+export type AnswerHeaders = Readonly<Record<string, string | undefined>>;
 
 /** Longest answer taken in: Lambda's limit and room for an agent that counts otherwise. Source: Lambda quotas, 6 MB. */
 const longestAnswerBytes = 6_291_556 + 64 * 1024;
 const refusalCodes: ReadonlySet<string> = new Set(["Unauthorized", "Busy", "Stale", "Draining", "BadRequest"]);
 
 /** Takes in one answer whole and says, exactly once, how the call ended. */
-export class AnswerCollector implements Dispatcher.DispatchHandler {
+export class AnswerCollector implements ExchangeHandler {
   readonly #resolve: (outcome: AgentOutcome) => void;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
@@ -34,37 +35,36 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
     this.#resolve = resolve;
   }
 
-  /** Called when the request goes onto a connection: before, nothing can have been started. */
-  onRequestStart(): void {
+  onSent(): void {
     this.#wasSent = true;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
+  onHead(_control: ExchangeControl, status: number, headers: AnswerFields): void {
     this.#status = status;
     this.#headers = headers;
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(control: ExchangeControl, chunk: Buffer): void {
     this.#bytes += chunk.length;
     if (this.#bytes > longestAnswerBytes) {
-      controller.abort(new Error(`Cannot read the answer: longer than ${longestAnswerBytes} bytes`));
+      control.abort(new Error(`Cannot read the answer: longer than ${longestAnswerBytes} bytes`));
     } else this.#chunks.push(chunk);
   }
 
-  onResponseEnd(): void {
+  onEnd(): void {
     const [first] = this.#chunks;
     const body = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks, this.#bytes);
     this.#resolve(this.#status === 200 ? { kind: "answered", headers: this.#headers, body } : this.#toRefusal(body));
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onError(error: Error): void {
     this.#resolve({ kind: this.#kindOf(error), error });
   }
 
   #kindOf(error: Error): "unreachable" | "dialTimeout" | "cut" | "overdue" {
-    if (error instanceof errors.ConnectTimeoutError) return "dialTimeout";
+    if (error instanceof DialTimeoutError) return "dialTimeout";
     if (!this.#wasSent || isUnsent(error)) return "unreachable";
-    return error instanceof errors.HeadersTimeoutError ? "overdue" : "cut";
+    return error instanceof AnswerTimeoutError ? "overdue" : "cut";
   }
 
   #toRefusal(body: Buffer): AgentOutcome {

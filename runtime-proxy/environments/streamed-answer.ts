@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
-import type { Dispatcher } from "undici";
 import { invocationAnswerHeaders, streamTrailers } from "../../crds/wire/environment.ts";
+import type { AnswerFields } from "../../lib/http/answer-reader.ts";
+import type { ExchangeControl, ExchangeHandler } from "./agent-connection.ts";
 import { AnswerCollector, type AgentOutcome, type AnswerHeaders } from "./answer-collector.ts";
 
 /** How a streamed payload came to its end. */
@@ -27,7 +28,7 @@ export interface StreamedAnswer {
 }
 
 /** Takes in one answer, whole or as it comes, as the agent decides, and says, exactly once, how the call went until then. */
-export class AnswerStreamer implements Dispatcher.DispatchHandler {
+export class AnswerStreamer implements ExchangeHandler {
   readonly #collector: AnswerCollector;
   readonly #resolve: (outcome: AgentOutcome | StreamedAnswer) => void;
   #stream: PayloadStream | undefined;
@@ -37,31 +38,31 @@ export class AnswerStreamer implements Dispatcher.DispatchHandler {
     this.#collector = new AnswerCollector(resolve);
   }
 
-  onRequestStart(): void {
-    this.#collector.onRequestStart();
+  onSent(): void {
+    this.#collector.onSent();
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
+  onHead(control: ExchangeControl, status: number, headers: AnswerFields): void {
     if (status !== 200 || headers[invocationAnswerHeaders.responseMode] !== "streaming") {
-      this.#collector.onResponseStart(controller, status, headers);
+      this.#collector.onHead(control, status, headers);
       return;
     }
-    this.#stream = new PayloadStream(controller, headers);
+    this.#stream = new PayloadStream(control, headers);
     this.#resolve(this.#stream);
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#stream === undefined) this.#collector.onResponseData(controller, chunk);
+  onData(control: ExchangeControl, chunk: Buffer): void {
+    if (this.#stream === undefined) this.#collector.onData(control, chunk);
     else this.#stream.take(chunk);
   }
 
-  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: AnswerHeaders): void {
-    if (this.#stream === undefined) this.#collector.onResponseEnd();
+  onEnd(trailers: AnswerFields): void {
+    if (this.#stream === undefined) this.#collector.onEnd();
     else this.#stream.end(toStreamEnd(trailers));
   }
 
-  onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.#stream === undefined) this.#collector.onResponseError(controller, error);
+  onError(error: Error): void {
+    if (this.#stream === undefined) this.#collector.onError(error);
     else this.#stream.end({ kind: "lost", error });
   }
 }
@@ -71,23 +72,23 @@ class PayloadStream implements StreamedAnswer {
   readonly headers: AnswerHeaders;
   readonly body: Readable;
   readonly ended: Promise<StreamEnd>;
-  readonly #controller: Dispatcher.DispatchController;
+  readonly #control: ExchangeControl;
   readonly #settle: (end: StreamEnd) => void;
   #isDiscarded = false;
   bytes = 0;
 
-  constructor(controller: Dispatcher.DispatchController, headers: AnswerHeaders) {
+  constructor(control: ExchangeControl, headers: AnswerHeaders) {
     this.headers = headers;
-    this.#controller = controller;
+    this.#control = control;
     const { promise, resolve } = Promise.withResolvers<StreamEnd>();
     this.ended = promise;
     this.#settle = resolve;
-    this.body = new Readable({ read: () => controller.resume() });
+    this.body = new Readable({ read: () => control.resume() });
   }
 
   take(chunk: Buffer): void {
     this.bytes += chunk.length;
-    if (!this.#isDiscarded && !this.body.push(chunk)) this.#controller.pause();
+    if (!this.#isDiscarded && !this.body.push(chunk)) this.#control.pause();
   }
 
   end(end: StreamEnd): void {
@@ -98,15 +99,15 @@ class PayloadStream implements StreamedAnswer {
   discard(): void {
     this.#isDiscarded = true;
     this.body.destroy();
-    this.#controller.resume();
+    this.#control.resume();
   }
 }
 
 /** An answer that ends without saying how is one that was cut. */
-function toStreamEnd(trailers: AnswerHeaders): StreamEnd {
+function toStreamEnd(trailers: AnswerFields): StreamEnd {
   const told = Object.entries(streamTrailers).flatMap(([key, name]) => {
     const value = trailers[name];
-    return typeof value === "string" ? [[key, value] as const] : [];
+    return value === undefined ? [] : [[key, value] as const];
   });
   const known: StreamTrailers = Object.fromEntries(told);
   if (known.endOfResponse !== undefined) return { kind: "ended", trailers: known };

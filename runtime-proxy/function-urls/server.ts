@@ -53,7 +53,7 @@ async function serveUrl(
   let url: FunctionUrl | undefined;
   let caller: UrlCaller | undefined;
   let who: Caller = anonymous;
-  let entered: EnteredBody = { body: request.body };
+  let entered: EnteredBody = { source: request };
   const steps: CallSteps = {
     operation: "FunctionUrl",
     get caller() {
@@ -74,8 +74,8 @@ async function serveUrl(
     readHeaders: () => ({ invocationType: "RequestResponse", wantsLogTail: false }),
     announcedBytes: () => eventBytes(announcedBytes(request)),
     async readEvent(call) {
-      const { body: rest, ...access } = entered;
-      const body = await readWhole(rest, { timeoutMs: parts.bodyTimeoutMs, clock: parts.clock, ...access });
+      const { source, ...access } = entered;
+      const body = await readWhole(source, { timeoutMs: parts.bodyTimeoutMs, clock: parts.clock, ...access });
       return encodeEvent(parts, { target, request, body, caller, ...call });
     },
     run: (call) => (url?.config.invokeMode === "RESPONSE_STREAM" ? runStreamed(parts, call) : runBuffered(parts, call)),

@@ -6,6 +6,7 @@ import type {
 } from "../../crds/wire/environment.ts";
 import { GRANT_HEADER, OWNER_HEADER, parseGrant, type Grant, type Position } from "../../crds/wire/position.ts";
 import { routes } from "../../crds/wire/routes.ts";
+import type { SimpleHead } from "../../lib/http/simple-request.ts";
 import { MAX_PAYLOAD_BYTES } from "../domain/function-error.ts";
 import {
   headerOf,
@@ -65,6 +66,11 @@ const invocationPrefix = routes.invocation("");
 /** A runtime's own words go no further than a router reads headers. */
 const longestContentType = 4096;
 const requestIdPattern = /^[A-Za-z0-9-]{1,128}$/;
+
+/** Calls whose answer is no stream. */
+export function isWholeCall({ method, url, headers }: SimpleHead): boolean {
+  return method === "POST" && url.startsWith(invocationPrefix) && headers[requestHeaders.responseMode] === undefined;
+}
 
 /** What routers may ask of an environment, and the kubelet's question whether the agent lives. */
 export function invocationApi(parts: InvocationApiParts): AgentHandler {

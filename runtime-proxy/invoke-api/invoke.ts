@@ -40,7 +40,7 @@ function toServed({ headers, body }: AgentAnswer, call: AdmittedInvocation): Ser
 export function answerHeaders(
   headers: AgentAnswer["headers"],
   { requestId, traceId }: AdmittedInvocation,
-): Record<string, string | string[]> {
+): Record<string, string> {
   return {
     "x-amzn-requestid": requestId,
     "x-amzn-trace-id": traceId,

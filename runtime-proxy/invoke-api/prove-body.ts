@@ -2,12 +2,12 @@ import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import type { HttpRequest } from "../../lib/http/handler.ts";
 import type { Access } from "../access/access-control.ts";
-import { announcedBytes, readChunks } from "./read-event.ts";
+import { announcedBytes, readChunks, type BodySource } from "./read-event.ts";
 import { takeRoom, type CallParts } from "./serve-call.ts";
 
 /** What is left to be read of a request's body, and who has to see it then. */
 export interface EnteredBody {
-  readonly body: Readable;
+  readonly source: BodySource;
   /** Of a signature that still has to see the body; absent when it has. */
   readonly access?: Access;
 }
@@ -18,12 +18,13 @@ export async function proveBody(
   request: HttpRequest,
   access: Access,
 ): Promise<EnteredBody> {
-  if (access.isProven()) return { body: request.body, access };
+  if (access.isProven()) return { source: request, access };
   const { namespace, userName } = access.caller;
   const room = await takeRoom(parts, namespace ?? userName, announcedBytes(request));
   try {
     const { bodyTimeoutMs: timeoutMs, clock } = parts;
-    return { body: again(await readChunks(request.body, { timeoutMs, clock, access })) };
+    const chunks = await readChunks(request, { timeoutMs, clock, access });
+    return { source: request.whole === undefined ? { body: again(chunks) } : request };
   } finally {
     room.release();
   }

@@ -27,10 +27,13 @@ export function tooLarge(): InvokeError {
   return new InvokeError("RequestTooLargeException", message);
 }
 
+/** A request's body, all of it at hand or still to come. */
+export type BodySource = Pick<HttpRequest, "body" | "whole">;
+
 /** Reads the event whole and checks it piece by piece as it arrives, so that a large one never holds up other calls. */
-export async function readEvent(body: Readable, limits: ReadLimits): Promise<Buffer> {
+export async function readEvent(source: BodySource, limits: ReadLimits): Promise<Buffer> {
   const check = new JsonCheck();
-  const event = await readWhole(body, limits, (chunk) => check.push(chunk));
+  const event = await readWhole(source, limits, (chunk) => check.push(chunk));
   if (event.length === 0) return emptyEvent;
   const verdict = check.end();
   if (!verdict.ok) throw notJson(verdict.message);
@@ -40,29 +43,31 @@ export async function readEvent(body: Readable, limits: ReadLimits): Promise<Buf
 
 /** Reads a body whole, to the bound of an event. */
 export async function readWhole(
-  body: Readable,
+  source: BodySource,
   limits: ReadLimits,
   onChunk: (chunk: Buffer) => void = () => undefined,
 ): Promise<Buffer> {
-  const chunks = await readChunks(body, limits, onChunk);
+  const chunks = await readChunks(source, limits, onChunk);
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 
 /** The same in the pieces in which it came. */
 export async function readChunks(
-  body: Readable,
+  source: BodySource,
   limits: ReadLimits,
   onChunk: (chunk: Buffer) => void = () => undefined,
 ): Promise<readonly Buffer[]> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  await readAll(body, limits, (chunk) => {
+  const take = (chunk: Buffer): void => {
     bytes += chunk.length;
     if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
     limits.access?.update?.(chunk);
     onChunk(chunk);
     chunks.push(chunk);
-  });
+  };
+  if (source.whole === undefined) await readAll(source.body, limits, take);
+  else take(source.whole);
   limits.access?.confirm();
   return chunks;
 }
@@ -122,7 +127,9 @@ export class ClientGoneError extends Error {
 }
 
 /** Reads on, to a bound, what a refused client is still sending: cut off in the middle it would never see the answer. */
-export async function discardRest(body: Readable, clock: Clock): Promise<void> {
+export async function discardRest(source: BodySource, clock: Clock): Promise<void> {
+  if (source.whole !== undefined) return;
+  const { body } = source;
   if (body.readableEnded || body.destroyed) return;
   let bytes = 0;
   await readAll(body, { timeoutMs: longestDiscardMs, clock }, (chunk) => {

@@ -195,7 +195,7 @@ async function refuse(parts: CallParts, { requestId, request, error, steps, fini
   const write = known.code === "ServiceException" ? parts.log.error : parts.log.debug;
   write("Invocation refused", { requestId, code: known.code, error: known.message, cause: known.cause });
   // Who did not send in time gets no more of it.
-  if (known.code !== "RequestTimeoutException") await discardRest(request.body, parts.clock);
+  if (known.code !== "RequestTimeoutException") await discardRest(request, parts.clock);
   return response;
 }
 

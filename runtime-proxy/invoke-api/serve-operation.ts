@@ -45,7 +45,7 @@ class InvokeSteps implements CallSteps {
     this.#operation = operation;
     this.#encodedName = encodedName;
     this.#request = request;
-    this.#entered = { body: request.body };
+    this.#entered = { source: request };
   }
 
   get operation(): CallOperation {
@@ -84,8 +84,8 @@ class InvokeSteps implements CallSteps {
 
   async readEvent(): Promise<Buffer> {
     const { bodyTimeoutMs: timeoutMs, clock } = this.#parts;
-    const { body, ...access } = this.#entered;
-    return await readEvent(body, { timeoutMs, clock, ...access });
+    const { source, ...access } = this.#entered;
+    return await readEvent(source, { timeoutMs, clock, ...access });
   }
 
   async run(call: AdmittedInvocation): Promise<Served> {

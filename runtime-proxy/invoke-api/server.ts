@@ -16,6 +16,11 @@ const invokePath = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
 const invokeAsyncPath = /^\/2014-11-13\/functions\/[^/]+\/invoke-async\/?$/;
 const streamingPath = /^\/2021-11-15\/functions\/([^/]+)\/response-streaming-invocations$/;
 
+/** Such calls are answered in one piece, whatever becomes of them. */
+export function isInvoke(method: string, path: string): boolean {
+  return method === "POST" && invokePath.test(path);
+}
+
 /** The Invoke API's table of contents. */
 export function createInvokeApi({ invoke, invokeWithResponseStream, clock }: InvokeApiParts): HttpHandler {
   return async (request) => {
@@ -24,7 +29,7 @@ export function createInvokeApi({ invoke, invokeWithResponseStream, clock }: Inv
     if (invoked !== undefined) return await invoke(invoked, request);
     const streamed = method === "POST" ? streamingPath.exec(path)?.[1] : undefined;
     if (streamed !== undefined) return await invokeWithResponseStream(streamed, request);
-    await discardRest(request.body, clock);
+    await discardRest(request, clock);
     return errorResponse(refusal(method, path), randomUUID());
   };
 }

@@ -11,10 +11,12 @@ export interface AgentRequest {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: Readable;
+  /** All of the body, where it came in one piece with the rest: then `body` need not be read. */
+  readonly whole?: Buffer | undefined;
   /** Trailers, complete once the body has ended. */
   readonly trailers: () => Readonly<Record<string, string | undefined>>;
-  /** Aborted when the client goes away before the answer is complete. */
-  readonly signal: AbortSignal;
+  /** Calls when the client goes away before the answer is complete, at once when it has gone. One listener. */
+  readonly whenGone: (call: () => void) => void;
 }
 
 export interface AgentResponse {

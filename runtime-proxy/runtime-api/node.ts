@@ -3,11 +3,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { sleep, type Clock } from "../../lib/clock.ts";
+import type { QuickCall } from "../../lib/http/quick-call.ts";
+import { QuickLane } from "../../lib/http/quick-lane.ts";
+import type { SimpleHead } from "../../lib/http/simple-request.ts";
 import type { AgentHandler, AgentResponse, ChunkSink, StreamedBody } from "./exchange.ts";
+import { answerQuickly, pathOf, quickRequest } from "./quick.ts";
 import { truncated } from "./answers.ts";
 
 export interface NodeServerOptions {
   readonly handle: AgentHandler;
+  /** Calls that never have a streamed answer: node:http, which is most of what a call costs otherwise, stays out of their way. */
+  readonly isQuick: (head: SimpleHead) => boolean;
   readonly maxHeaderBytes: number;
   readonly maxConnections: number;
   /** For headers, and for headers and body together, ms; 0: none. */
@@ -26,6 +32,7 @@ const maxPipelined = 32;
 /** Serves a handler; knows its connections, since the end of a process shows there too. */
 export class NodeServer {
   readonly #server: Server;
+  readonly #lane: QuickLane;
   readonly #sockets = new Set<Socket>();
   readonly #options: NodeServerOptions;
   readonly #requests = new Set<IncomingMessage>();
@@ -47,6 +54,16 @@ export class NodeServer {
     });
     this.#server.maxConnections = options.maxConnections;
     this.#server.on("connection", (socket) => this.#track(socket));
+    this.#lane = new QuickLane(this.#server, "connection", {
+      takes: options.isQuick,
+      serve: (call) => void this.#serveQuick(call),
+      clock: options.clock,
+      firstBytesMs: options.headersTimeoutMs,
+      bodyMs: options.requestTimeoutMs,
+      idleMs: 0,
+      answerMs: options.answerTimeoutMs,
+      allowsHalfOpen: false,
+    });
     this.#server.on("request", (request, response) => void this.#serve(request, response));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
       const last = this.#lastOf.get(socket);
@@ -97,6 +114,7 @@ export class NodeServer {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#server.close(() => resolve(undefined));
     this.#server.closeIdleConnections();
+    this.#lane.closeIdle();
     const cancel = this.#options.clock.schedule(limitMs, () => this.#destroySockets());
     await promise;
     cancel();
@@ -123,16 +141,21 @@ export class NodeServer {
 
   get #isReadingBody(): boolean {
     for (const request of this.#requests) if (!request.complete) return true;
-    return false;
+    return this.#lane.isReadingBody;
+  }
+
+  async #serveQuick(call: QuickCall): Promise<void> {
+    try {
+      answerQuickly(call, await this.#options.handle(quickRequest(call)), this.#isClosing);
+    } catch (error) {
+      this.#options.onFault(error);
+      call.socket.destroy();
+    }
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const gone = new AbortController();
     this.#requests.add(request);
-    response.once("close", () => {
-      this.#requests.delete(request);
-      if (!response.writableFinished) gone.abort();
-    });
+    response.once("close", () => this.#requests.delete(request));
     response.on("error", () => undefined);
     request.on("error", () => undefined);
     try {
@@ -143,7 +166,7 @@ export class NodeServer {
         headers: request.headers,
         body: request,
         trailers: () => request.trailers,
-        signal: gone.signal,
+        whenGone: (call) => whenGone(response, call),
       });
       await this.#answer(response, answer);
     } catch (error) {
@@ -201,6 +224,14 @@ export class NodeServer {
 /** Of a receiver that has gone: whoever writes is not held up. */
 const nowhere: ChunkSink = { write: () => Promise.resolve() };
 
+function whenGone(response: ServerResponse, call: () => void): void {
+  const look = (): void => {
+    if (!response.writableFinished) call();
+  };
+  if (response.closed) look();
+  else response.once("close", look);
+}
+
 function isAnswered(response: ServerResponse): boolean {
   return response.writableFinished || response.destroyed || response.closed;
 }
@@ -233,11 +264,6 @@ async function acceptBacklog(): Promise<void> {
 
 async function turnLoop(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
-}
-
-function pathOf(url: string): string {
-  const query = url.indexOf("?");
-  return query === -1 ? url : url.slice(0, query);
 }
 
 /** A body that breaks off while the client still reads is told so; other malformed requests get the plain status. */

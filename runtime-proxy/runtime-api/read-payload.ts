@@ -8,7 +8,13 @@ export type ReadPayload =
   | { readonly kind: "truncated" };
 
 /** Reads a body of at most `limitBytes` as the chunks that arrive. Never rejects. */
-export function readPayload({ body, headers }: AgentRequest, limitBytes: number): Promise<ReadPayload> {
+export function readPayload(request: AgentRequest, limitBytes: number): ReadPayload | Promise<ReadPayload> {
+  const { whole } = request;
+  if (whole === undefined || whole.length > limitBytes) return readChunks(request, limitBytes);
+  return { kind: "whole", payload: { chunks: whole.length === 0 ? [] : [whole], bytes: whole.length } };
+}
+
+function readChunks({ body, headers }: AgentRequest, limitBytes: number): Promise<ReadPayload> {
   const { promise, resolve } = Promise.withResolvers<ReadPayload>();
   const drained = Promise.withResolvers<undefined>();
   const chunks: Uint8Array[] = [];

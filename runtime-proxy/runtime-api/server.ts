@@ -9,6 +9,8 @@ import { postResponse } from "./response.ts";
 type Endpoint = (lifecycle: LifecyclePort, request: AgentRequest, requestId: string) => Promise<AgentResponse>;
 
 const root = "/2018-06-01";
+/** What runtimes call in every invocation is below it; no answer there is a stream. */
+export const RUNTIME_PATH = `${root}/runtime/`;
 const invocationPath = /^\/2018-06-01\/runtime\/invocation\/([^/]+)\/(response|error)$/;
 
 const byPath: Readonly<Record<string, { readonly method: string; readonly endpoint: Endpoint }>> = {

@@ -45,6 +45,7 @@ export async function startTelemetry(
       subscribe: (extension, subscription) => log.subscribe(extension, subscription),
       reservedPorts: () => [9001],
     }),
+    isQuick: () => true,
     maxHeaderBytes: 16_384,
     maxConnections: 16,
     headersTimeoutMs: 0,
