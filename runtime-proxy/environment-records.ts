@@ -238,8 +238,8 @@ export class EnvironmentRecords {
   }
 
   #span(name: Span["name"], fromMs: number | undefined, untilMs: number | undefined): Span | undefined {
-    if (fromMs === undefined || untilMs === undefined) return undefined;
-    const { clock } = this.#parts;
+    const { clock, log } = this.#parts;
+    if (fromMs === undefined || untilMs === undefined || !log.wantsSpans) return undefined;
     const start = new Date(clock.nowMs() - (clock.monotonicMs() - fromMs)).toISOString();
     return { name, start, durationMs: roundMs(Math.max(0, untilMs - fromMs)) };
   }

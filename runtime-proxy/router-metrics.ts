@@ -1,17 +1,18 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+import { QuickHistogram } from "../lib/quick-histogram.ts";
 
 /** What the router measures over all functions; what it counts for each is in function-metrics.ts. */
 export interface RouterMetrics {
   readonly registry: Registry;
   readonly invocations: Counter<"result">;
-  readonly invocationSeconds: Histogram;
-  readonly environmentWaitSeconds: Histogram;
-  readonly functionSeconds: Histogram;
-  readonly agentOverheadSeconds: Histogram;
-  readonly routerOverheadSeconds: Histogram;
-  readonly initSeconds: Histogram;
-  readonly startSeconds: Histogram;
-  readonly fetchSeconds: Histogram;
+  readonly invocationSeconds: QuickHistogram;
+  readonly environmentWaitSeconds: QuickHistogram;
+  readonly functionSeconds: QuickHistogram;
+  readonly agentOverheadSeconds: QuickHistogram;
+  readonly routerOverheadSeconds: QuickHistogram;
+  readonly initSeconds: QuickHistogram;
+  readonly startSeconds: QuickHistogram;
+  readonly fetchSeconds: QuickHistogram;
   readonly environmentRefusals: Counter<"outcome">;
   readonly announcements: Counter<"result">;
   readonly loadReports: Counter<"result">;
@@ -55,49 +56,49 @@ export function createRouterMetrics(readings: RouterReadings): RouterMetrics {
       labelNames: ["result"],
       registers,
     }),
-    invocationSeconds: new Histogram({
+    invocationSeconds: new QuickHistogram({
       name: "kubelambda_router_invocation_seconds",
       help: "Time from a request's headers to its answer, a streamed one's end",
       buckets: secondsBuckets,
       registers,
     }),
-    environmentWaitSeconds: new Histogram({
+    environmentWaitSeconds: new QuickHistogram({
       name: "kubelambda_router_environment_wait_seconds",
       help: "Time from admission until an execution environment was handed out",
       buckets: secondsBuckets,
       registers,
     }),
-    functionSeconds: new Histogram({
+    functionSeconds: new QuickHistogram({
       name: "kubelambda_router_function_seconds",
       help: "Time that functions took: from an event's hand-over to the runtime until its whole answer",
       buckets: secondsBuckets,
       registers,
     }),
-    agentOverheadSeconds: new Histogram({
+    agentOverheadSeconds: new QuickHistogram({
       name: "kubelambda_router_agent_overhead_seconds",
       help: "Time from sending a call to an agent until its answer, less what the function took",
       buckets: overheadBuckets,
       registers,
     }),
-    routerOverheadSeconds: new Histogram({
+    routerOverheadSeconds: new QuickHistogram({
       name: "kubelambda_router_overhead_seconds",
       help: "Time of a call that neither its body's arrival nor the wait for an environment nor the agent took",
       buckets: overheadBuckets,
       registers,
     }),
-    initSeconds: new Histogram({
+    initSeconds: new QuickHistogram({
       name: "kubelambda_router_init_seconds",
       help: "Init phases of execution environments that have had their first call",
       buckets: secondsBuckets,
       registers,
     }),
-    startSeconds: new Histogram({
+    startSeconds: new QuickHistogram({
       name: "kubelambda_router_start_seconds",
       help: "Time from the making of execution environments to the beginning of their init, less fetching, told by their first calls",
       buckets: secondsBuckets,
       registers,
     }),
-    fetchSeconds: new Histogram({
+    fetchSeconds: new QuickHistogram({
       name: "kubelambda_router_fetch_seconds",
       help: "Time until code and layers were in their places in execution environments, told by their first calls",
       buckets: secondsBuckets,

@@ -71,6 +71,8 @@ export interface RouterPartsOptions {
 export interface RouterParts {
   /** Function URLs and the Invoke API. */
   readonly frontDoor: HttpHandler;
+  /** For requests that are no function URL's and can be read in one way only. */
+  readonly invokeApi: HttpHandler;
   /** For agents: announcements, and credentials for their functions. */
   readonly internalApi: HttpHandler;
   /** For `kubelambda top`. */
@@ -248,13 +250,15 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     bodyTimeoutMs,
     waitMs,
   };
+  const invokeApi = createInvokeApi({
+    invoke: createInvoke(invokeParts),
+    invokeWithResponseStream: createInvokeWithResponseStream(invokeParts),
+    clock,
+  });
   return {
+    invokeApi,
     frontDoor: createFrontDoor({
-      invokeApi: createInvokeApi({
-        invoke: createInvoke(invokeParts),
-        invokeWithResponseStream: createInvokeWithResponseStream(invokeParts),
-        clock,
-      }),
+      invokeApi,
       functionUrl: createFunctionUrls({
         ...{ ...invokeParts, functions, urls: functions, draw: options.draw },
         authorize: createAuthorizeUrl(options.access),

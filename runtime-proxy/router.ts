@@ -156,7 +156,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     await Promise.all(caches.map((cache) => cache.synced()));
     await parts.ownership.settled(askAllMs);
     await parts.asker.askAll(askAllMs);
-    const quick = { takes: isQuickCall(config.KUBELAMBDA_FUNCTION_URL_HOST), clock };
+    const quick = { takes: isQuickCall(config.KUBELAMBDA_FUNCTION_URL_HOST), handler: parts.invokeApi, clock };
     const direct = { maxHeaderBytes: mostHeaderBytes, isDirect: true, quick };
     const invokeOptions = { ...serverOptions, handler: parts.frontDoor, ...direct };
     const tls = await listenWithTls(config, invokeOptions, { clock, log });

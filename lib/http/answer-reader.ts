@@ -31,8 +31,8 @@ type Place =
 
 const noBytes = Buffer.alloc(0);
 const noFields: AnswerFields = {};
-const statusLine = /^HTTP\/1\.1 ([2-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
-const fieldLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/;
+const statusLine = /^HTTP\/1\.1 ([2-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/;
+const fieldLines = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/;
 const chunkSizeLine = /^[0-9a-fA-F]{1,8}$/;
 /** Of a line with a chunk's size. */
 const longestSizeLine = 10;
@@ -86,10 +86,14 @@ export class AnswerReader {
   #takeHead(bytes: Buffer, sink: AnswerSink): number {
     const end = this.#endOf(bytes, "\r\n\r\n");
     if (end < 0) return 0;
-    const [first = "", ...lines] = bytes.toString("latin1", 0, end).split("\r\n");
-    const status = Number(statusLine.exec(first)?.[1]);
-    if (Number.isNaN(status)) throw new AnswerFormatError("its first line is no status line of HTTP/1.1");
-    const headers = readFields(lines);
+    const text = bytes.toString("latin1", 0, end + 2);
+    const [first = "", status] = statusLine.exec(text) ?? [];
+    if (status === undefined) throw new AnswerFormatError("its first line is no status line of HTTP/1.1");
+    this.#beginBody(Number(status), readFields(text.slice(first.length)), sink);
+    return end + 4;
+  }
+
+  #beginBody(status: number, headers: AnswerFields, sink: AnswerSink): void {
     this.#isLast = headers["connection"]?.toLowerCase() === "close";
     const hasBody = status !== 204 && status !== 304;
     const { "content-length": length, "transfer-encoding": coding } = headers;
@@ -104,7 +108,6 @@ export class AnswerReader {
       if (this.#bytesLeft === 0) sink.end(noFields, this.#isLast);
       else this.#place = "body";
     }
-    return end + 4;
   }
 
   #takeData(bytes: Buffer, sink: AnswerSink): number {
@@ -143,7 +146,7 @@ export class AnswerReader {
     const hasNone = bytes[0] === 0x0d && bytes[1] === 0x0a;
     const end = hasNone ? -2 : this.#endOf(bytes, "\r\n\r\n");
     if (end === -1) return 0;
-    const trailers = hasNone ? noFields : readFields(bytes.toString("latin1", 0, end).split("\r\n"));
+    const trailers = hasNone ? noFields : readFields(bytes.toString("latin1", 0, end + 2));
     this.#place = "head";
     sink.end(trailers, this.#isLast);
     return end + 4;
@@ -157,14 +160,18 @@ export class AnswerReader {
   }
 }
 
-function readFields(lines: readonly string[]): AnswerFields {
+/** Lines with their line breaks. */
+function readFields(lines: string): AnswerFields {
+  if (!fieldLines.test(lines)) throw new AnswerFormatError("a header is none");
   const fields: Record<string, string> = {};
-  for (const line of lines) {
-    const [, name, value = ""] = fieldLine.exec(line) ?? [];
-    if (name === undefined) throw new AnswerFormatError("a header is none");
-    const key = name.toLowerCase();
-    const known = Object.hasOwn(fields, key) ? fields[key] : undefined;
-    fields[key] = known === undefined ? value.trimEnd() : `${known}, ${value.trimEnd()}`;
+  for (let at = 0; at < lines.length;) {
+    const colon = lines.indexOf(":", at);
+    const end = lines.indexOf("\r\n", colon);
+    const name = lines.slice(at, colon).toLowerCase();
+    const value = lines.slice(colon + 1, end).trim();
+    const known = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    fields[name] = known === undefined ? value : `${known}, ${value}`;
+    at = end + 2;
   }
   return fields;
 }

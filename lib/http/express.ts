@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
 import { refuseBadRequests, type BadRequest } from "./bad-request.ts";
-import type { HttpResponse } from "./handler.ts";
+import type { HttpHandler, HttpResponse } from "./handler.ts";
 import { QuickLane } from "./quick-lane.ts";
 import { answerQuickCall } from "./quick-request.ts";
 import { answerRequest, type AnswerOptions } from "./served-request.ts";
@@ -28,7 +28,12 @@ export interface ServerOptions extends Omit<AnswerOptions, "isDraining"> {
   /** Serves HTTPS, TLS 1.2 and newer; absent: HTTP. */
   readonly tls?: TlsFiles;
   /** Calls that have their answer in one piece: they go to the handler without node:http, which is half of the work otherwise. */
-  readonly quick?: { readonly takes: (head: SimpleHead) => boolean; readonly clock: Clock };
+  readonly quick?: {
+    readonly takes: (head: SimpleHead) => boolean;
+    /** Default: the other. */
+    readonly handler?: HttpHandler;
+    readonly clock: Clock;
+  };
   /** Requests go straight to the handler: on the way of every call Express, which gives each request another prototype, is 5 % of the work. */
   readonly isDirect?: boolean;
 }
@@ -95,7 +100,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 function openLane(server: Server, options: ServerOptions, isDraining: () => boolean): QuickLane | undefined {
   const { quick, requestTimeoutMs = 60_000, tls } = options;
   if (quick === undefined) return undefined;
-  const door = { ...options, isDraining, keptSeconds: keptMs / 1000 };
+  const { handler = options.handler } = quick;
+  const door = { ...options, handler, isDraining, keptSeconds: keptMs / 1000 };
   return new QuickLane(server, tls === undefined ? "connection" : "secureConnection", {
     ...quick,
     serve: (call) => void answerQuickCall(door, call),

@@ -113,6 +113,8 @@ export type ToldEventType = Exclude<PlatformEventType, DerivedEventType>;
 
 /** The lifecycle tells, the log takes: the container's log, a caller's tail and subscribers see all of it in one order. */
 export interface PlatformLog {
+  /** Somebody reads more of the records than the lines of a text log say. */
+  readonly wantsSpans: boolean;
   /** Time stamped now. */
   tell<T extends ToldEventType>(type: T, record: PlatformRecords[T]): void;
 }

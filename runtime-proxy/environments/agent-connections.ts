@@ -22,7 +22,10 @@ export interface AgentConnectionsOptions {
 
 export interface AgentCall {
   readonly requestId: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Header lines, each with its line break: the same for every try. */
+  readonly headerLines: string;
+  /** As in `GRANT_HEADER`. */
+  readonly grant: string;
   readonly event: Uint8Array;
   /** Longest wait for the answer. */
   readonly timeoutMs: number;
@@ -77,11 +80,11 @@ export class AgentConnections {
 
   /** Sends one call, once, and settles as soon as its payload begins to come, or with a whole one; never rejects. */
   stream(podUid: string, address: string, call: AgentCall): Promise<AgentOutcome | StreamedAnswer> {
-    const headers = { ...call.headers, [invocationHeaders.responseMode]: "streaming" };
+    const headerLines = call.headerLines + headerLine(invocationHeaders.responseMode, "streaming");
     return new Promise((resolve) =>
       // A function may be silent between two chunks for as long as it may run.
       this.#dispatch(podUid, address, {
-        call: { ...call, headers },
+        call: { ...call, headerLines },
         silenceMs: call.timeoutMs,
         handler: new AnswerStreamer(resolve),
       }),
@@ -162,11 +165,10 @@ export class AgentConnections {
   }
 }
 
-/** All but the grant and the ids is the same in every call of a function; none of it is worth more than a few concatenations. */
-function headOf(address: string, { requestId, headers, event }: AgentCall, authorization: string): string {
-  let head = `POST ${routes.invocation(requestId)} HTTP/1.1\r\nhost: ${address}\r\n${headerLine("authorization", authorization)}`;
-  for (const name in headers) head += headerLine(name, headers[name] ?? "");
-  return `${head}content-length: ${event.length}\r\n\r\n`;
+function headOf(address: string, { requestId, headerLines, grant, event }: AgentCall, authorization: string): string {
+  const own = headerLine("authorization", authorization) + headerLine(GRANT_HEADER, grant);
+  const line = `POST ${routes.invocation(requestId)} HTTP/1.1\r\nhost: ${address}\r\n`;
+  return `${line}${own}${headerLines}content-length: ${event.length}\r\n\r\n`;
 }
 
 function newClient(address: string, limits: { dialMs: number; timeoutMs: number }): Client {

@@ -7,7 +7,7 @@ import { identifierOf } from "./identify.ts";
 export async function next(lifecycle: LifecyclePort, request: AgentRequest): Promise<AgentResponse> {
   const identified = identifierOf(request);
   if (!identified.ok) return identified.answer;
-  const polled = await lifecycle.pollExtension(identified.id, request.whenGone);
+  const polled = await lifecycle.pollExtension(identified.id, (call) => request.whenGone(call));
   if (!polled.ok) return refusalAnswer(polled.refusal);
   return { status: 200, headers: polled.event.headers, body: polled.event.payload };
 }

@@ -1,10 +1,10 @@
 import type { Logger } from "../../lib/logger.ts";
 import { invocationHeaders } from "../../crds/wire/environment.ts";
-import { GRANT_HEADER } from "../../crds/wire/position.ts";
+import { headerLine } from "../../lib/http/header-line.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { FunctionDirectory, FunctionFacts } from "../domain/function-facts.ts";
 import type { UseEnd } from "../domain/environment.ts";
-import type { AgentConnections } from "../environments/agent-connections.ts";
+import type { AgentCall, AgentConnections } from "../environments/agent-connections.ts";
 import type { AgentOutcome } from "../environments/answer-collector.ts";
 import type { CallTicket, Placement } from "../ownership/placement.ts";
 import type { StreamedAnswer } from "../environments/streamed-answer.ts";
@@ -25,8 +25,8 @@ export interface AdmittedInvocation {
   readonly event: Buffer;
   readonly traceId: string;
   readonly wantsLogTail: boolean;
-  readonly clientContext?: string;
-  readonly tenantId?: string;
+  readonly clientContext: string | undefined;
+  readonly tenantId: string | undefined;
 }
 
 export interface RunInvocationParts {
@@ -69,7 +69,6 @@ export function createInvocationRunner(parts: RunInvocationParts): InvocationRun
   };
 }
 
-type AgentCall = Parameters<AgentConnections["invoke"]>[2];
 type Send<Outcome> = (podUid: string, address: string, call: AgentCall) => Promise<Outcome>;
 
 interface Trial<Outcome> {
@@ -84,7 +83,8 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
   const { clock, log, metrics } = parts;
   const { ticket } = call;
   const startedMs = clock.monotonicMs();
-  const agentCall = toAgentCall(call);
+  const headerLines = headersOf(call);
+  const timeoutMs = longestRunMs(call.facts);
   let lastError: unknown;
   for (let tries = 1; tries <= mostTries; tries += 1) {
     const placing = ticket.place();
@@ -94,7 +94,13 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
     const { podUid, address, grant } = placement;
     const sentMs = clock.monotonicMs();
     metrics.environmentWaitSeconds.observe((sentMs - startedMs) / 1000);
-    const outcome: AgentOutcome | StreamedAnswer = await send(podUid, address, withGrant(agentCall, grant));
+    const outcome: AgentOutcome | StreamedAnswer = await send(podUid, address, {
+      requestId: call.requestId,
+      headerLines,
+      grant,
+      event: call.event,
+      timeoutMs,
+    });
     giveBack(ticket, outcome);
     if (outcome.kind === "answered" || outcome.kind === "streaming") {
       call.times.provisioned = placement.provisioned;
@@ -133,26 +139,13 @@ function giveBack(ticket: CallTicket, outcome: AgentOutcome | StreamedAnswer): v
   else void outcome.ended.then(({ kind }) => ticket.giveBack(kind === "ended" ? "answered" : "lost"));
 }
 
-/** The same headers for every try but for the one that changes. */
-function withGrant(call: AgentCall, grant: string): AgentCall {
-  (call.headers as Record<string, string>)[GRANT_HEADER] = grant;
-  return call;
-}
-
-function toAgentCall(call: AdmittedInvocation): AgentCall {
-  return {
-    requestId: call.requestId,
-    headers: {
-      "content-type": "application/json",
-      "x-amzn-trace-id": call.traceId,
-      [invocationHeaders.functionArn]: call.invokedArn,
-      ...(call.wantsLogTail && { [invocationHeaders.logType]: "Tail" }),
-      ...(call.clientContext !== undefined && { [invocationHeaders.clientContext]: call.clientContext }),
-      ...(call.tenantId !== undefined && { [invocationHeaders.tenantId]: call.tenantId }),
-    },
-    event: call.event,
-    timeoutMs: longestRunMs(call.facts),
-  };
+function headersOf({ traceId, invokedArn, wantsLogTail, clientContext, tenantId }: AdmittedInvocation): string {
+  const { functionArn, logType, clientContext: context, tenantId: tenant } = invocationHeaders;
+  let lines = `content-type: application/json\r\n${headerLine("x-amzn-trace-id", traceId)}${headerLine(functionArn, invokedArn)}`;
+  if (wantsLogTail) lines += headerLine(logType, "Tail");
+  if (clientContext !== undefined) lines += headerLine(context, clientContext);
+  if (tenantId !== undefined) lines += headerLine(tenant, tenantId);
+  return lines;
 }
 
 /** Twice the function's time: an answered runtime may use up the rest of its own before it asks for this event. */

@@ -160,10 +160,21 @@ async function admitAndRun({ calls, clock, waitMs }: CallParts, call: Call, even
   };
   const { requestId, times } = call;
   const traceId = call.trace.header;
-  const { invocationType: _, ...headers } = call.headers;
+  const { wantsLogTail, clientContext, tenantId } = call.headers;
   let served: Served;
   try {
-    served = await call.steps.run({ ticket, requestId, facts, invokedArn, event, traceId, times, ...headers });
+    served = await call.steps.run({
+      ticket,
+      requestId,
+      facts,
+      invokedArn,
+      event,
+      traceId,
+      times,
+      wantsLogTail,
+      clientContext,
+      tenantId,
+    });
   } catch (error) {
     await ticket.close();
     throw error;

@@ -14,9 +14,9 @@ export interface AgentRequest {
   /** All of the body, where it came in one piece with the rest: then `body` need not be read. */
   readonly whole?: Buffer | undefined;
   /** Trailers, complete once the body has ended. */
-  readonly trailers: () => Readonly<Record<string, string | undefined>>;
+  trailers(): Readonly<Record<string, string | undefined>>;
   /** Calls when the client goes away before the answer is complete, at once when it has gone. One listener. */
-  readonly whenGone: (call: () => void) => void;
+  whenGone(call: () => void): void;
 }
 
 export interface AgentResponse {

@@ -7,7 +7,7 @@ import type { QuickCall } from "../../lib/http/quick-call.ts";
 import { QuickLane } from "../../lib/http/quick-lane.ts";
 import type { SimpleHead } from "../../lib/http/simple-request.ts";
 import type { AgentHandler, AgentResponse, ChunkSink, StreamedBody } from "./exchange.ts";
-import { answerQuickly, pathOf, quickRequest } from "./quick.ts";
+import { answerQuickly, pathOf, QuickRequest } from "./quick.ts";
 import { truncated } from "./answers.ts";
 
 export interface NodeServerOptions {
@@ -146,7 +146,7 @@ export class NodeServer {
 
   async #serveQuick(call: QuickCall): Promise<void> {
     try {
-      answerQuickly(call, await this.#options.handle(quickRequest(call)), this.#isClosing);
+      answerQuickly(call, await this.#options.handle(new QuickRequest(call)), this.#isClosing);
     } catch (error) {
       this.#options.onFault(error);
       call.socket.destroy();

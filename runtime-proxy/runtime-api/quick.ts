@@ -9,20 +9,35 @@ export function pathOf(url: string): string {
   return query === -1 ? url : url.slice(0, query);
 }
 
-export function quickRequest(call: QuickCall): AgentRequest {
-  const { method, url, headers } = call.head;
-  return {
-    method,
-    path: pathOf(url),
-    headers,
-    whole: call.whole,
-    // Made only where somebody reads it.
-    get body(): Readable {
-      return call.body;
-    },
-    trailers: () => noTrailers,
-    whenGone: (listener) => call.onGone(listener),
-  };
+/** A call as its handler sees it; the body's stream is made only where somebody reads it. */
+export class QuickRequest implements AgentRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: AgentRequest["headers"];
+  readonly whole: Buffer | undefined;
+  readonly #call: QuickCall;
+
+  constructor(call: QuickCall) {
+    const { method, url, headers } = call.head;
+    this.#call = call;
+    this.method = method;
+    this.path = pathOf(url);
+    this.headers = headers;
+    this.whole = call.whole;
+  }
+
+  get body(): Readable {
+    return this.#call.body;
+  }
+
+  /** They come with chunks alone. */
+  trailers(): Readonly<Record<string, string | undefined>> {
+    return noTrailers;
+  }
+
+  whenGone(listener: () => void): void {
+    this.#call.onGone(listener);
+  }
 }
 
 const noTrailers: Readonly<Record<string, string | undefined>> = {};

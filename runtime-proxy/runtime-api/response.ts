@@ -29,7 +29,7 @@ async function collect(request: AgentRequest, done: (end: ResponseEnd) => void):
     case "whole":
       done({ kind: "whole", answer: wholeAnswer(request, read.payload, trailerFailure(request.trailers())) });
       // The caller's answer goes out first: it is waited for, this one is not.
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise<void>((resolve) => process.nextTick(resolve));
       return accepted;
     case "tooLarge":
       done({ kind: "tooLarge" });

@@ -59,6 +59,10 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     return this.#requestId;
   }
 
+  get wantsSpans(): boolean {
+    return this.#parts.document.logFormat === "JSON" || this.#subscriptions.hearsPlatform;
+  }
+
   /** Bytes that wait for subscribers. */
   get heldBytes(): number {
     return this.#subscriptions.heldBytes;
