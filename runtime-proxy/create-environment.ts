@@ -39,7 +39,10 @@ export function createEnvironment(
     extensionProcess: (file) => describeExtensionProcess(document, place, file),
     supervisors,
     log,
-    records: new EnvironmentRecords({ document, log, clock, logStream, flushOutput, readMemory, birth }),
+    records: new EnvironmentRecords({
+      ...{ document, log, clock, logStream, flushOutput, readMemory, birth },
+      writesBehind: supervisors.isOne,
+    }),
     connections,
     clock,
     newId,
