@@ -49,7 +49,9 @@ export class QuickHistogram {
   }
 
   /** As a registry reads it. */
-  get(): Promise<Pick<QuickHistogram, "name" | "help" | "type" | "aggregator"> & { readonly values: readonly Sample[] }> {
+  get(): Promise<
+    Pick<QuickHistogram, "name" | "help" | "type" | "aggregator"> & { readonly values: readonly Sample[] }
+  > {
     const { name, help, type, aggregator } = this;
     let count = 0;
     const values = [...this.#bounds, "+Inf"].map((le, at) => {

@@ -120,7 +120,13 @@ export class EnvironmentRecords {
   /** An invocation's time begins. */
   begin(requestId: string, trace: string | undefined): void {
     const tracing = trace === undefined ? undefined : ({ type: "X-Amzn-Trace-Id", value: trace } as const);
-    this.#invocation = { requestId, tracing, startedMs: this.#parts.clock.monotonicMs(), producedBytes: 0, isOutputRead: false };
+    this.#invocation = {
+      requestId,
+      tracing,
+      startedMs: this.#parts.clock.monotonicMs(),
+      producedBytes: 0,
+      isOutputRead: false,
+    };
   }
 
   start(): void {

@@ -76,7 +76,8 @@ export class AgentConnection implements AnswerSink, ExchangeControl {
     this.#options = options;
     const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: probeAfterMs });
     this.#socket = socket;
-    const dialTimeout = (): void => this.abort(new DialTimeoutError(`Cannot dial ${host}:${port}: no answer in ${dialMs} ms`));
+    const dialTimeout = (): void =>
+      this.abort(new DialTimeoutError(`Cannot dial ${host}:${port}: no answer in ${dialMs} ms`));
     this.#cancelDial = clock.schedule(dialMs, dialTimeout);
     socket.setTimeout(idleMs, () => this.#closeIfIdle());
     socket.once("connect", () => this.#connected());

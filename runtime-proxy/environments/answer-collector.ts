@@ -1,6 +1,11 @@
 import type { AgentRefusal } from "../../crds/wire/environment.ts";
 import type { AnswerFields } from "../../lib/http/answer-reader.ts";
-import { AnswerTimeoutError, DialTimeoutError, type ExchangeControl, type ExchangeHandler } from "./agent-connection.ts";
+import {
+  AnswerTimeoutError,
+  DialTimeoutError,
+  type ExchangeControl,
+  type ExchangeHandler,
+} from "./agent-connection.ts";
 
 /** How one call to an agent ended. Only `answered`, `cut` and `overdue` may have run anything. */
 export type AgentOutcome =

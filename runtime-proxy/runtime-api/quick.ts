@@ -42,7 +42,11 @@ export class QuickRequest implements AgentRequest {
 
 const noTrailers: Readonly<Record<string, string | undefined>> = {};
 
-export function answerQuickly(call: QuickCall, { status, headers = {}, body = "", close }: AgentResponse, isClosing: boolean): void {
+export function answerQuickly(
+  call: QuickCall,
+  { status, headers = {}, body = "", close }: AgentResponse,
+  isClosing: boolean,
+): void {
   if (typeof body === "object" && "send" in body) throw new TypeError("Cannot stream an answer in the quick lane");
   const inTurn: string[] = [];
   for (const name in headers) inTurn.push(name, headers[name] ?? "");

@@ -24,7 +24,8 @@ function logOf(document: EnvironmentLogParts["document"] = { logFormat: "Text" }
   const log = new EnvironmentLog({
     document,
     write: (text) => void written.push(text),
-    writeAfter: (text, at) => void written.push(at === undefined ? `|${text}` : `|${text.slice(0, at)}…${text.slice(at)}`),
+    writeAfter: (text, at) =>
+      void written.push(at === undefined ? `|${text}` : `|${text.slice(0, at)}…${text.slice(at)}`),
     clock: new ManualClock(),
     draw: () => 0,
     agentLog: () => undefined,
@@ -60,8 +61,7 @@ describe("EnvironmentLog", () => {
       assert.deepEqual([log.isUnheard("r"), log.isUnheard("heard")], [true, false]);
       log.tell("platform.runtimeDone", { requestId: "r", status: "success" }, "behind");
       log.tell("platform.report", { ...report, metrics: { ...metrics, maxMemoryUsedMB: MEMORY_LATER } }, "behind");
-      if (logFormat === "Text")
-        assert.deepEqual(written, ["|END RequestId: r\n", `|${reportLine.replace("38", "…")}`]);
+      if (logFormat === "Text") assert.deepEqual(written, ["|END RequestId: r\n", `|${reportLine.replace("38", "…")}`]);
       else assert.match(written.join(""), /^\|\{.*"maxMemoryUsedMB":…\}/);
     }
   });

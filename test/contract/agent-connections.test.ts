@@ -23,15 +23,16 @@ describe("a router's connection to an agent", () => {
     await once(server, "listening");
     agents = new AgentConnections({ authorize: () => "Bearer x", clock: systemClock, dialMs: 1000 });
   });
-  afterEach(async () => {
-    await agents.close();
+  afterEach(() => {
+    agents.close();
     server.closeAllConnections();
     server.close();
   });
 
   async function call(event: Uint8Array = Buffer.from("{}")): Promise<string> {
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    return (await agents.invoke("pod", address, { requestId: "r", headers: {}, event, timeoutMs: 5000 })).kind;
+    const sent = { requestId: "r", headerLines: "", grant: "1.1.1", event, timeoutMs: 5000 };
+    return (await agents.invoke("pod", address, sent)).kind;
   }
 
   it("that was reset before a call went out has taken nothing, so the call may go elsewhere", async () => {

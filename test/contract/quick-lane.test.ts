@@ -1,5 +1,6 @@
 /** What the quick lane takes, node:http would have read in the same way; whatever is sent, the answers are the same. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import fc from "fast-check";
@@ -63,7 +64,11 @@ const request = (line: string, headers: readonly string[], body = ""): string =>
   [`${line} HTTP/1.1`, "Host: x", ...headers, "", body].join("\r\n");
 const requests = [
   request("POST /quick/a?b=c", ["Content-Length: 2", "Content-Type: application/json"], "{}"),
-  request("POST /quick/long", ["content-length: 26", "Connection: keep-alive", "X-A: 1,2"], "abcdefghijklmnopqrstuvwxyz"),
+  request(
+    "POST /quick/long",
+    ["content-length: 26", "Connection: keep-alive", "X-A: 1,2"],
+    "abcdefghijklmnopqrstuvwxyz",
+  ),
   request("GET /quick", ["Accept: */*", "User-Agent: a/1.0 (b; c)"]),
   request("POST /quick/chunks", ["Transfer-Encoding: chunked"], "3\r\nabc\r\n0\r\n\r\n"),
   request("GET /slow", ["X-B: "]),
@@ -79,7 +84,18 @@ const change: fc.Arbitrary<Change> = fc.record({
   at: fc.nat(400),
   what: fc.constantFrom("set", "insert", "cut"),
   bytes: fc.oneof(
-    fc.constantFrom("\r\n", "\r", "\n", "\0", " ", "\t", ":", "\x80", "Content-Length: 1\r\n", "Transfer-Encoding: chunked\r\n"),
+    fc.constantFrom(
+      "\r\n",
+      "\r",
+      "\n",
+      "\0",
+      " ",
+      "\t",
+      ":",
+      "\x80",
+      "Content-Length: 1\r\n",
+      "Transfer-Encoding: chunked\r\n",
+    ),
     fc.string({ minLength: 1, maxLength: 3 }),
   ),
 });
@@ -131,7 +147,7 @@ describe("The quick lane", function () {
     const socket = connect({ port: quick.server.port, host: "127.0.0.1" });
     for (let n = 0; n < 3; n += 1) {
       socket.write(first);
-      const [answer] = (await new Promise((resolve) => socket.once("data", (data) => resolve([data])))) as [Buffer];
+      const [answer] = (await once(socket, "data")) as [Buffer];
       assert.match(
         answer.toString(),
         /^HTTP\/1\.1 200 OK\r\nx-length: 2\r\ncontent-length: 13\r\nDate: .* GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\nPOST \/quick\/a$/,
@@ -167,9 +183,14 @@ describe("The quick lane", function () {
   it("and so is what comes in several", async () => {
     const places = fc.array(fc.nat(400), { minLength: 1, maxLength: 3 });
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...requests), fc.array(change, { maxLength: 2 }), places, async (sent, ...how) => {
-        await compare(cut(mutate(sent, how[0]), how[1]));
-      }),
+      fc.asyncProperty(
+        fc.constantFrom(...requests),
+        fc.array(change, { maxLength: 2 }),
+        places,
+        async (sent, ...how) => {
+          await compare(cut(mutate(sent, how[0]), how[1]));
+        },
+      ),
       { numRuns: 400, seed: 2 },
     );
   });
