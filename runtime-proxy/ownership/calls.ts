@@ -196,7 +196,9 @@ class Ticket implements CallTicket {
         const place = ownership.placeOf(namespace);
         if (place.kind !== "there" || place.replica.podUid !== owner) finish(undefined);
       });
-      const cancel = clock.schedule(deadlineMs - clock.monotonicMs() + overdueMs, () => finish(timedOut));
+      // In whole seconds: timers of one length are one list to Node.js, and each length of its own is a place in a heap.
+      const limitMs = Math.ceil((deadlineMs - clock.monotonicMs() + overdueMs) / 1000) * 1000;
+      const cancel = clock.schedule(limitMs, () => finish(timedOut));
       void asking.then(finish);
     });
   }
