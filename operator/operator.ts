@@ -92,7 +92,10 @@ export async function startOperator(
       giveBack: giveMemoryBack,
       quietMs: quietBeforeGivingBackMs,
     });
-    closing.push(() => Promise.resolve(memory.stop()));
+    closing.push(() => {
+      memory.stop();
+      return Promise.resolve();
+    });
     for (const cache of all) {
       cache.onChange(() => memory.used());
       cache.start();

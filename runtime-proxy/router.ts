@@ -165,7 +165,10 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     parts.reporter.start();
     closing.push(() => parts.reporter.stop());
     parts.memory.start();
-    closing.push(() => Promise.resolve(parts.memory.stop()));
+    closing.push(() => {
+      parts.memory.stop();
+      return Promise.resolve();
+    });
     isReady = true;
     log.info("Router listens", {
       port: invoke.port,
