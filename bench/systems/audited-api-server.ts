@@ -59,7 +59,10 @@ export async function startAuditedApiServer(
   const omitStages = ["RequestReceived"];
   writeFileSync(policy, JSON.stringify({ apiVersion: "audit.k8s.io/v1", kind: "Policy", omitStages, rules }));
   const audit = [`--audit-log-path=${log}`, `--audit-policy-file=${policy}`, "--audit-log-maxsize=2000"];
-  const plane = await startControlPlane({ apiServerArgs: [...apiServerArgs, ...(writesDown ? audit : [])], apiServerEnv });
+  const plane = await startControlPlane({
+    apiServerArgs: [...apiServerArgs, ...(writesDown ? audit : [])],
+    apiServerEnv,
+  });
   const client = new ApiServerClient({
     access: await kubeconfigAccess(plane.kubeconfig),
     kinds: kindDefinitions.map((kind) => ({ ...kind, namespaced: true })),

@@ -171,7 +171,9 @@ function forget({ toldByFunction, releasing }: Replica, functionUid: string): vo
 
 function confirmedOf({ toldByFunction, releasing, asked }: Replica): ReadonlySet<string> {
   if (releasing.size === 0) return nothing;
-  const released = [...releasing].flatMap((uid) => toldByFunction.get(uid)?.loads.flatMap((load) => load.released) ?? []);
+  const released = [...releasing].flatMap(
+    (uid) => toldByFunction.get(uid)?.loads.flatMap((load) => load.released) ?? [],
+  );
   return new Set(released.filter((uid) => asked.has(uid)));
 }
 

@@ -61,7 +61,9 @@ describe("nextLookMs", () => {
   it("misses nothing: what is decided just before is what was decided", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ idleForMs: fc.nat(310_000), ageMs: fc.nat(1_000_000), isIdle: fc.boolean() }), { maxLength: 5 }),
+        fc.array(fc.record({ idleForMs: fc.nat(310_000), ageMs: fc.nat(1_000_000), isIdle: fc.boolean() }), {
+          maxLength: 5,
+        }),
         fc.nat(3),
         (each, needed) => {
           const at = (laterMs: number): ScalingSeen => ({

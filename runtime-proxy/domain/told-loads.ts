@@ -74,9 +74,7 @@ export class ToldLoads {
 
   #wordOf(uid: string): readonly FunctionLoad[] {
     const told = this.#revisionsByUid.get(uid);
-    return this.#source
-      .loadsOf(uid)
-      .filter((load) => isWorthReporting(load) || told?.has(load.revisionID) === true);
+    return this.#source.loadsOf(uid).filter((load) => isWorthReporting(load) || told?.has(load.revisionID) === true);
   }
 
   #note({ since, functions, gone = [] }: Word): void {
