@@ -49,6 +49,11 @@ export class AnswerTimeoutError extends Error {
   override readonly name = "AnswerTimeoutError";
 }
 
+/** The connection broke before the kernel had taken all of the request. */
+export class UnsentError extends Error {
+  override readonly name = "UnsentError";
+}
+
 /** Headers, and trailers with the error of a stream that failed. */
 const longestHeadBytes = 512 * 1024;
 const probeAfterMs = 30_000;
@@ -67,6 +72,8 @@ export class AgentConnection implements AnswerSink, ExchangeControl {
   #dueMs = Infinity;
   #hasHead = false;
   #isConnected = false;
+  /** The rest of a large request waits for room at the kernel, which takes a small one at once, or refuses it. */
+  #isSending = false;
   /** Takes no other exchange. */
   #isLast = false;
   #isClosed = false;
@@ -82,8 +89,8 @@ export class AgentConnection implements AnswerSink, ExchangeControl {
     socket.setTimeout(idleMs, () => this.#closeIfIdle());
     socket.once("connect", () => this.#connected());
     socket.on("data", (chunk) => this.#read(chunk));
-    socket.on("end", () => this.abort(new Error("The agent has closed the connection")));
-    socket.on("error", (error) => this.abort(error));
+    socket.on("end", () => this.#broke(new Error("The agent has closed the connection")));
+    socket.on("error", (error) => this.#broke(error));
     socket.on("close", () => this.abort(new Error("The connection was closed")));
   }
 
@@ -140,6 +147,12 @@ export class AgentConnection implements AnswerSink, ExchangeControl {
     exchange?.handler.onError(error);
   }
 
+  /** What the kernel took and could not deliver shows in other errors than that of a write, and may have arrived. */
+  #broke(error: NodeJS.ErrnoException): void {
+    const isUnsent = this.#isSending || error.syscall === "write";
+    this.abort(isUnsent ? new UnsentError(`Cannot send all of the call: ${error.message}`, { cause: error }) : error);
+  }
+
   head(status: number, headers: AnswerFields): void {
     this.#hasHead = true;
     this.#exchange?.handler.onHead(this, status, headers);
@@ -174,7 +187,10 @@ export class AgentConnection implements AnswerSink, ExchangeControl {
     if (body.length > mostCopiedBytes) {
       socket.cork();
       socket.write(head, "latin1");
-      socket.write(body);
+      this.#isSending = true;
+      socket.write(body, (error) => {
+        if (error === undefined || error === null) this.#isSending = false;
+      });
       socket.uncork();
       return;
     }

@@ -3,6 +3,7 @@ import type { AnswerFields } from "../../lib/http/answer-reader.ts";
 import {
   AnswerTimeoutError,
   DialTimeoutError,
+  UnsentError,
   type ExchangeControl,
   type ExchangeHandler,
 } from "./agent-connection.ts";
@@ -68,7 +69,7 @@ export class AnswerCollector implements ExchangeHandler {
 
   #kindOf(error: Error): "unreachable" | "dialTimeout" | "cut" | "overdue" {
     if (error instanceof DialTimeoutError) return "dialTimeout";
-    if (!this.#wasSent || isUnsent(error)) return "unreachable";
+    if (!this.#wasSent || error instanceof UnsentError) return "unreachable";
     return error instanceof AnswerTimeoutError ? "overdue" : "cut";
   }
 
@@ -78,11 +79,6 @@ export class AnswerCollector implements ExchangeHandler {
     // Not in the contract, so it may have started something: to try again would be a guess.
     return { kind: "cut", error: new Error(`Cannot read the answer: status ${this.#status} without a refusal`) };
   }
-}
-
-/** The kernel has not taken all of the request. What it took and could not deliver shows in other errors, and may have arrived. */
-function isUnsent(error: Error): boolean {
-  return (error as NodeJS.ErrnoException).syscall === "write";
 }
 
 function parseRefusal(body: Buffer): AgentRefusal | undefined {

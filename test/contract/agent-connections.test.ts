@@ -47,6 +47,21 @@ describe("a router's connection to an agent", () => {
     assert.equal(await call(), "answered");
   });
 
+  it("that is reset before all of a call has gone out has not taken it whole, so the call may go elsewhere", async () => {
+    server.removeAllListeners("request");
+    server.on("request", (incoming) => incoming.socket.pause());
+    const calling = call(Buffer.alloc(64 * 1024 * 1024));
+    const [incoming] = (await once(server, "request")) as [{ readonly socket: Socket }];
+    incoming.socket.resetAndDestroy();
+    assert.equal(await calling, "unreachable");
+  });
+
+  it("that is reset after all of a large call has gone out may have had it", async () => {
+    server.removeAllListeners("request");
+    server.on("request", (incoming) => incoming.resume().on("end", () => incoming.socket.resetAndDestroy()));
+    assert.equal(await call(Buffer.alloc(4_000_000)), "cut");
+  });
+
   it("that breaks after a call went out may have had it: the call ends", async () => {
     assert.equal(await call(), "answered");
     server.removeAllListeners("request");
