@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { HttpRequest } from "../../lib/http/handler.ts";
 import type { SentParts } from "../domain/canonical-request.ts";
@@ -148,5 +148,5 @@ function toSentParts({ method, path, query, headers, sent }: HttpRequest): SentP
 }
 
 function sha256Base64(text: string): string {
-  return createHash("sha256").update(text).digest("base64");
+  return hash("sha256", text, "base64");
 }

@@ -18,7 +18,9 @@ const SIGNATURE_PARAMETER = "X-Amz-Signature";
 export function headerValues({ headers }: Pick<SentParts, "headers">, name: string): readonly string[] {
   const values: string[] = [];
   for (let index = 0; index + 1 < headers.length; index += 2) {
-    if (headers[index]?.toLowerCase() === name) values.push(headers[index + 1] ?? "");
+    const sent = headers[index] ?? "";
+    // Looked for a dozen times in every signed call.
+    if (sent.length === name.length && sent.toLowerCase() === name) values.push(headers[index + 1] ?? "");
   }
   return values;
 }

@@ -73,13 +73,13 @@ function readSignedHeader(
   const blank = authorization.indexOf(" ");
   const algorithm = blank < 0 ? authorization : authorization.slice(0, blank);
   if (/^AWS4-/.test(algorithm) && algorithm !== SIGNING_ALGORITHM) return refuse(unsupported(algorithm));
-  const hashed = `(hashed with SHA-256 and encoded with Base64): '${digest(authorization)}'.`;
+  const hashed = (): string => `(hashed with SHA-256 and encoded with Base64): '${digest(authorization)}'.`;
   const parts = blank < 0 || algorithm !== SIGNING_ALGORITHM ? [] : authorization.slice(blank + 1).split(",");
   const values = new Map<string, string>();
   for (const part of parts.map((text) => text.trim()).filter((text) => text !== "")) {
     const mark = part.indexOf("=");
     if (mark < 0) {
-      return refuse(incomplete(`Invalid key=value pair (missing equal-sign) in Authorization header ${hashed}`));
+      return refuse(incomplete(`Invalid key=value pair (missing equal-sign) in Authorization header ${hashed()}`));
     }
     values.set(part.slice(0, mark), part.slice(mark + 1));
   }
@@ -92,7 +92,7 @@ function readSignedHeader(
       ? ["Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "]
       : []),
   ];
-  if (missing.length > 0 || date === undefined) return refuse(incomplete(`${missing.join("")}Authorization ${hashed}`));
+  if (missing.length > 0 || date === undefined) return refuse(incomplete(`${missing.join("")}Authorization ${hashed()}`));
   const [sessionToken] = headerValues(sent, "x-amz-security-token");
   const [payloadHash] = headerValues(sent, "x-amz-content-sha256");
   return claimOf(sent, {

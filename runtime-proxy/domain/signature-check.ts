@@ -15,15 +15,15 @@ export function checkClaim(claim: SignatureClaim, region: string, nowMs: number)
 
 function timeProblem({ signedAt, expiresSeconds }: SignatureClaim, nowMs: number): string | undefined {
   const signedMs = parseBasicFormat(signedAt) ?? 0;
-  const now = toBasicFormat(nowMs);
   if (signedMs > nowMs + CLOCK_SKEW_MS) {
-    const latest = toBasicFormat(nowMs + CLOCK_SKEW_MS);
+    const [now, latest] = [toBasicFormat(nowMs), toBasicFormat(nowMs + CLOCK_SKEW_MS)];
     return `Signature not yet current: ${signedAt} is still later than ${latest} (${now} + 5 min.)`;
   }
   const validMs = expiresSeconds === undefined ? CLOCK_SKEW_MS : expiresSeconds * 1000;
   if (signedMs >= nowMs - validMs) return undefined;
   const term = expiresSeconds === undefined ? "5 min." : `${expiresSeconds} s`;
-  return `Signature expired: ${signedAt} is now earlier than ${toBasicFormat(nowMs - validMs)} (${now} - ${term})`;
+  const [now, earliest] = [toBasicFormat(nowMs), toBasicFormat(nowMs - validMs)];
+  return `Signature expired: ${signedAt} is now earlier than ${earliest} (${now} - ${term})`;
 }
 
 function scopeProblem({ scope, signedAt }: SignatureClaim, region: string): string | undefined {
