@@ -1,7 +1,7 @@
 /** What the quick lane takes, node:http would have read in the same way; whatever is sent, the answers are the same. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import fc from "fast-check";
 import { systemClock } from "../../lib/clock.ts";
@@ -193,6 +193,70 @@ describe("The quick lane", function () {
       ),
       { numRuns: 400, seed: 2 },
     );
+  });
+});
+
+describe("The quick lane's time limits and its end", () => {
+  let server: RunningServer;
+  const gate = Promise.withResolvers<undefined>();
+  const call = Buffer.from(request("POST /quick", ["Content-Length: 2"], "{}"));
+
+  beforeEach(async () => {
+    server = await startServer({
+      ...{ host: "127.0.0.1", port: 0, isDirect: true, requestTimeoutMs: 100 },
+      onError: () => ({ status: 500 }),
+      onBadRequest: badRequestAnswer,
+      handler: async ({ whole, body }) => {
+        if (whole === undefined) await text(body);
+        await gate.promise;
+        return { status: 200, body: "done" };
+      },
+      quick: { takes: () => true, clock: systemClock },
+    });
+  });
+  afterEach(() => server.stop(1000));
+
+  async function open(): Promise<{ readonly socket: Socket; readonly heard: Promise<string> }> {
+    const socket = connect({ port: server.port, host: "127.0.0.1" });
+    await once(socket, "connect");
+    return { socket, heard: text(socket) };
+  }
+
+  it("a connection without a word is 408", async () => {
+    const { heard } = await open();
+    assert.match(await heard, /^HTTP\/1\.1 408 .*x-amzn-errortype: RequestTimeoutException/s);
+  });
+
+  it("a body that does not go on is 408", async () => {
+    const { socket, heard } = await open();
+    socket.write(call.subarray(0, -1));
+    assert.match(await heard, /^HTTP\/1\.1 408 /);
+  });
+
+  it("an answer may take longer than a request; the end waits for it and for nothing else, and it says that it is the last", async () => {
+    const idle = await open();
+    const running = await open();
+    running.socket.write(call);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const ended = server.stop(3_600_000);
+    assert.equal(await idle.heard, "");
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    gate.resolve(undefined);
+    assert.match(await running.heard, /^HTTP\/1\.1 200 OK\r\n.*Connection: close\r\n.*done$/s);
+    await ended;
+  });
+
+  it("its deadline cuts what still runs", async () => {
+    const never = await startServer({
+      ...{ host: "127.0.0.1", port: 0, onError: () => ({ status: 500 }) },
+      handler: () => new Promise(() => undefined),
+      quick: { takes: () => true, clock: systemClock },
+    });
+    const socket = connect({ port: never.port, host: "127.0.0.1" });
+    socket.write(call);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await never.stop(50);
+    assert.equal(await text(socket), "");
   });
 });
 
