@@ -81,10 +81,9 @@ describe("agent", () => {
     await environment.agent.stop();
     await late.announced(({ state }) => state === "draining");
     assert.ok(late.received.length > refusedTimes);
-    assert.deepEqual(
-      environment.router.received.map(({ announcement }) => announcement.state),
-      ["ready", "draining"],
-    );
+    // A state may be told again with what else has changed.
+    const states = new Set(environment.router.received.map(({ announcement }) => announcement.state));
+    assert.deepEqual([...states], ["ready", "draining"]);
   });
 
   it("lets the running invocation end, refuses others, then ends the container with status 0", async () => {
