@@ -5,7 +5,7 @@ import { kinds } from "../../lib/kubernetes/kinds.ts";
 import { isKubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
 import type { Logger } from "../../lib/logger.ts";
-import { decideRoster, type RouterSeen } from "./decide.ts";
+import { decideRoster, type RouterKnown, type RouterSeen } from "./decide.ts";
 
 interface RosterObject extends KubernetesObject {
   readonly data?: Readonly<Record<string, string>>;
@@ -37,6 +37,8 @@ export class RosterWriter {
   #owners = new Map<string, string | undefined>();
   /** What pods are born under: the next epoch from the moment that its writing begins. */
   #epoch = 0;
+  /** uid of a router's pod → when it was first seen ready; monotonic. */
+  #readySinceMs: ReadonlyMap<string, number> = new Map();
   #underWay: Promise<void> | undefined;
   #hasNews = false;
   #isStopped = false;
@@ -88,7 +90,7 @@ export class RosterWriter {
       this.#hasNews = true;
       return;
     }
-    const replicas = decideRoster(this.#options.routers(), this.#roster);
+    const replicas = decideRoster(this.#see(), this.#roster);
     if (replicas === undefined) return;
     this.#underWay = this.#write(replicas).finally(() => {
       this.#underWay = undefined;
@@ -96,6 +98,16 @@ export class RosterWriter {
       this.#hasNews = false;
       this.#look();
     });
+  }
+
+  #see(): readonly RouterKnown[] {
+    const { routers, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const since = this.#readySinceMs;
+    const seen = routers();
+    const ready = seen.filter(({ isReady }) => isReady);
+    this.#readySinceMs = new Map(ready.map(({ podUid }) => [podUid, since.get(podUid) ?? nowMs]));
+    return seen.map((router) => ({ ...router, readyForMs: nowMs - (this.#readySinceMs.get(router.podUid) ?? nowMs) }));
   }
 
   async #write(replicas: Roster["replicas"]): Promise<void> {
