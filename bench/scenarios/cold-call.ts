@@ -3,10 +3,9 @@ import type { Reading } from "../comparison.ts";
 import type { BenchContext, Scenario } from "../context.ts";
 import { shuffled } from "../seeded-random.ts";
 import { barePod, likePod } from "../systems/bare-pod.ts";
-import { Home } from "../systems/home.ts";
+import { Home, homeHost } from "../systems/home.ts";
 import { Installed } from "../systems/installed.ts";
 import type { Pod } from "../../operator/pod.ts";
-import { bridge } from "../../test/cluster/node-network.ts";
 
 interface Place {
   readonly installed: Installed;
@@ -42,8 +41,7 @@ export const coldCall: Scenario = {
     const home = new Home();
     const closing: (() => Promise<void>)[] = [];
     try {
-      // Pods reach no loopback address of ours: on the test cluster it is the node's bridge.
-      const host = installed.cluster.kind === "own" ? bridge.address : homeOfSetting();
+      const host = homeHost(installed.cluster.kind);
       const place = { installed, home, homeAddress: { host, port: await home.listen(host) } };
       const rounds: Record<string, Reading>[] = [];
       context.progress(`Cold call: one round that does not count, then ${context.rounds} …`);
@@ -78,14 +76,6 @@ export const coldCall: Scenario = {
     }
   },
 };
-
-function homeOfSetting(): string {
-  const host = process.env["KUBELAMBDA_BENCH_HOME"];
-  if (host !== undefined) return host;
-  throw new Error(
-    "Cannot run scenario cold-call: set KUBELAMBDA_BENCH_HOME to an address of this machine that pods reach",
-  );
-}
 
 async function measureRound(
   context: BenchContext,

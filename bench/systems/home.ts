@@ -1,7 +1,17 @@
 import { createServer, type Server } from "node:net";
 import type { AddressInfo } from "node:net";
+import type { Cluster } from "../../test/cluster/any-cluster.ts";
+import { bridge } from "../../test/cluster/node-network.ts";
 
 const longestNameBytes = 300;
+
+/** An address of this machine that pods reach: none of loopback; on the test cluster it is the node's bridge. */
+export function homeHost(kind: Cluster["kind"]): string {
+  if (kind === "own") return bridge.address;
+  const host = process.env["KUBELAMBDA_BENCH_HOME"];
+  if (host !== undefined) return host;
+  throw new Error("Cannot be called by pods: set KUBELAMBDA_BENCH_HOME to an address of this machine that they reach");
+}
 
 /** Where bare pods call: a connection, their name, a line's end. */
 export class Home {
