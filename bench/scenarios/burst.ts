@@ -55,9 +55,14 @@ async function measure(context: BenchContext, installed: Installed, sizes: Sizes
       const bare = await startAll(installed, home, sizes.calls, (name) =>
         likePod({ name, namespace, model, home: homeAddress }),
       );
-      const together = await withFunctions(installed, `bench-burst-${round}`, sizes.functions, (functions) =>
-        callAll(installed, functions, sizes.calls),
-      );
+      const together = await withFunctions(installed, `bench-burst-${round}`, sizes.functions, async (functions) => {
+        const reading = await callAll(installed, functions, sizes.calls);
+        // What follows, their end, may take longer.
+        context.progress(
+          `Burst: ${sizes.calls} calls answered, the last after ${Math.round(reading["last ms"] ?? 0)} ms`,
+        );
+        return reading;
+      });
       rounds.push({ [subject]: together, [baseline]: bare, [alone]: single });
     }
   } finally {
