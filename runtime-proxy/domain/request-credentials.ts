@@ -92,7 +92,8 @@ function readSignedHeader(
       ? ["Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "]
       : []),
   ];
-  if (missing.length > 0 || date === undefined) return refuse(incomplete(`${missing.join("")}Authorization ${hashed()}`));
+  if (missing.length > 0 || date === undefined)
+    return refuse(incomplete(`${missing.join("")}Authorization ${hashed()}`));
   const [sessionToken] = headerValues(sent, "x-amz-security-token");
   const [payloadHash] = headerValues(sent, "x-amz-content-sha256");
   return claimOf(sent, {
