@@ -1,11 +1,5 @@
 /** What the agent may say, checked by hand: a schema library would cost every environment's start more than the rest of it. */
-import {
-  NO_PLACE,
-  type EnvFallback,
-  type ListDirectory,
-  type SignalProcess,
-  type StartProcess,
-} from "../crds/wire/supervisor.ts";
+import type { EnvFallback, ListDirectory, SignalProcess, StartProcess } from "../crds/wire/supervisor.ts";
 
 /** The agent is not what we think it is: the connection ends. */
 export class AgentNonsenseError extends Error {
@@ -83,22 +77,6 @@ export function parseFlush(payload: Buffer): { readonly id: number } {
   if (typeof id !== "number") throw new AgentNonsenseError("frame 'F' of the agent has no id");
   return { id };
 }
-
-/** `after`: of the place where the memory goes; absent: it goes nowhere. */
-export function parseWriteAfter(payload: Buffer): { readonly before: Buffer; readonly after?: Buffer } {
-  if (payload.length < placeBytes) {
-    const bytes = `${payload.length} bytes, right is ${placeBytes} or more`;
-    throw new AgentNonsenseError(`frame 'A' of the agent has ${bytes}`);
-  }
-  const place = payload.readUInt32BE(0);
-  const text = Buffer.from(payload.subarray(placeBytes));
-  if (place === NO_PLACE) return { before: text };
-  if (place > text.length)
-    throw new AgentNonsenseError(`frame 'A' of the agent names the place ${place} in ${text.length} bytes`);
-  return { before: text.subarray(0, place), after: text.subarray(place) };
-}
-
-const placeBytes = 4;
 
 function isEnv(value: unknown): value is Record<string, string> {
   return typeof value === "object" && value !== null && isStrings(Object.values(value));

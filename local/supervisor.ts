@@ -16,7 +16,6 @@ import { listDirectory } from "./supervisor-list.ts";
 import {
   AgentNonsenseError,
   parseFlush,
-  parseWriteAfter,
   parseList,
   parseObject,
   parseSignal,
@@ -106,14 +105,9 @@ class LocalSupervisor {
         await this.#processes.killAll();
         this.#send(frameKinds.done, {});
         return;
-      case frameKinds.write:
-        this.#writeLine(Buffer.from(payload));
-        return;
-      case frameKinds.writeAfter: {
-        const { before, after } = parseWriteAfter(payload);
-        this.#processes.drain();
-        if (after === undefined) this.#writeLine(before);
-        else this.#writeLine(Buffer.concat([before, Buffer.from(this.#peakMiB()), after]));
+      case frameKinds.write: {
+        if (this.#isMidLine) this.#copy(lineEnd);
+        this.#copy(Buffer.from(payload));
         return;
       }
       case frameKinds.flush: {
@@ -168,16 +162,6 @@ class LocalSupervisor {
       if (stream !== 3) this.#copy(payload.subarray(outputHeadBytes));
       this.#send(frameKinds.output, payload);
     }
-  }
-
-  #peakMiB(): string {
-    return String(Math.ceil(this.#processes.memory().peakBytes / (1024 * 1024)));
-  }
-
-  /** One that a process has not finished ends before it. */
-  #writeLine(bytes: Buffer): void {
-    if (this.#isMidLine && bytes.length > 0) this.#copy(lineEnd);
-    this.#copy(bytes);
   }
 
   /** Keeps `bytes`: nobody may write to them afterwards. */

@@ -240,7 +240,6 @@ export class AgentProcess {
     this.#environmentLog = new EnvironmentLog({
       document,
       write: (text, when) => own.write(text, when),
-      writeAfter: (text, memoryAt) => own.writeAfter(text, memoryAt),
       clock,
       draw,
       agentLog: this.#log,

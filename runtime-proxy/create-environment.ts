@@ -39,10 +39,7 @@ export function createEnvironment(
     extensionProcess: (file) => describeExtensionProcess(document, place, file),
     supervisors,
     log,
-    records: new EnvironmentRecords({
-      ...{ document, log, clock, logStream, flushOutput, readMemory, birth },
-      writesBehind: supervisors.isOne,
-    }),
+    records: new EnvironmentRecords({ document, log, clock, logStream, flushOutput, readMemory, birth }),
     connections,
     clock,
     newId,

@@ -16,8 +16,6 @@ export interface RecordsParts {
   /** All that the processes have written until now was given to the log. */
   readonly flushOutput: () => Promise<void>;
   readonly readMemory: () => Promise<MemoryReading>;
-  /** What ends an invocation can be written behind its output, where nobody else hears of it. */
-  readonly writesBehind: boolean;
   readonly birth?: Birth;
 }
 
@@ -38,8 +36,6 @@ interface Measured {
   lastByteMs?: number;
   runtimeDoneMs?: number;
   producedBytes: number;
-  /** Of its output all was given to the log, and memory was read then. */
-  isOutputRead: boolean;
 }
 
 /** Measures what happens and words it as platform records: the log gets them in the order in which they were told. */
@@ -120,13 +116,7 @@ export class EnvironmentRecords {
   /** An invocation's time begins. */
   begin(requestId: string, trace: string | undefined): void {
     const tracing = trace === undefined ? undefined : ({ type: "X-Amzn-Trace-Id", value: trace } as const);
-    this.#invocation = {
-      requestId,
-      tracing,
-      startedMs: this.#parts.clock.monotonicMs(),
-      producedBytes: 0,
-      isOutputRead: false,
-    };
+    this.#invocation = { requestId, tracing, startedMs: this.#parts.clock.monotonicMs(), producedBytes: 0 };
   }
 
   start(): void {
@@ -160,12 +150,8 @@ export class EnvironmentRecords {
     if (invocation === undefined) return;
     invocation.runtimeDoneMs = this.#parts.clock.monotonicMs();
     const record = this.#runtimeDone(invocation, invocation.runtimeDoneMs, outcome);
-    if (this.#goesBehind(invocation)) {
-      this.#parts.log.tell("platform.runtimeDone", record, "behind");
-      return;
-    }
     this.#later(async () => {
-      await this.#readOutput(invocation);
+      await this.#readOutput();
       this.#parts.log.tell("platform.runtimeDone", record);
     });
   }
@@ -178,7 +164,7 @@ export class EnvironmentRecords {
     const record = this.#reportRecord(invocation, { endedMs, outcome, initDurationMs: this.#untoldInitMs });
     let tail: string | undefined;
     this.#later(async () => {
-      await this.#readOutput(invocation);
+      await this.#readOutput();
       tail = this.#parts.log.takeTail(record());
     });
     await this.#told;
@@ -196,14 +182,7 @@ export class EnvironmentRecords {
     const isTold = this.#hearsCalls && outcome.status === "success" && invocation.runtimeDoneMs !== undefined;
     this.#untoldExtensionsMs = isTold ? endedMs - (invocation.runtimeDoneMs ?? endedMs) : undefined;
     const record = this.#reportRecord(invocation, { endedMs, outcome, initDurationMs });
-    if (this.#goesBehind(invocation)) {
-      this.#parts.log.tell("platform.report", record(Infinity), "behind");
-      return;
-    }
-    this.#later(async () => {
-      if (!invocation.isOutputRead) await this.#readOutput(invocation);
-      this.#parts.log.tell("platform.report", record());
-    });
+    this.#later(() => this.#parts.log.tell("platform.report", record()));
     await this.#told;
   }
 
@@ -212,28 +191,22 @@ export class EnvironmentRecords {
     await this.#told;
   }
 
-  /** Nothing that comes before is still to be told, and nobody is told but the container's log. */
-  #goesBehind({ requestId }: Measured): boolean {
-    const { writesBehind, log } = this.#parts;
-    return writesBehind && this.#told === undefined && log.isUnheard(requestId);
-  }
-
-  async #readOutput(invocation: Measured): Promise<void> {
+  async #readOutput(): Promise<void> {
     const [memory] = await Promise.all([this.#parts.readMemory(), this.#parts.flushOutput()]);
     this.#memory = memory;
-    invocation.isOutputRead = true;
   }
 
   /** Made when memory has been read. */
   #reportRecord(
     invocation: Measured,
     { endedMs, outcome, initDurationMs }: { endedMs: number; outcome: Outcome; initDurationMs: number | undefined },
-  ): (maxMemoryUsedBytes?: number) => PlatformRecords["platform.report"] {
+  ): () => PlatformRecords["platform.report"] {
     const { memorySize: memorySizeMB, timeoutSeconds } = this.#parts.document;
     const durationMs = outcome.status === "timeout" ? timeoutSeconds * 1000 : endedMs - invocation.startedMs;
     const overhead = this.#span("extensionOverhead", invocation.runtimeDoneMs, endedMs);
     const { requestId } = invocation;
-    return (maxMemoryUsedBytes = this.#memory.peakBytes) => {
+    return () => {
+      const maxMemoryUsedBytes = this.#memory.peakBytes;
       const init = initDurationMs === undefined ? {} : { initDurationMs };
       return {
         requestId,

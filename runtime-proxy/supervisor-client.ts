@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import {
   frameKinds,
-  NO_PLACE,
   type DirectoryListing,
   type Hello,
   type MemoryReading,
@@ -29,7 +28,6 @@ const flushLimitMs = 1_000;
 /** A supervisor that takes nothing off its socket is as good as gone. */
 const maxQueuedBytes = 8 * 1024 * 1024;
 const outputHeadBytes = 5;
-const placeBytes = 4;
 const noMemory: MemoryReading = { peakBytes: 0, currentBytes: 0 };
 
 /** The agent's end of the socket to one container's supervisor. Source: crds/wire/supervisor.ts. */
@@ -131,15 +129,6 @@ export class SupervisorClient {
   write(text: string, when: "now" | "soon" = "now"): void {
     if (when === "now") this.#send(frameKinds.write, Buffer.from(text));
     else this.#sendSoon(frameKinds.write, Buffer.from(text));
-  }
-
-  /** Behind all that the processes have written until now; `memoryAt`: where in the text goes the peak of the memory in MiB. */
-  writeAfter(text: string, memoryAt: number | undefined): void {
-    const place = memoryAt === undefined ? NO_PLACE : Buffer.byteLength(text.slice(0, memoryAt));
-    const payload = Buffer.allocUnsafe(placeBytes + Buffer.byteLength(text));
-    payload.writeUInt32BE(place, 0);
-    payload.write(text, placeBytes);
-    this.#sendSoon(frameKinds.writeAfter, payload);
   }
 
   /** Ends the container with status 0. */

@@ -33,11 +33,6 @@ export class Supervisors {
     this.#all = [runtime, ...byExtension.values()];
   }
 
-  /** One container writes the log of all, and its memory is all that counts. */
-  get isOne(): boolean {
-    return this.#all.length === 1;
-  }
-
   async start(process: StartProcess, extension: string | undefined): Promise<ProcessStarted> {
     const own = extension === undefined ? undefined : this.#byExtension.get(extension);
     const supervisor = own ?? this.#runtime;

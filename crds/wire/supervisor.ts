@@ -2,7 +2,7 @@
  * Agent ↔ supervisor, over one stream socket on which the agent listens and the supervisor connects, once, before it starts anything.
  *
  * Frame: uint32 big-endian length of what follows | uint8 kind | payload. A frame is at most 1 MiB; a longer one ends the connection.
- * Payloads are UTF-8 JSON, but for `output`, `write` and `writeAfter`. When the connection ends, the supervisor kills everything and ends with status 1.
+ * Payloads are UTF-8 JSON, but for `output` and `write`. When the connection ends, the supervisor kills everything and ends with status 1.
  *
  * agent → supervisor
  *   "S" start   StartProcess: starts one process in a session of its own. Answer: "P" started or start failed.
@@ -10,8 +10,6 @@
  *   "R" reset   {}: SIGKILL to every process of the container but the supervisor, reap, drain output. Answer: "D" (after all "X" and "O").
  *   "W" write   raw bytes to the supervisor's own standard output (START, END and REPORT lines), in order with the output it copies; a line that a process
  *               has not finished is ended before.
- *   "A" write after  uint32 place | raw bytes: as "W", behind all that the processes have written until now. At this place of the bytes goes the peak of
- *               the container's memory in MiB, rounded up; 0xffffffff: nowhere. So the end of an invocation needs no answer.
  *   "F" flush   {id:number}: reads what the processes have written until now. Answer: all "O" frames, then "F" with the same id.
  *   "M" memory  {}: Answer: "M" MemoryReading.
  *   "L" list    ListDirectory. Answer: "L" DirectoryListing.
@@ -31,7 +29,6 @@ export const frameKinds = {
   signal: "K",
   reset: "R",
   write: "W",
-  writeAfter: "A",
   flush: "F",
   memory: "M",
   list: "L",
@@ -44,9 +41,6 @@ export const frameKinds = {
   exit: "X",
   done: "D",
 } as const;
-
-/** `place` of a "write after" that says no memory. */
-export const NO_PLACE = 0xffffffff;
 
 export const MAX_FRAME_BYTES = 1024 * 1024;
 export const MAX_OUTPUT_BYTES = 64 * 1024;

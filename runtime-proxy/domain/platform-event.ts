@@ -115,10 +115,8 @@ export type ToldEventType = Exclude<PlatformEventType, DerivedEventType>;
 export interface PlatformLog {
   /** Somebody reads more of the records than the lines of a text log say. */
   readonly wantsSpans: boolean;
-  /** Nobody but the container's own log gets what is told of this invocation: then the end of it may be told `behind` the output, without a look at that. */
-  isUnheard(requestId: string): boolean;
-  /** Time stamped now. `behind`: after all that the processes have written until now, with the memory as it is then. */
-  tell<T extends ToldEventType>(type: T, record: PlatformRecords[T], how?: "behind"): void;
+  /** Time stamped now. */
+  tell<T extends ToldEventType>(type: T, record: PlatformRecords[T]): void;
 }
 
 /** What the lifecycle does with subscriptions. */

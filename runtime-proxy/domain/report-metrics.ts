@@ -1,13 +1,9 @@
 import type { PlatformRecords } from "./platform-event.ts";
 
-/** Stands in a REPORT for the memory that is read when the line is written. */
-export const MEMORY_LATER = Number.MAX_SAFE_INTEGER;
-
 export interface MeasuredInvocation {
   /** From hand-out, or from the start of an init inside the invocation, ms. */
   readonly durationMs: number;
   readonly memorySizeMB: number;
-  /** Infinity: read later. */
   readonly maxMemoryUsedBytes: number;
   /** Set on a cold start only. */
   readonly initDurationMs?: number;
@@ -21,7 +17,7 @@ export function reportMetrics(measured: MeasuredInvocation): PlatformRecords["pl
     durationMs: roundMs(durationMs),
     billedDurationMs: Math.ceil(hundredths / 100),
     memorySizeMB,
-    maxMemoryUsedMB: Math.min(MEMORY_LATER, Math.ceil(maxMemoryUsedBytes / (1024 * 1024))),
+    maxMemoryUsedMB: Math.ceil(maxMemoryUsedBytes / (1024 * 1024)),
     ...(initDurationMs !== undefined && { initDurationMs: roundMs(initDurationMs) }),
   };
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -41,8 +39,6 @@ func (s *supervisor) obey(kind byte, payload []byte) error {
 	case kindWrite:
 		s.console.writeLine(payload)
 		return nil
-	case kindWriteAfter:
-		return s.writeAfter(payload)
 	case kindFlush:
 		return s.flush(payload)
 	case kindMemory:
@@ -147,29 +143,6 @@ func (s *supervisor) flush(payload []byte) error {
 		s.drain(p)
 	}
 	s.out.addFlush(id)
-	return nil
-}
-
-// writeAfter writes a line behind all that processes have written until now, at its place the peak of the memory in MiB.
-func (s *supervisor) writeAfter(payload []byte) error {
-	if len(payload) < placeBytes {
-		return fmt.Errorf("frame 'A' of the agent has %d bytes, right is %d or more", len(payload), placeBytes)
-	}
-	place, text := binary.BigEndian.Uint32(payload), payload[placeBytes:]
-	if place != noPlace && uint64(place) > uint64(len(text)) {
-		return fmt.Errorf("frame 'A' of the agent names the place %d in %d bytes", place, len(text))
-	}
-	for _, p := range s.processes {
-		s.drain(p)
-	}
-	if place == noPlace {
-		s.console.writeLine(text)
-		return nil
-	}
-	s.line = append(s.line[:0], text[:place]...)
-	s.line = strconv.AppendUint(s.line, (s.cgroup.memory().PeakBytes+mebibyte-1)/mebibyte, 10)
-	s.line = append(s.line, text[place:]...)
-	s.console.writeLine(s.line)
 	return nil
 }
 

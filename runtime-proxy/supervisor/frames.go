@@ -11,29 +11,24 @@ import (
 
 // Kinds of frames, bounds and their meaning: crds/wire/supervisor.ts.
 const (
-	kindStart      = 'S'
-	kindSignal     = 'K'
-	kindReset      = 'R'
-	kindWrite      = 'W'
-	kindWriteAfter = 'A'
-	kindFlush      = 'F'
-	kindMemory     = 'M'
-	kindList       = 'L'
-	kindStop       = 'Z'
-	kindGoOn       = 'C'
-	kindEnd        = 'E'
-	kindHello      = 'H'
-	kindProcess    = 'P'
-	kindOutput     = 'O'
-	kindExit       = 'X'
-	kindDone       = 'D'
+	kindStart   = 'S'
+	kindSignal  = 'K'
+	kindReset   = 'R'
+	kindWrite   = 'W'
+	kindFlush   = 'F'
+	kindMemory  = 'M'
+	kindList    = 'L'
+	kindStop    = 'Z'
+	kindGoOn    = 'C'
+	kindEnd     = 'E'
+	kindHello   = 'H'
+	kindProcess = 'P'
+	kindOutput  = 'O'
+	kindExit    = 'X'
+	kindDone    = 'D'
 
 	maxFrameBytes  = 1 << 20
 	maxOutputBytes = 64 << 10
-
-	placeBytes = 4
-	noPlace    = 1<<32 - 1
-	mebibyte   = 1 << 20
 
 	lengthBytes     = 4
 	outputHeadBytes = lengthBytes + 1 + 1 + 4

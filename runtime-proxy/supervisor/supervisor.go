@@ -26,7 +26,6 @@ type supervisor struct {
 	processes []*process
 	reaped    uint64 // children, ours and orphans
 	polled    []pollFd
-	line      []byte // of writeAfter, used again
 	sampling  bool
 	ended     bool
 }

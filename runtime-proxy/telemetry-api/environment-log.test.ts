@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../test/kit/manual-clock.ts";
-import { MEMORY_LATER } from "../domain/report-metrics.ts";
 import { EnvironmentLog, type EnvironmentLogParts } from "./environment-log.ts";
 
 const metrics = { durationMs: 5, billedDurationMs: 5, memorySizeMB: 128, maxMemoryUsedMB: 38 };
@@ -24,8 +23,6 @@ function logOf(document: EnvironmentLogParts["document"] = { logFormat: "Text" }
   const log = new EnvironmentLog({
     document,
     write: (text) => void written.push(text),
-    writeAfter: (text, at) =>
-      void written.push(at === undefined ? `|${text}` : `|${text.slice(0, at)}…${text.slice(at)}`),
     clock: new ManualClock(),
     draw: () => 0,
     agentLog: () => undefined,
@@ -51,19 +48,6 @@ describe("EnvironmentLog", () => {
       `START RequestId: r Version: 3\nhalf and\nEND RequestId: r\n${reportLine}`,
     );
     assert.equal(log.takeTail(report), undefined);
-  });
-
-  it("tells an end that nobody else hears of behind the output, the memory left to whoever writes it", () => {
-    for (const logFormat of ["Text", "JSON"] as const) {
-      const { log, written } = logOf({ logFormat });
-      log.close();
-      log.keepTail("heard");
-      assert.deepEqual([log.isUnheard("r"), log.isUnheard("heard")], [true, false]);
-      log.tell("platform.runtimeDone", { requestId: "r", status: "success" }, "behind");
-      log.tell("platform.report", { ...report, metrics: { ...metrics, maxMemoryUsedMB: MEMORY_LATER } }, "behind");
-      if (logFormat === "Text") assert.deepEqual(written, ["|END RequestId: r\n", `|${reportLine.replace("38", "…")}`]);
-      else assert.match(written.join(""), /^\|\{.*"maxMemoryUsedMB":…\}/);
-    }
   });
 
   it("a tail does not end twice when runtimeDone came before it was taken", () => {

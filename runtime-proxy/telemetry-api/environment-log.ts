@@ -11,7 +11,6 @@ import type {
   ToldEventType,
 } from "../domain/platform-event.ts";
 import { jsonLine, systemLogLevel, textLine } from "../domain/platform-lines.ts";
-import { MEMORY_LATER } from "../domain/report-metrics.ts";
 import type { PlatformEvent } from "../domain/telemetry-event.ts";
 import type { TelemetrySubscription } from "../domain/telemetry-subscription.ts";
 import { OutputLines, type OutputLine } from "./output-lines.ts";
@@ -21,15 +20,12 @@ export interface EnvironmentLogParts {
   readonly document: Pick<EnvironmentDocument, "logFormat" | "systemLogLevel">;
   /** Puts text into the container's own log, in order with what its processes write; `soon`: no process waits for it. */
   readonly write: (text: string, when: "now" | "soon") => void;
-  /** As `write`, behind all that they have written until now, with the memory in MiB at its place. */
-  readonly writeAfter: (text: string, memoryAt: number | undefined) => void;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly draw: () => number;
   readonly agentLog: AgentLog;
 }
 
-const memoryMark = String(MEMORY_LATER);
 const plausibleMs = 24 * 60 * 60 * 1000;
 
 interface RunningTail {
@@ -72,17 +68,13 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     return this.#subscriptions.heldBytes;
   }
 
-  isUnheard(requestId: string): boolean {
-    return !this.#subscriptions.hearsPlatform && this.#tail?.requestId !== requestId;
-  }
-
-  tell<T extends ToldEventType>(type: T, record: PlatformRecords[T], how?: "behind"): void {
+  tell<T extends ToldEventType>(type: T, record: PlatformRecords[T]): void {
     if (type === "platform.runtimeDone") this.#lines.flush({ kind: "function" });
     if (type === "platform.report") this.#lines.flush();
-    this.#tell(type, record, how);
+    this.#tell(type, record);
     if (type === "platform.runtimeDone") {
       const { requestId } = record as PlatformRecords["platform.runtimeDone"];
-      this.#tell("platform.end", { requestId }, how);
+      this.#tell("platform.end", { requestId });
     }
     if (hasFailed(type, record)) void this.#subscriptions.flush(Infinity);
   }
@@ -147,23 +139,16 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     this.#subscriptions.reset();
   }
 
-  #tell<T extends PlatformEventType>(type: T, record: PlatformRecords[T], how?: "behind"): void {
+  #tell<T extends PlatformEventType>(type: T, record: PlatformRecords[T]): void {
     const event = this.#event(type, record);
     this.#begin(event);
     const line = this.#line(event);
-    if (line !== undefined && how === "behind") this.#writeAfter(line);
-    else if (line !== undefined) {
+    if (line !== undefined) {
       if (this.#tail !== undefined) this.#keep(Buffer.from(line), "appendLine");
       this.#parts.write(line, isAwaited(type) ? "now" : "soon");
     }
     this.#follow(event);
     if (this.#subscriptions.hearsPlatform) this.#subscriptions.addPlatform(event);
-  }
-
-  #writeAfter(line: string): void {
-    const at = line.lastIndexOf(memoryMark);
-    if (at < 0) this.#parts.writeAfter(line, undefined);
-    else this.#parts.writeAfter(line.slice(0, at) + line.slice(at + memoryMark.length), at);
   }
 
   #event<T extends PlatformEventType>(type: T, record: PlatformRecords[T]): PlatformEvent {

@@ -96,11 +96,6 @@ export function describeConnection(bench: SupervisorBench): void {
       },
       "a list without id": { bytes: frame("L", '{"path":"/"}'), says: /frame 'L' of the agent has no id/ },
       "a list of no path": { bytes: frame("L", '{"id":1,"path":[]}'), says: /frame 'L' of the agent is not the JSON/ },
-      "a line without its place": { bytes: frame("A", "\0\0"), says: /frame 'A' of the agent has 2 bytes/ },
-      "a place that its line does not have": {
-        bytes: frame("A", "\0\0\0\x05END\n"),
-        says: /frame 'A' of the agent names the place 5 in 4 bytes/,
-      },
       "a flush without id": { bytes: frame("F", "{}"), says: /frame 'F' of the agent has no id/ },
       "a stop that is no object": { bytes: frame("Z", "1"), says: /frame 'Z' of the agent is not a JSON object/ },
       "a go on that is no object": { bytes: frame("C", "[]"), says: /frame 'C' of the agent is not a JSON object/ },

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type * as nodeFs from "node:fs";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { frameKinds, NO_PLACE } from "../../crds/wire/supervisor.ts";
+import { frameKinds } from "../../crds/wire/supervisor.ts";
 import { comesToRest, reaches, residentBytes, sizeOf } from "./supervisor-observe.ts";
 import type { SupervisorBench } from "./supervisor-bench.ts";
 
@@ -50,24 +50,6 @@ export function describeOutput(bench: SupervisorBench): void {
       for (const line of ["END 1\n", "REPORT 1\n"]) agent.send(frameKinds.write, Buffer.from(line));
       await agent.waitFor("the lines", () => (agent.stdout.includes("REPORT 1\n") ? true : undefined));
       assert.equal(agent.stdout, "unfinished\nEND 1\nREPORT 1\n");
-    });
-
-    it("writes behind what processes have written until then, the memory at its place, and is not asked for it", async () => {
-      const agent = bench.supervise();
-      const rounds = 20;
-      await agent.start({ process: 1, argv: nodeArgv(writeLinesOnDemand, bench.folder, rounds) });
-      for (let round = 0; round < rounds; round++) {
-        await reaches("the line is written", () => sizeOf(join(bench.folder, "at")) === round + 1);
-        agent.send(frameKinds.writeAfter, behind(`END ${round}\n`, NO_PLACE));
-        agent.send(frameKinds.writeAfter, behind(`REPORT ${round}:  MB\n`, `REPORT ${round}: `.length));
-        // Commands are obeyed in order: after this answer the lines above are written.
-        await agent.flush();
-        writeFileSync(join(bench.folder, `go${round}`), "");
-      }
-      await agent.exited(1);
-      await agent.waitFor("the last line", () => (agent.stdout.includes(`REPORT ${rounds - 1}:`) ? true : undefined));
-      const want = Array.from({ length: rounds }, (_, round) => `line ${round}\nEND ${round}\nREPORT ${round}: n MB\n`);
-      assert.equal(agent.stdout.replaceAll(/: \d+ MB/g, ": n MB"), want.join(""));
     });
 
     it("answers a flush while a process never stops writing", async () => {
@@ -161,10 +143,4 @@ function writeLinesOnDemand(folder: string, lines: number): void {
     fs.writeFileSync(`${folder}/at`, "x".repeat(line + 1));
     while (!fs.existsSync(`${folder}/go${line}`)) Atomics.wait(never, 0, 0, 1);
   }
-}
-
-function behind(text: string, place: number): Buffer {
-  const head = Buffer.alloc(4);
-  head.writeUInt32BE(place, 0);
-  return Buffer.concat([head, Buffer.from(text)]);
 }

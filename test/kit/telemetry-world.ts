@@ -31,7 +31,6 @@ export async function startTelemetry(
   const log = new EnvironmentLog({
     document,
     write: (text) => void written.push(text),
-    writeAfter: (text) => void written.push(text),
     clock,
     draw: () => 0,
     agentLog: (_level, _message, fields = {}) => void warnings.push(fields),
