@@ -106,12 +106,17 @@ class Connection implements QuickConnection {
     this.#call = undefined;
     if (socket.destroyed || !socket.writable) return;
     write(socket, answer);
-    if (isLast || this.hasEnded) socket.destroySoon();
     if (socket.writableNeedDrain) this.#limitAnswer();
-    if (this.#held.length === 0 || isLast) return;
+    // Also where nobody wanted the rest of a body: what follows it is the next call.
+    socket.resume();
+    if (isLast || this.hasEnded) {
+      this.#hearNoMore();
+      socket.destroySoon();
+      return;
+    }
+    if (this.#held.length === 0) return;
     const held = this.#held;
     this.#held = noBytes;
-    socket.resume();
     this.#begin(held);
   }
 
@@ -162,9 +167,16 @@ class Connection implements QuickConnection {
     socket.resume();
   }
 
+  /** What comes now is no request: the rest of a body must never be read as one. */
+  #hearNoMore(): void {
+    this.#held = noBytes;
+    this.socket.off("data", this.#onData).resume();
+  }
+
   #breakOff(code: string): void {
     const call = this.#call;
     this.#call = undefined;
+    this.#hearNoMore();
     this.#hooks.onBroken(code);
     call?.leave();
   }

@@ -38,6 +38,11 @@ class Side {
 
   readonly #handle: HttpHandler = async (request) => {
     const { method, path, query, headers, sent } = request;
+    if (path === "/quick/unread") {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      this.seen.push({ method, path, query: "", headers: {}, raw: [], body: "" });
+      return { status: 413, body: "y".repeat(Number(query.get("answer"))) };
+    }
     const body = request.whole?.toString("latin1") ?? Buffer.from(await text(request.body)).toString("latin1");
     if (request.whole !== undefined) this.quickly += 1;
     this.seen.push({ method, path, query: query.toString(), headers: { ...headers }, raw: sent?.headers ?? [], body });
@@ -161,6 +166,34 @@ describe("The quick lane", function () {
     const sent = request("POST /quick/large", [`Content-Length: ${body.length}`], body);
     await compare(cut(sent, [80, 70_000, 70_001]));
     assert.equal(quick.seen[0]?.body, body);
+  });
+
+  it("a connection goes on behind a body that nobody read", async () => {
+    const body = "x".repeat(65_536 + 10);
+    const sent = request("POST /quick/unread", [`Content-Length: ${body.length}`], body);
+    const socket = connect({ port: quick.server.port, host: "127.0.0.1", noDelay: true });
+    for (const piece of cut(sent, [sent.length - 65_536])) {
+      socket.write(piece);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.match(String(await once(socket, "data")), /^HTTP\/1\.1 413 [^]*Connection: keep-alive/);
+    socket.write(requests[0] ?? "");
+    assert.match(String(await once(socket, "data")), /^HTTP\/1\.1 200 /);
+    socket.destroy();
+  });
+
+  it("what comes of a body behind its answer is never read as a call", async () => {
+    const socket = connect({ port: quick.server.port, host: "127.0.0.1", noDelay: true });
+    socket.on("error", () => undefined).pause();
+    socket.write(request("POST /quick/unread?answer=30000000", ["Content-Length: 100000"], "x"));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    socket.write(requests[0] ?? "");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.deepEqual(
+      quick.seen.map(({ path }) => path),
+      ["/quick/unread"],
+    );
+    socket.destroy();
   });
 
   it("a client's connection goes on where the lane ends", async () => {
