@@ -190,7 +190,9 @@ export class ObjectCache<T extends KubernetesObject> {
     const selection = { namespace, labelSelector, fieldSelector };
     const openedAtMs = clock.monotonicMs();
     let isUseful = false;
+    let isOpen = false as boolean;
     const onOpen = (): void => {
+      isOpen = true;
       this.#heard();
       this.#isCurrent = true;
     };
@@ -202,6 +204,10 @@ export class ObjectCache<T extends KubernetesObject> {
         isUseful = true;
         this.#failures = 0;
       }
+    } catch (thrown) {
+      // Of a kind without objects a server may say nothing for hours, not even bookmarks: what we have stays current.
+      if (!isOpen || !isKubernetesError(thrown, "Timeout")) throw thrown;
+      this.#options.onError?.(thrown);
     } finally {
       isUseful ||= clock.monotonicMs() - openedAtMs >= shortWatchMs;
       if (isUseful) this.#failures = 0;

@@ -164,6 +164,21 @@ describe("ObjectCache with a real API server", function () {
     assert.equal(counting.lists.length, 2);
   });
 
+  it("stays current while a watch of nothing is silent, and opens it anew", async () => {
+    await begin({ idleTimeoutMs: 300 });
+    await waitUntil(
+      { what: "the watch to be open", timeoutMs: 10_000, everyMs: 1 },
+      () => cache.isCurrent || undefined,
+    );
+    const until = Date.now() + 2500;
+    while (Date.now() < until) {
+      assert.equal(cache.isCurrent, true);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(counting.watches.length > 1, `${counting.watches.length} watches`);
+    assert.equal(counting.lists.length, 1);
+  });
+
   it("goes on from where it was when a connection falls silent, or is cut", async () => {
     const direct = await kubeconfigAccess(server.controlPlane.kubeconfig);
     const proxy = await TcpProxy.start(Number(new URL(direct.server).port));

@@ -83,6 +83,11 @@ describe("functions that fail", () => {
     await space.close();
   });
 
+  /** One at a time is ten calls a second at most (concurrency 27): more are refused. */
+  beforeEach(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+  });
+
   async function probe(name: string): Promise<{ calls: number; kept: boolean; pid: number }> {
     return (await space.call(name, {})) as { calls: number; kept: boolean; pid: number };
   }

@@ -58,7 +58,8 @@ export async function startMetricsApi(space: Space): Promise<() => Promise<void>
   };
   try {
     // What did not answer at first is asked again after half a minute.
-    await space.kubectl("wait", "--for=condition=Available", `apiservice/${apiService}`, "--timeout=90s");
+    const available = ["wait", "--for=condition=Available", `apiservice/${apiService}`, "--timeout=90s"];
+    await space.system.kubectl(available, { timeoutMs: 100_000 });
   } catch (error) {
     await end();
     throw error;
