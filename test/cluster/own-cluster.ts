@@ -107,6 +107,19 @@ async function locked<T>(action: () => Promise<T>): Promise<T> {
   return await withFileLock(join(cacheDir, "cluster.lock"), 300_000, action);
 }
 
+/** It ends where containerd answers and its CRI plugin does not yet; a service manager would start it again. */
+async function startKubelet(): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await startComponent("kubelet");
+      return;
+    } catch (error) {
+      if (attempt === 3) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+  }
+}
+
 async function bringUp(program: string, images: readonly string[]): Promise<void> {
   keepOlderLogs();
   if (containerdSocket(stateDir).length > 100) {
@@ -129,7 +142,7 @@ async function bringUp(program: string, images: readonly string[]): Promise<void
     start("registry", "etcd").then(() => start("kube-apiserver")),
   ]);
   await waitForApiServer(stateDir, apiServerAddress, 60_000);
-  await Promise.all([start("kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet"), applyDns()]);
+  await Promise.all([start("kube-controller-manager", "kube-scheduler", "kube-proxy"), startKubelet(), applyDns()]);
   await waitForNode();
 }
 
