@@ -86,7 +86,7 @@ export class QuickCall {
     else this.#onGone = call;
   }
 
-  /** More of the body; returns what is behind its end. `false`: no more for now. */
+  /** More of the body; returns what is behind its end. `isWanted` false: no more for now. */
   take(bytes: Buffer): { readonly rest: Buffer; readonly isWanted: boolean } {
     const own = bytes.length > this.#bytesLeft ? bytes.subarray(0, this.#bytesLeft) : bytes;
     this.#bytesLeft -= own.length;
