@@ -185,6 +185,31 @@ describe("LeaderElection", () => {
     assert.deepEqual(story, ["one started"]);
   });
 
+  for (const [answer, ends] of [
+    ["comes", (open: (nothing: undefined) => void) => open(undefined)],
+    ["is lost", (_open: unknown, lose: (error: Error) => void) => lose(new Error("timed out"))],
+  ] as const) {
+    it(`lets the lease go that a request under way got it, when it stops and the answer ${answer}`, async () => {
+      const one = candidate("one");
+      await settle();
+      const update = client.update.bind(client);
+      const held = Promise.withResolvers<undefined>();
+      client.update = async (object) => {
+        client.update = update;
+        const stored = await update(object);
+        await held.promise;
+        return stored;
+      };
+      await pass(2000);
+      const stopping = one.stop();
+      await settle();
+      ends(held.resolve, held.reject);
+      await stopping;
+      assert.deepEqual(story, ["one started", "one lost: stopped"]);
+      assert.equal(lease()!.holderIdentity, "");
+    });
+  }
+
   it("refuses durations that cannot work", () => {
     assert.throws(() => candidate("one", { renewDeadlineMs: 15_000 }), /have to grow in this order/);
   });

@@ -46,6 +46,10 @@ export interface LeaderElectionOptions {
   readonly draw?: () => number;
 }
 
+interface RequestOptions {
+  readonly timeoutMs: number;
+}
+
 interface Observed {
   readonly resourceVersion: string;
   readonly atMs: number;
@@ -98,10 +102,9 @@ export class LeaderElection {
   async stop(): Promise<void> {
     this.#stop.abort(new Error("The election has stopped"));
     await this.#running;
-    const wasLeading = this.#isLeading;
     this.#lose("stopped");
     await this.#losing;
-    if (wasLeading) await this.#release();
+    if (this.#running !== undefined) await this.#release();
   }
 
   /** True while this candidate may act; checked against the clock, so it is right also after a pause of the process. */
@@ -111,11 +114,12 @@ export class LeaderElection {
 
   async #run(): Promise<void> {
     const { clock, draw = Math.random } = this.#options;
-    while (!this.#stop.signal.aborted) {
+    while (!this.#isStopped()) {
       // One term's work has to be over before the next term begins.
       await this.#losing;
       const startedAtMs = clock.monotonicMs();
       const holds = await this.#tryToHold(startedAtMs).catch((error: unknown) => this.#report(error));
+      if (this.#isStopped()) return;
       if (holds === true) this.#lead(startedAtMs + this.#renewDeadlineMs);
       if (holds === false) this.#lose("another candidate holds the lease");
       // Jitter keeps candidates from asking in step.
@@ -166,9 +170,9 @@ export class LeaderElection {
     return true;
   }
 
-  async #read(): Promise<Stored<Lease> | undefined> {
+  async #read(options = this.#requestOptions()): Promise<Stored<Lease> | undefined> {
     try {
-      const lease = await this.#options.client.get<Lease>(this.#ref, this.#requestOptions());
+      const lease = await this.#options.client.get<Lease>(this.#ref, options);
       const { resourceVersion } = lease.metadata;
       if (this.#observed?.resourceVersion !== resourceVersion) {
         this.#observed = { resourceVersion, atMs: this.#options.clock.monotonicMs() };
@@ -248,20 +252,31 @@ export class LeaderElection {
       .finally(() => (this.#losing = undefined));
   }
 
+  /** Nobody waits for this longer than for two renewals: without it others take over after the lease's duration. */
   async #release(): Promise<void> {
-    if (this.#lease === undefined || !this.#isOurs(this.#lease)) return;
-    const spec = { ...this.#lease.spec, holderIdentity: "", renewTime: microTime(this.#options.clock.nowMs()) };
-    // Nobody waits for this longer than for a renewal: without it others take over after the lease's duration.
-    await this.#options.client
-      .update({ ...this.#lease, spec }, { timeoutMs: this.#retryPeriodMs })
-      .catch((error: unknown) => this.#report(error));
+    const within = { timeoutMs: this.#retryPeriodMs };
+    try {
+      // Unknown after an attempt whose answer was lost: it may have got us the Lease.
+      const lease = this.#lease ?? (await this.#read(within));
+      if (lease === undefined || !this.#isOurs(lease)) return;
+      const spec = { ...lease.spec, holderIdentity: "", renewTime: microTime(this.#options.clock.nowMs()) };
+      await this.#options.client.update({ ...lease, spec }, within);
+    } catch (error) {
+      this.#report(error);
+    }
   }
 
-  #requestOptions(): { readonly timeoutMs: number; readonly signal: AbortSignal } {
-    return { timeoutMs: this.#retryPeriodMs, signal: this.#stop.signal };
+  /** No request begins once the candidacy has ended, but one under way is waited for: what it writes has to be known to be let go. */
+  #requestOptions(): RequestOptions {
+    this.#stop.signal.throwIfAborted();
+    return { timeoutMs: this.#retryPeriodMs };
+  }
+
+  #isStopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   #report(error: unknown): undefined {
-    if (!this.#stop.signal.aborted) this.#options.onError?.(toKubernetesError(`hold lease "${this.#ref.name}"`, error));
+    if (!this.#isStopped()) this.#options.onError?.(toKubernetesError(`hold lease "${this.#ref.name}"`, error));
   }
 }
