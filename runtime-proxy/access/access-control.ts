@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { hash, type KeyObject } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { HttpRequest } from "../../lib/http/handler.ts";
 import type { SentParts } from "../domain/canonical-request.ts";
@@ -126,9 +126,9 @@ function findSigner({ keys, mint }: AccessControlParts, { accessKeyId, sessionTo
 /** A day's keys, remembered: each costs four HMACs. */
 class SigningKeys {
   static readonly #most = 5000;
-  readonly #keys = new Map<string, { readonly secret: string; readonly date: string; readonly key: Buffer }>();
+  readonly #keys = new Map<string, { readonly secret: string; readonly date: string; readonly key: KeyObject }>();
 
-  of({ accessKeyId, scope }: SignatureClaim, { secretAccessKey: secret }: Signer): Buffer {
+  of({ accessKeyId, scope }: SignatureClaim, { secretAccessKey: secret }: Signer): KeyObject {
     const known = this.#keys.get(accessKeyId);
     if (known?.secret === secret && known.date === scope.date) return known.key;
     const key = signingKey(secret, scope);

@@ -1,4 +1,4 @@
-import { createHash, createHmac, hkdfSync, timingSafeEqual, type KeyObject } from "node:crypto";
+import { createHmac, createSecretKey, hash, hkdfSync, timingSafeEqual, type KeyObject } from "node:crypto";
 import { formatAccessKeyId, FUNCTION_KEY_PREFIX } from "../../crds/access-keys.ts";
 import type { FunctionCredentials } from "../../crds/wire/credentials.ts";
 import type { TokenIdentity } from "../../lib/http/service-account-token.ts";
@@ -26,8 +26,8 @@ export const credentialSeconds = 3600;
  * must never take it for a router's claim.
  */
 export class FunctionCredentialMint {
-  readonly #sealKey: Buffer;
-  readonly #secretKey: Buffer;
+  readonly #sealKey: KeyObject;
+  readonly #secretKey: KeyObject;
   readonly #nowMs: () => number;
 
   /** `routerKey`: the private key that all routers share. */
@@ -74,10 +74,10 @@ export class FunctionCredentialMint {
   }
 }
 
-function deriveKey(root: Buffer, purpose: string): Buffer {
-  return Buffer.from(hkdfSync("sha256", root, "", purpose, 32));
+function deriveKey(root: Buffer, purpose: string): KeyObject {
+  return createSecretKey(new Uint8Array(hkdfSync("sha256", root, "", purpose, 32)));
 }
 
 function accessKeyIdOf(token: string): string {
-  return formatAccessKeyId(FUNCTION_KEY_PREFIX, createHash("sha256").update(token).digest().subarray(0, 16));
+  return formatAccessKeyId(FUNCTION_KEY_PREFIX, hash("sha256", token, "buffer").subarray(0, 16));
 }

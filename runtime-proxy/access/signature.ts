@@ -1,4 +1,4 @@
-import { createHash, createHmac, hash, timingSafeEqual, type Hash } from "node:crypto";
+import { createHash, createHmac, createSecretKey, hash, timingSafeEqual, type Hash, type KeyObject } from "node:crypto";
 import { canonicalRequest, type SentParts } from "../domain/canonical-request.ts";
 import { UNSIGNED_PAYLOAD, type SignatureClaim } from "../domain/request-credentials.ts";
 import { signatureMismatch, stringToSign } from "../domain/signature-check.ts";
@@ -13,7 +13,7 @@ const noBytes = new Uint8Array();
 export class SignatureProof {
   readonly #sent: SentParts;
   readonly #claim: SignatureClaim;
-  readonly #signingKey: Buffer;
+  readonly #signingKey: KeyObject;
   /** The payload's first piece: mostly it is all, and hashed at once for a third of the time. */
   #first: Uint8Array = noBytes;
   /** Of a payload in several pieces. */
@@ -21,7 +21,7 @@ export class SignatureProof {
   #isProven = false;
 
   /** Throws an AccessError when the signature is wrong already. */
-  constructor(sent: SentParts, claim: SignatureClaim, signingKey: Buffer) {
+  constructor(sent: SentParts, claim: SignatureClaim, signingKey: KeyObject) {
     this.#sent = sent;
     this.#claim = claim;
     this.#signingKey = signingKey;
@@ -75,12 +75,16 @@ export class SignatureProof {
   }
 }
 
-/** The key that signs one day's requests in one region. Source: IAM user guide, "Create a signed AWS API request". */
-export function signingKey(secret: string, { date, region, service, end }: SignatureClaim["scope"]): Buffer {
-  return [date, region, service, end].reduce<Buffer>(
+/**
+ * The key that signs one day's requests in one region, ready for use: from bytes each HMAC takes three times as long. Source: IAM user guide, "Create a
+ * signed AWS API request".
+ */
+export function signingKey(secret: string, { date, region, service, end }: SignatureClaim["scope"]): KeyObject {
+  const bytes = [date, region, service, end].reduce<Buffer>(
     (key, text) => createHmac("sha256", key).update(text).digest(),
     Buffer.from(`AWS4${secret}`),
   );
+  return createSecretKey(bytes);
 }
 
 function sha256Hex(data: Uint8Array): string {
