@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { apiServerArgs, type ApiServerAddress, createCredentials, waitForApiServer } from "./api-server.ts";
 import { type DaemonSpec, startDaemon, stopDaemon } from "./daemon.ts";
 import { compactEtcd, type EtcdPorts, etcdSpec, etcdUrl } from "./etcd.ts";
-import { freePorts } from "./free-ports.ts";
+import { freePorts } from "../../lib/free-ports.ts";
 import { buildGoProgram, components, type Progress } from "./go-program.ts";
 import { cacheDir } from "./paths.ts";
 

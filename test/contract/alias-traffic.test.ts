@@ -4,7 +4,7 @@ import { after, before, describe, it } from "mocha";
 import { API_VERSION } from "../../crds/names.ts";
 import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import { versionKind } from "../../crds/v1alpha1/version.ts";
-import { createDraw } from "../soak/draw.ts";
+import { seededRandom } from "../../bench/seeded-random.ts";
 import { RouterWorld } from "../kit/router-world.ts";
 
 const versions = [1, 2, 3, 4];
@@ -16,7 +16,7 @@ describe("traffic of an alias over 3 routers", () => {
 
   before(async () => {
     world = new RouterWorld();
-    world.draw = createDraw(20_261_126);
+    world.draw = seededRandom(20_261_126);
     await world.startRouters(3, { KUBELAMBDA_REQUESTS_PER_CONCURRENCY: 0 });
     const hello = await world.addFunction({ name: "hello" });
     for (const version of versions) {

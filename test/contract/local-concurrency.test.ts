@@ -32,7 +32,7 @@ describe("local mode's concurrency", function () {
     local.write("one.yaml", sleeper("one", { reservedConcurrentExecutions: 1 }));
     local.write("free.yaml", sleeper("free"));
     local.write("first.yaml", manifest("Version", "first", { functionName: "free" }));
-    await local.start();
+    await local.start("off", "one", "free");
   });
   after(async () => {
     const { status, left } = await local.stop();

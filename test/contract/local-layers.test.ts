@@ -54,7 +54,7 @@ for (const [name, args] of Object.entries({
       local.write("agents.yaml", layer("agents", files));
       const extended = { ...node, code: { files: { "index.mjs": extendedCode } } };
       local.write("extended.yaml", fn("extended", { ...extended, layers: ["agents"] }));
-      await local.start();
+      await local.start("node", "python", "extended");
     });
     after(async () => {
       const { status, left } = await local.stop();

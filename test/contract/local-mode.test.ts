@@ -62,7 +62,7 @@ for (const [name, args] of Object.entries({
         "apiVersion: kubelambda.dev/v1alpha1\nkind: Function\nmetadata: { name: image }\nspec: { packageType: Image, code: { imageURI: ghcr.io/team/image:1 } }\n",
       );
       local.write("values.yaml", "just: values\n");
-      await local.start();
+      await local.start("node", "python", "shell");
     });
     after(async () => {
       const { status, left } = await local.stop();

@@ -46,7 +46,7 @@ describe("local mode's provisioned concurrency", function () {
     local.write("f.yaml", telling("one"));
     local.write("first.yaml", manifest("Version", "first", { functionName: "f" }));
     local.write("live.yaml", live("1", 2));
-    await local.start();
+    await local.start("f");
   });
   after(async () => {
     const { status, left } = await local.stop();

@@ -31,7 +31,7 @@ describe("local mode's sources", function () {
     local.write("artifact.yaml", fn("artifact", { oci: { reference: `${registry.host}/team/app:1` } }));
     const pullSecret = { name: "pull" };
     local.write("private.yaml", fn("private", { oci: { reference: `${registry.host}/team/app:1`, pullSecret } }));
-    await local.start();
+    await local.start("artifact");
   });
   after(async () => {
     const { left } = await local.stop();

@@ -21,7 +21,7 @@ describe("traces of a function with an OpenTelemetry SDK", function () {
     };
     const metadata = { name: "traced" };
     local.write("traced.yaml", stringify({ apiVersion: "kubelambda.dev/v1alpha1", kind: "Function", metadata, spec }));
-    await local.start();
+    await local.start("traced");
   });
   after(async () => {
     const { status, left } = await local.stop();

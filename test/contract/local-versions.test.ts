@@ -34,7 +34,7 @@ describe("local mode's versions and aliases", function () {
     local.write("live.yaml", manifest("Alias", "live", { functionName: "f", functionVersion: "1" }));
     local.write("newest.yaml", manifest("Alias", "newest", { functionRef: { from: { name: "f" } } }));
     local.write("f.yaml", telling("one", { environment: { variables: { COLOR: "red" } } }));
-    await local.start();
+    await local.start("f");
   });
   after(async () => {
     const { status, left } = await local.stop();

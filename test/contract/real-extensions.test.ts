@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { freePorts } from "../cluster/free-ports.ts";
+import { freePorts } from "../../lib/free-ports.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { buildLayer } from "../extensions/build.ts";
 import { arn, AgentEnvironment, type EnvironmentOptions } from "../kit/agent-environment.ts";

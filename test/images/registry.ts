@@ -8,7 +8,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SignJWT } from "jose";
-import { freePorts } from "../cluster/free-ports.ts";
+import { freePorts } from "../../lib/free-ports.ts";
 import type { Certified } from "../cluster/pki.ts";
 import { run } from "../cluster/run.ts";
 import { waitUntil } from "../cluster/wait-until.ts";

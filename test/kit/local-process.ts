@@ -1,11 +1,10 @@
 /** `kubelambda local` as a user starts it: a process on a folder of its own. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "../../lib/free-ports.ts";
 
 const commandLine = new URL("../../operator/cli/main.ts", import.meta.url).pathname;
 const startWithinMs = 60_000;
@@ -25,14 +24,16 @@ export class LocalProcess {
     writeFileSync(join(this.folder, file), content);
   }
 
-  async start(): Promise<void> {
-    this.#port = await freePort();
+  /** Until local mode shows these functions as ready; without any, until it shows one. */
+  async start(...functions: readonly string[]): Promise<void> {
+    [this.#port = 0] = await freePorts(1);
     const args = [commandLine, "local", this.folder, "--port", String(this.#port), ...this.#arguments];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
-    await this.until(() => this.output.includes("FUNCTION") || hasEnded(child), startWithinMs);
+    const shown = ["FUNCTION", ...functions.map((name) => `/functions/${name}/invocations`)];
+    await this.until(() => shown.every((text) => this.output.includes(text)) || hasEnded(child), startWithinMs);
     if (hasEnded(child)) throw new Error(`Local mode ended at once; it said:\n${this.output}`);
   }
 
@@ -112,20 +113,4 @@ async function descendants(root: number): Promise<number[]> {
     return parent !== undefined && (parent === root || isBelow(parent));
   };
   return [...parents.keys()].filter(isBelow);
-}
-
-/** Not among those that systems give away by themselves: local mode takes some of these for its other ports. */
-async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const port = randomInt(10_000, 32_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (!isFree) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-  throw new Error("Cannot find a free port between 10000 and 32000");
 }

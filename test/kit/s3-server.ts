@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent } from "undici";
-import { freePorts } from "../cluster/free-ports.ts";
+import { freePorts } from "../../lib/free-ports.ts";
 import { buildGoProgram, versitygw } from "../cluster/go-program.ts";
 import {
   requestS3,

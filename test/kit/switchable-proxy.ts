@@ -15,6 +15,8 @@ export async function startSwitchableProxy(target: string): Promise<SwitchablePr
   const server = createServer((incoming, outgoing) => {
     const { method = "GET", url = "/", headers } = incoming;
     const passed = request(`${proxy.target}${url}`, { method, headers }, (answer) => {
+      // Whoever asked has gone.
+      if (outgoing.destroyed) return void answer.destroy();
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       pipeline(answer, outgoing, () => undefined);
     });

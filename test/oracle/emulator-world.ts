@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts } from "../cluster/free-ports.ts";
+import { freePorts } from "../../lib/free-ports.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { findEmulator } from "../kit/emulator-binary.ts";
 import { exchange } from "../kit/exchange.ts";
