@@ -1,8 +1,6 @@
 /** The whole system in one process tree: operator, router and package store around an object store in memory, and a runner of pods. */
 import { generateKeyPairSync } from "node:crypto";
 import { mkdir } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FUNCTION_URL_ID, FUNCTION_URL_PATH } from "../crds/function-url.ts";
@@ -15,6 +13,7 @@ import { pushNamespaceHeader } from "../crds/wire/packages.ts";
 import { audiences } from "../crds/wire/routes.ts";
 import { formatPublicKey } from "../lib/http/signed-claim.ts";
 import { systemClock } from "../lib/clock.ts";
+import { freePorts } from "../lib/free-ports.ts";
 import { createKindTable, kinds } from "../lib/kubernetes/kinds.ts";
 import type { KindRef, KubernetesObject } from "../lib/kubernetes/object.ts";
 import type { Logger } from "../lib/logger.ts";
@@ -23,6 +22,7 @@ import type { PushIdentity } from "../runtime-proxy/packages/push-server.ts";
 import { routerConfigSchema, startRouter } from "../runtime-proxy/router.ts";
 import { operatorConfigSchema, startOperator } from "../operator/operator.ts";
 import { createHttpPackageStore } from "../operator/http-package-store.ts";
+import { claimFolderStore } from "./folder-store.ts";
 import { FunctionTable } from "./function-table.ts";
 import { collectGarbage } from "./garbage-collector.ts";
 import { LocalIdentity } from "./identity.ts";
@@ -97,13 +97,15 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   });
   await store.create<KubernetesObject>({ apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } });
   const tokens = await writeTokens(identity, join(stateDirectory, "tokens"));
-  const operatorPort = await freePort();
+  const [operatorPort = 0] = await freePorts(1);
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const closing: (() => Promise<void>)[] = [];
 
+  const packageStore = await claimFolderStore(cacheDirectory, folder);
+  closing.push(() => packageStore.release());
   const packages = await startPackages(
     packagesConfigSchema.parse({
-      KUBELAMBDA_PACKAGES_DIRECTORY: join(cacheDirectory, "packages"),
+      KUBELAMBDA_PACKAGES_DIRECTORY: packageStore.directory,
       KUBELAMBDA_PACKAGES_PORT: "0",
       KUBELAMBDA_HEALTH_PORT: "0",
       KUBELAMBDA_PUSH_PORT: String(options.pushPort),
@@ -312,12 +314,4 @@ function programFiles(): { readonly root: string; readonly agent: string; readon
     agent: `local/agent-process${extension}`,
     supervisor: `local/supervisor${extension}`,
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, loopback, resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
