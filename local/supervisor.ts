@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Writable } from "node:stream";
 import {
   type DirectoryListing,
+  type Flushed,
   frameKinds,
   type Hello,
   MAX_OUTPUT_BYTES,
@@ -113,13 +114,9 @@ class LocalSupervisor {
       case frameKinds.flush: {
         const { id } = parseFlush(payload);
         this.#processes.drain();
-        this.#send(frameKinds.flush, { id });
+        this.#send(frameKinds.flush, { id, ...this.#processes.memory() } satisfies Flushed);
         return;
       }
-      case frameKinds.memory:
-        parseObject(kind, payload);
-        this.#send(frameKinds.memory, this.#processes.memory());
-        return;
       case frameKinds.list: {
         const { id, path } = parseList(payload);
         this.#send(frameKinds.list, { id, entries: listDirectory(path) } satisfies DirectoryListing);

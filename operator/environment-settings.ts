@@ -31,14 +31,15 @@ export interface EnvironmentSettings {
 }
 
 /**
- * Of the agent's Node.js: a small young generation keeps its memory flat under load (`bench/main.ts agent-memory`), no
- * threads wait for work that it does not have, and what is free goes back to the system while the environment idles.
+ * Of the agent's Node.js: a small young generation keeps its memory flat under load (`bench/main.ts agent-memory`), one
+ * thread works for V8 however many CPUs the node has (0 would mean as many as those), and what is free goes back to the system while the environment idles.
  */
 export const agentNodeOptions = [
   "--max-semi-space-size=1",
-  "--v8-pool-size=0",
+  "--v8-pool-size=1",
   "--expose-gc",
   "--single-threaded-gc",
+  "--no-allocation-site-pretenuring",
 ] as const;
 
 /** Of `assemble`: what a large package leaves behind is collected as it passes (`bench/main.ts package-memory`). */

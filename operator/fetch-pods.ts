@@ -7,7 +7,7 @@ import type { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import { keyOf, type Stored } from "../lib/kubernetes/object.ts";
 import { toKubernetesError } from "../lib/kubernetes/to-kubernetes-error.ts";
 import type { Logger } from "../lib/logger.ts";
-import { ConcurrencyLimit } from "./concurrency-limit.ts";
+import { ConcurrencyLimit } from "../lib/concurrency-limit.ts";
 import { fetchEnd, fetchPod, type FetchEnd, type FetchSettings, type FetchWanted } from "./fetch-pod.ts";
 import type { Pod } from "./pod.ts";
 

@@ -2,7 +2,7 @@ import { backoffMs, type BackoffPolicy } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { ResolveAnswer, ResolveRequest } from "../crds/wire/packages.ts";
 import type { Stored } from "../lib/kubernetes/object.ts";
-import { ConcurrencyLimit } from "./concurrency-limit.ts";
+import { ConcurrencyLimit } from "../lib/concurrency-limit.ts";
 import type { SecretFetch } from "./secret-fetch.ts";
 import type { PackageStoreClient } from "./package-store.ts";
 import {

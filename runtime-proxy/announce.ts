@@ -63,9 +63,13 @@ export class Announcer {
     this.#parts = parts;
   }
 
-  /** Finds the routers before there is anything to tell them: an announcement does not wait for names then. */
+  /** Finds the routers before there is anything to tell them, and shows them the token: an announcement waits for neither then. */
   async prepare(): Promise<void> {
-    await this.#findRouters();
+    if (!(await this.#findRouters())) return;
+    const token = await this.#parts.readToken().catch(() => undefined);
+    if (token === undefined) return;
+    // What fails here fails again, and is told, when there is something to announce.
+    await Promise.allSettled([...this.#routers.values()].map((router) => greet(router, token.trim())));
   }
 
   /** Replaces what was announced before. */
@@ -239,14 +243,29 @@ interface Told {
   readonly owner: AccountOwner | undefined;
 }
 
-async function put({ host, port }: Router, announcement: EnvironmentAnnouncement, token: string): Promise<Told> {
+async function put(router: Router, announcement: EnvironmentAnnouncement, token: string): Promise<Told> {
+  const path = routes.environment(announcement.podUid);
+  return await send(router, { method: "PUT", path, token, body: Buffer.from(JSON.stringify(announcement)) });
+}
+
+async function greet(router: Router, token: string): Promise<void> {
+  await send(router, { method: "POST", path: routes.greeting, token, body: Buffer.alloc(0) });
+}
+
+interface Sent {
+  readonly method: "PUT" | "POST";
+  readonly path: string;
+  readonly token: string;
+  readonly body: Buffer;
+}
+
+async function send({ host, port }: Router, { method, path, token, body }: Sent): Promise<Told> {
   const { promise, resolve, reject } = Promise.withResolvers<Told>();
-  const body = Buffer.from(JSON.stringify(announcement));
   const sent = request({
     host,
     port,
-    method: "PUT",
-    path: routes.environment(announcement.podUid),
+    method,
+    path,
     agent: connections,
     signal: AbortSignal.timeout(attemptLimitMs),
     headers: {

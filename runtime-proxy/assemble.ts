@@ -6,6 +6,7 @@ import { tellFetchMs } from "./assembled.ts";
 import { unzippedLimitBytes } from "./packages/archive-limits.ts";
 import { hexOfDigest } from "./packages/digest.ts";
 import { downloadPackage, type Download } from "./packages/download.ts";
+import type { KnownHosts } from "./packages/known-hosts.ts";
 import { InflateBudget } from "./packages/inflate-budget.ts";
 import { MergeTarget } from "./packages/merge-target.ts";
 import { unpackArchive } from "./packages/unpack.ts";
@@ -28,6 +29,8 @@ export interface AssembleOptions {
   readonly deadlineMs?: number;
   /** Ends it early. */
   readonly signal?: AbortSignal;
+  /** Where store and cache were before; absent: they are looked up. */
+  readonly hosts?: KnownHosts | undefined;
   /** Milliseconds that only rise; default performance.now. */
   readonly elapsedMs?: () => number;
 }
@@ -169,11 +172,11 @@ interface Downloaded extends Wanted, Download {
 }
 
 async function download({ options, signal, elapsedMs }: Run, wanted: Wanted, path: string): Promise<Downloaded> {
-  const { packagesUrl: baseUrl, cacheUrl, readToken } = options;
+  const { packagesUrl: baseUrl, cacheUrl, readToken, hosts } = options;
   const { digest } = wanted;
   const download = await explain(wanted, async () => {
     if (hexOfDigest(digest) === undefined) throw new Error("the digest is not sha256:<64 hex digits>");
-    const at = { baseUrl, cacheUrl, readToken };
+    const at = { baseUrl, cacheUrl, readToken, hosts };
     return await downloadPackage({ ...at, digest, path, signal, limitBytes: unzippedLimitBytes });
   });
   return { ...wanted, ...download, path, downloadedAfterMs: elapsedMs() };

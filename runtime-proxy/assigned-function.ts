@@ -4,7 +4,8 @@ import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import { tellFetchMs } from "./assembled.ts";
 import { decideAssignment, type AssignmentVerdict } from "./domain/assignment.ts";
-import { fill, prepareToFill } from "./fill.ts";
+import { fill, prepareToFill, type Filling } from "./fill.ts";
+import { KnownHosts } from "./packages/known-hosts.ts";
 
 type FunctionConfig = Pick<AgentConfig, "document" | "fillSource" | "taskRoot" | "layersRoot" | "runtimeSocket">;
 
@@ -13,13 +14,17 @@ export class AssignedFunction {
   readonly #config: FunctionConfig;
   readonly #filled = Promise.withResolvers<EnvironmentDocument>();
   readonly #ending = new AbortController();
+  /** Undefined: an init container brings code and layers. */
+  readonly #filling: Filling | undefined;
   #document: EnvironmentDocument | undefined;
 
   constructor(config: FunctionConfig) {
     this.#config = config;
     this.#filled.promise.catch(() => undefined);
+    const { fillSource: source } = config;
+    this.#filling = source && { source, hosts: new KnownHosts(), signal: this.#ending.signal };
     if (config.document !== undefined) this.#begin(config.document);
-    else void prepareToFill();
+    else if (this.#filling !== undefined) void prepareToFill(this.#filling);
   }
 
   /** Undefined: it is nobody's yet. */
@@ -54,13 +59,12 @@ export class AssignedFunction {
 
   #begin(document: EnvironmentDocument): void {
     this.#document = document;
-    const { fillSource, taskRoot: taskDirectory, layersRoot: layersDirectory } = this.#config;
-    if (fillSource === undefined) {
+    const { taskRoot: taskDirectory, layersRoot: layersDirectory } = this.#config;
+    if (this.#filling === undefined) {
       this.#filled.resolve(document);
       return;
     }
-    const target = { taskDirectory, layersDirectory, signal: this.#ending.signal };
-    fill(document, fillSource, target).then((totalMs) => {
+    fill(document, this.#filling, { taskDirectory, layersDirectory }).then((totalMs) => {
       tellFetchMs(dirname(this.#config.runtimeSocket), totalMs);
       this.#filled.resolve(document);
     }, this.#filled.reject);

@@ -28,18 +28,16 @@ export function createEnvironment(
   const { taskRoot, layersRoot, runtimeRoot, variables: agentVariables } = config;
   const logStream = logStreamName(document.version, clock.nowMs(), randomHex(16));
   const place = { taskRoot, layersRoot, runtimeRoot, runtimeApi, logStream, agentVariables, sdk };
-  const flushOutput = (): Promise<void> => supervisors.flush();
   const fetchMs = readFetchMs(dirname(config.runtimeSocket));
   const { createdAtMs } = config;
   const birth = { ...(createdAtMs !== undefined && { createdAtMs }), ...(fetchMs !== undefined && { fetchMs }) };
-  const readMemory: ConstructorParameters<typeof EnvironmentRecords>[0]["readMemory"] = () => supervisors.memory();
   return new ExecutionEnvironment({
     document,
     runtimeProcess: describeRuntimeProcess(document, place),
     extensionProcess: (file) => describeExtensionProcess(document, place, file),
     supervisors,
     log,
-    records: new EnvironmentRecords({ document, log, clock, logStream, flushOutput, readMemory, birth }),
+    records: new EnvironmentRecords({ document, log, clock, logStream, supervisors, birth }),
     connections,
     clock,
     newId,

@@ -6,6 +6,7 @@ import type { Outcome } from "./domain/lifecycle/effect.ts";
 import type { InitPhase, PlatformRecords, Span, Tracing } from "./domain/platform-event.ts";
 import { reportMetrics, roundMs } from "./domain/report-metrics.ts";
 import type { AnswerTimes } from "./invocation-api/invocation.ts";
+import type { Supervisors } from "./supervisors.ts";
 import type { EnvironmentLog } from "./telemetry-api/environment-log.ts";
 
 export interface RecordsParts {
@@ -13,9 +14,7 @@ export interface RecordsParts {
   readonly log: EnvironmentLog;
   readonly clock: Clock;
   readonly logStream: string;
-  /** All that the processes have written until now was given to the log. */
-  readonly flushOutput: () => Promise<void>;
-  readonly readMemory: () => Promise<MemoryReading>;
+  readonly supervisors: Pick<Supervisors, "flush">;
   readonly birth?: Birth;
 }
 
@@ -191,9 +190,9 @@ export class EnvironmentRecords {
     await this.#told;
   }
 
+  /** All that the processes have written until now is given to the log. */
   async #readOutput(): Promise<void> {
-    const [memory] = await Promise.all([this.#parts.readMemory(), this.#parts.flushOutput()]);
-    this.#memory = memory;
+    this.#memory = await this.#parts.supervisors.flush();
   }
 
   /** Made when memory has been read. */

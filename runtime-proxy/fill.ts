@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
+import type { KnownHosts } from "./packages/known-hosts.ts";
 
 /** Where an agent gets code and layers from when no init container brings them. */
 export interface FillSource {
@@ -11,29 +12,40 @@ export interface FillSource {
   readonly tokenFile: string;
 }
 
-export interface FillTarget {
-  readonly taskDirectory: string;
-  readonly layersDirectory: string;
+export interface Filling {
+  readonly source: FillSource;
+  readonly hosts: KnownHosts;
   /** Ends it early. */
   readonly signal: AbortSignal;
 }
 
-/** Loads what filling takes: only agents that fill pay for it, and those that wait for their function pay before it comes. */
-export async function prepareToFill(): Promise<void> {
-  await import("./assemble.ts");
+export interface FillTarget {
+  readonly taskDirectory: string;
+  readonly layersDirectory: string;
+}
+
+/** Loads what filling takes, and greets who brings it: only agents that fill pay for it, and those that wait for their function pay before it comes. */
+export async function prepareToFill({ source, hosts, signal }: Filling): Promise<void> {
+  const [{ greetStore }] = await Promise.all([import("./packages/download.ts"), import("./assemble.ts")]);
+  const { packagesUrl: baseUrl, cacheUrl } = source;
+  await greetStore({ baseUrl, cacheUrl, readToken: readTokenOf(source), hosts, signal });
 }
 
 /** Code and layers as `assemble` brings them; resolves with how long it took, ms, and throws AssembleError. */
 export async function fill(
   { code, layers }: EnvironmentDocument,
-  { packagesUrl, cacheUrl, tokenFile }: FillSource,
+  { source, hosts, signal }: Filling,
   target: FillTarget,
 ): Promise<number> {
   const { assemble } = await import("./assemble.ts");
   const { totalMs } = await assemble({
     environment: { ...(code !== undefined && { code }), layers },
-    readToken: () => readFile(tokenFile, "utf8"),
-    ...{ packagesUrl, cacheUrl, ...target },
+    readToken: readTokenOf(source),
+    ...{ packagesUrl: source.packagesUrl, cacheUrl: source.cacheUrl, hosts, signal, ...target },
   });
   return totalMs;
+}
+
+function readTokenOf({ tokenFile }: FillSource): () => Promise<string> {
+  return () => readFile(tokenFile, "utf8");
 }

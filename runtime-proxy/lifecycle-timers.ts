@@ -5,7 +5,8 @@ import type { TimerName } from "./domain/lifecycle/state.ts";
 export class LifecycleTimers {
   readonly #clock: Clock;
   readonly #onDue: (name: TimerName) => void;
-  readonly #set = new Map<TimerName, { readonly cancel: () => void; readonly dueMs: number }>();
+  /** By their name, undefined where none is set: a Map that is deleted from with every call leaves its old tables behind. */
+  readonly #set: Partial<Record<TimerName, { readonly cancel: () => void; readonly dueMs: number } | undefined>> = {};
 
   constructor(clock: Clock, onDue: (name: TimerName) => void) {
     this.#clock = clock;
@@ -16,19 +17,19 @@ export class LifecycleTimers {
   set(name: TimerName, ms: number): void {
     this.cancel(name);
     const cancel = this.#clock.schedule(ms, () => {
-      this.#set.delete(name);
+      this.#set[name] = undefined;
       this.#onDue(name);
     });
-    this.#set.set(name, { cancel, dueMs: this.#clock.nowMs() + ms });
+    this.#set[name] = { cancel, dueMs: this.#clock.nowMs() + ms };
   }
 
   cancel(name: TimerName): void {
-    this.#set.get(name)?.cancel();
-    this.#set.delete(name);
+    this.#set[name]?.cancel();
+    this.#set[name] = undefined;
   }
 
   /** When it will be due, ms since 1970; now when it is not set. */
   dueMs(name: TimerName): number {
-    return this.#set.get(name)?.dueMs ?? this.#clock.nowMs();
+    return this.#set[name]?.dueMs ?? this.#clock.nowMs();
   }
 }

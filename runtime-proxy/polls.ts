@@ -11,32 +11,34 @@ export interface Poll {
   readonly onGone: () => void;
 }
 
+type Hand = (event: HandedEvent) => void;
+
 /** Calls of `next` that wait, for hours if need be. */
 export class Polls {
-  readonly #waiting = new Map<string, Set<(event: HandedEvent) => void>>();
+  /** Lists are replaced, and stay when they are empty: calls come and go, and a Map that is deleted from leaves its old tables behind. */
+  readonly #waiting = new Map<string, readonly Hand[]>();
 
   async wait({ key, whenGone, ask, onGone }: Poll): Promise<Polled> {
     const { promise, resolve } = Promise.withResolvers<HandedEvent>();
-    const waiting = this.#of(key);
-    waiting.add(resolve);
+    this.#waiting.set(key, [...this.#of(key), resolve]);
     const verdict = ask();
     if (!verdict.ok) {
-      waiting.delete(resolve);
-      if (waiting.size === 0) this.#waiting.delete(key);
+      this.#remove(key, resolve);
+      if (this.#of(key).length === 0) this.#waiting.delete(key);
       return verdict;
     }
     const forget = (): void => {
-      if (waiting.delete(resolve)) onGone();
+      if (this.#remove(key, resolve)) onGone();
     };
-    if (waiting.has(resolve)) whenGone(forget);
+    if (this.#of(key).includes(resolve)) whenGone(forget);
     return { ok: true, event: await promise };
   }
 
   /** To all that wait under this key. */
   hand(key: string, event: HandedEvent): void {
     const waiting = this.#of(key);
+    this.#waiting.set(key, none);
     for (const resolve of waiting) resolve(event);
-    waiting.clear();
   }
 
   /** Whoever waited is not there any more. */
@@ -44,9 +46,20 @@ export class Polls {
     this.#waiting.clear();
   }
 
-  #of(key: string): Set<(event: HandedEvent) => void> {
-    const waiting = this.#waiting.get(key) ?? new Set();
-    this.#waiting.set(key, waiting);
-    return waiting;
+  #of(key: string): readonly Hand[] {
+    return this.#waiting.get(key) ?? none;
+  }
+
+  /** False when it waits no more. */
+  #remove(key: string, resolve: Hand): boolean {
+    const waiting = this.#of(key);
+    if (!waiting.includes(resolve)) return false;
+    this.#waiting.set(
+      key,
+      waiting.filter((other) => other !== resolve),
+    );
+    return true;
   }
 }
+
+const none: readonly Hand[] = [];

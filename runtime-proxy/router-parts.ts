@@ -19,7 +19,7 @@ import type { FunctionDirectory } from "./domain/function-facts.ts";
 import type { FunctionUrlDirectory } from "./domain/function-url.ts";
 import { TraceSampler } from "./domain/trace-header.ts";
 import { AgentConnections } from "./environments/agent-connections.ts";
-import { createAnnouncementServer } from "./environments/announcement-server.ts";
+import { createAnnouncementServer, createGreetingServer } from "./environments/announcement-server.ts";
 import { createClaims } from "./environments/claims.ts";
 import { EnvironmentAsker } from "./environments/environment-asker.ts";
 import { EnvironmentPool } from "./environments/environment-pool.ts";
@@ -232,6 +232,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
   });
   const handlerByPath: Readonly<Record<string, HttpHandler>> = {
     [routes.credentials]: credentials,
+    [routes.greeting]: createGreetingServer(verifyToken),
     [routes.top]: topPeers,
   };
   const bodyTimeoutMs = config.KUBELAMBDA_BODY_TIMEOUT_MS;

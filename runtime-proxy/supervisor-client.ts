@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import {
   frameKinds,
   type DirectoryListing,
+  type Flushed,
   type Hello,
   type MemoryReading,
   type ProcessExit,
@@ -9,6 +10,7 @@ import {
   type SignalProcess,
   type StartProcess,
 } from "../crds/wire/supervisor.ts";
+import { ChurningMap } from "../lib/churning-map.ts";
 import type { Clock } from "../lib/clock.ts";
 import { encodeFrame, FrameReader, type Frame } from "../lib/frames.ts";
 
@@ -25,6 +27,8 @@ const helloLimitMs = 10_000;
 const answerLimitMs = 10_000;
 /** What only a log line waits for must not hold up a call for long. */
 const flushLimitMs = 1_000;
+/** Longest that a line waits which nobody waits for: between two calls that follow each other it goes out with the next one's START. */
+const heldMs = 5;
 /** A supervisor that takes nothing off its socket is as good as gone. */
 const maxQueuedBytes = 8 * 1024 * 1024;
 const outputHeadBytes = 5;
@@ -38,16 +42,16 @@ export class SupervisorClient {
   readonly #reader = new FrameReader();
   readonly #hello = Promise.withResolvers<Hello>();
   readonly #starts = new Map<number, (started: ProcessStarted) => void>();
-  readonly #flushes = new Map<number, () => void>();
+  readonly #flushes = new ChurningMap<(reading: MemoryReading) => void>();
   readonly #lists = new Map<number, (entries: DirectoryListing["entries"]) => void>();
   readonly #lost = rejectLater();
-  #memoryReadings: ((reading: MemoryReading) => void)[] = [];
   #resets: (() => void)[] = [];
   #lastFlush = 0;
   #lastList = 0;
   #isLost = false;
-  /** Frames that go out with the next one, at the latest at the end of this turn of the event loop. */
+  /** Frames that go out with the next one, at the latest after `heldMs`. */
   #held: Buffer[] = [];
+  #isHeldTimed = false;
 
   constructor(socket: Socket, events: SupervisorEvents, clock: Clock) {
     this.#socket = socket;
@@ -80,26 +84,16 @@ export class SupervisorClient {
     await this.#inTime("reset", answerLimitMs, promise);
   }
 
-  /** Settles when all that the processes have written until now was given to `onOutput`, or after 1 s. */
-  async flush(): Promise<void> {
+  /** Settles when all that the processes have written until now was given to `onOutput`; after 1 s without an answer with zeros. */
+  async flush(): Promise<MemoryReading> {
     const id = ++this.#lastFlush;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.#flushes.set(id, () => resolve(undefined));
-    const cancel = this.#clock.schedule(flushLimitMs, () => resolve(undefined));
-    this.#send(frameKinds.flush, { id });
-    await promise;
-    cancel();
-    this.#flushes.delete(id);
-  }
-
-  /** Zeros when the supervisor does not answer in 1 s. */
-  async memory(): Promise<MemoryReading> {
     const { promise, resolve } = Promise.withResolvers<MemoryReading>();
-    this.#memoryReadings.push(resolve);
+    this.#flushes.set(id, resolve);
     const cancel = this.#clock.schedule(flushLimitMs, () => resolve(noMemory));
-    this.#sendSoon(frameKinds.memory, {});
+    this.#send(frameKinds.flush, { id });
     const reading = await promise;
     cancel();
+    this.#flushes.take(id);
     return reading;
   }
 
@@ -140,7 +134,13 @@ export class SupervisorClient {
   #sendSoon(kind: string, payload: Buffer | object): void {
     if (this.#isLost) return;
     this.#held.push(encodeFrame(kind, payload));
-    if (this.#held.length === 1) process.nextTick(() => this.#write());
+    if (this.#isHeldTimed) return;
+    // Not cancelled by what goes out before: a timer each call would cost more than one that finds nothing.
+    this.#isHeldTimed = true;
+    this.#clock.schedule(heldMs, () => {
+      this.#isHeldTimed = false;
+      this.#write();
+    });
   }
 
   #send(kind: string, payload: Buffer | object): void {
@@ -177,13 +177,10 @@ export class SupervisorClient {
         this.#takeStarted(parse(payload) as ProcessStarted);
         return;
       case frameKinds.flush:
-        this.#flushes.get((parse(payload) as { id: number }).id)?.();
+        this.#takeFlushed(parse(payload) as Flushed);
         return;
       case frameKinds.list:
         this.#takeListing(parse(payload) as DirectoryListing);
-        return;
-      case frameKinds.memory:
-        this.#memoryReadings.shift()?.(parse(payload) as MemoryReading);
         return;
       case frameKinds.done:
         this.#resets.shift()?.();
@@ -205,6 +202,10 @@ export class SupervisorClient {
   #takeStarted(started: ProcessStarted): void {
     this.#starts.get(started.process)?.(started);
     this.#starts.delete(started.process);
+  }
+
+  #takeFlushed(flushed: Flushed): void {
+    this.#flushes.get(flushed.id)?.(flushed);
   }
 
   #takeListing({ id, entries }: DirectoryListing): void {
@@ -234,8 +235,7 @@ export class SupervisorClient {
   #lose(reason: string): void {
     if (this.#isLost) return;
     this.#isLost = true;
-    for (const resolve of this.#flushes.values()) resolve();
-    for (const resolve of this.#memoryReadings) resolve(noMemory);
+    for (const resolve of this.#flushes.values()) resolve(noMemory);
     this.#lost.reject(new SupervisorLostError(reason));
     this.#events.onLost(reason);
   }

@@ -11,8 +11,7 @@ export interface Supervisor {
   start(process: StartProcess): Promise<ProcessStarted>;
   signal(signal: SignalProcess): void;
   reset(): Promise<void>;
-  flush(): Promise<void>;
-  memory(): Promise<MemoryReading>;
+  flush(): Promise<MemoryReading>;
   list(path: string): Promise<DirectoryListing["entries"]>;
   stop(): void;
   goOn(): void;
@@ -50,13 +49,9 @@ export class Supervisors {
     this.#byProcess.clear();
   }
 
-  async flush(): Promise<void> {
-    await Promise.all(this.#all.map((supervisor) => supervisor.flush()));
-  }
-
-  /** Of all containers together. */
-  async memory(): Promise<MemoryReading> {
-    const readings = await Promise.all(this.#all.map((supervisor) => supervisor.memory()));
+  /** Settles when what all processes have written until now was given on, with the memory of all containers together. */
+  async flush(): Promise<MemoryReading> {
+    const readings = await Promise.all(this.#all.map((supervisor) => supervisor.flush()));
     return {
       peakBytes: readings.reduce((sum, { peakBytes }) => sum + peakBytes, 0),
       currentBytes: readings.reduce((sum, { currentBytes }) => sum + currentBytes, 0),

@@ -26,6 +26,8 @@ export const ports = {
 export const routes = {
   /** PUT to the router, body `EnvironmentAnnouncement`, bearer token of audience `router`: 204 when acknowledged. */
   environment: (podUid: string): string => `/v1/environments/${podUid}`,
+  /** POST to the router, bearer token of audience `router`: 204, and nothing but that the token is known when something is announced. */
+  greeting: "/v1/greeting",
   /** POST to the router, bearer token of audience `router`: `FunctionCredentials` of the pod that the token is of. */
   credentials: "/v1/credentials",
   /** POST to the agent, body the event, bearer claim for the pod's uid: see wire/environment.ts. */

@@ -10,8 +10,7 @@
  *   "R" reset   {}: SIGKILL to every process of the container but the supervisor, reap, drain output. Answer: "D" (after all "X" and "O").
  *   "W" write   raw bytes to the supervisor's own standard output (START, END and REPORT lines), in order with the output it copies; a line that a process
  *               has not finished is ended before.
- *   "F" flush   {id:number}: reads what the processes have written until now. Answer: all "O" frames, then "F" with the same id.
- *   "M" memory  {}: Answer: "M" MemoryReading.
+ *   "F" flush   {id:number}: reads what the processes have written until now, and memory. Answer: all "O" frames, then "F" Flushed.
  *   "L" list    ListDirectory. Answer: "L" DirectoryListing.
  *   "Z" stop    {}: SIGSTOP to every process of the container but the supervisor. No answer.
  *   "C" go on   {}: SIGCONT to the same, and to what had stopped itself. No answer.
@@ -22,7 +21,7 @@
  *   "O" output  uint8 stream (1 stdout, 2 stderr, 3 telemetry) | uint32 process id number | raw bytes (at most 64 KiB). The supervisor has copied them
  *               to its own stdout; of stream 3, frames of the runtime clients (`telemetryFd`), the text alone, each record as lines of its own.
  *   "X" exit    ProcessExit
- *   "F", "D", "M", "L" answers
+ *   "F", "D", "L" answers
  */
 export const frameKinds = {
   start: "S",
@@ -30,7 +29,6 @@ export const frameKinds = {
   reset: "R",
   write: "W",
   flush: "F",
-  memory: "M",
   list: "L",
   stop: "Z",
   goOn: "C",
@@ -117,4 +115,9 @@ export interface MemoryReading {
   /** Peak of the container since its start, bytes; 0 when no cgroup can be read. */
   readonly peakBytes: number;
   readonly currentBytes: number;
+}
+
+export interface Flushed extends MemoryReading {
+  /** As it was asked. */
+  readonly id: number;
 }

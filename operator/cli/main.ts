@@ -1,4 +1,6 @@
 /** The command line and the image's entry point: the first word picks the process, one file each. */
+import { keepNewObjectsYoung } from "../../lib/keep-new-objects-young.ts";
+
 interface Command {
   readonly summary: string;
   readonly run: (args: readonly string[]) => Promise<void>;
@@ -52,6 +54,7 @@ function usage(): string {
   return `kubelambda runs AWS Lambda functions on Kubernetes\n\n${lines.join("\n")}\n`;
 }
 
+keepNewObjectsYoung();
 const [name = "help", ...args] = process.argv.slice(2);
 const command = commands[name];
 if (command !== undefined) {

@@ -24,6 +24,15 @@ interface Entry {
   readonly wanted: number | undefined;
 }
 
+interface Account {
+  /** By a Function's uid. */
+  readonly entries: Map<string, Entry>;
+  /** Those of them that want more. */
+  readonly waiting: Map<string, Entry>;
+  /** Of all entries. */
+  claimed: number;
+}
+
 /**
  * What every function takes out of its account's limit. Statuses are the truth; this adds what was decided a moment ago. A claim that
  * falls gives room only when its status is seen.
@@ -31,9 +40,8 @@ interface Entry {
 export class AccountBook {
   readonly rules: AccountRules;
   readonly #options: AccountBookOptions;
-  /** Namespace → Function's uid → entry. */
-  readonly #accounts = new Map<string, Map<string, Entry>>();
-  readonly #claimed = new Map<string, number>();
+  /** By namespace. */
+  readonly #accounts = new Map<string, Account>();
   readonly #unsubscribe: () => void;
 
   constructor(options: AccountBookOptions) {
@@ -53,12 +61,11 @@ export class AccountBook {
   /** What others claim, with what older functions wait for and would get. */
   claimedByOthers(object: Stored<FunctionObject>): number {
     const { namespace = "", uid } = object.metadata;
-    const account = this.#accounts.get(namespace);
-    const own = account?.get(uid);
-    const total = this.#claimed.get(namespace) ?? 0;
-    const room = this.rules.limit - minimumOf(this.rules) - total;
-    const older = [...(account ?? [])]
-      .filter(([other, { wanted, order }]) => other !== uid && wanted !== undefined && order < orderOf(object))
+    const { entries, waiting, claimed } = this.#accounts.get(namespace) ?? newAccount();
+    const own = entries.get(uid);
+    const room = this.rules.limit - minimumOf(this.rules) - claimed;
+    const older = [...waiting]
+      .filter(([other, { order }]) => other !== uid && order < orderOf(object))
       .map(([, entry]) => entry)
       .sort((a, b) => (a.order < b.order ? -1 : 1));
     let promised = 0;
@@ -66,14 +73,14 @@ export class AccountBook {
       const more = Math.max(0, (entry.wanted ?? 0) - claimOf(entry));
       if (promised + more <= room) promised += more;
     }
-    return total - (own === undefined ? 0 : claimOf(own)) + promised;
+    return claimed - (own === undefined ? 0 : claimOf(own)) + promised;
   }
 
   /** Takes a decision down before it is written. */
   note(object: Stored<FunctionObject>, { granted, wantedClaim }: ConcurrencyDecision): void {
     const { namespace = "", uid } = object.metadata;
     const decided = claimedBy(granted);
-    const written = this.#accounts.get(namespace)?.get(uid)?.written ?? 0;
+    const written = this.#accounts.get(namespace)?.entries.get(uid)?.written ?? 0;
     const wanted = wantedClaim > decided ? wantedClaim : undefined;
     this.#put(object, { key: keyOf(object), order: orderOf(object), written, decided, wanted });
   }
@@ -82,7 +89,7 @@ export class AccountBook {
     const { namespace = "", uid } = object.metadata;
     const { concurrency } = object.status ?? {};
     const written = claimedBy(concurrency);
-    const known = this.#accounts.get(namespace)?.get(uid);
+    const known = this.#accounts.get(namespace)?.entries.get(uid);
     // Nobody has looked yet: it stands in line by its age.
     const asked = concurrency === undefined ? object.spec.reservedConcurrentExecutions : undefined;
     const decided = known === undefined || known.decided === written ? 0 : known.decided;
@@ -91,23 +98,27 @@ export class AccountBook {
   }
 
   #put({ metadata: { namespace = "", uid } }: Stored<FunctionObject>, entry: Entry | undefined): void {
-    const account = this.#accounts.get(namespace) ?? new Map<string, Entry>();
+    const account = this.#accounts.get(namespace) ?? newAccount();
     this.#accounts.set(namespace, account);
-    const known = account.get(uid);
+    const { entries, waiting } = account;
+    const known = entries.get(uid);
     const before = known === undefined ? 0 : claimOf(known);
-    if (entry === undefined) account.delete(uid);
-    else account.set(uid, entry);
+    if (entry === undefined) entries.delete(uid);
+    else entries.set(uid, entry);
+    if (entry?.wanted === undefined) waiting.delete(uid);
+    else waiting.set(uid, entry);
     const after = entry === undefined ? 0 : claimOf(entry);
-    this.#claimed.set(namespace, (this.#claimed.get(namespace) ?? 0) + after - before);
+    account.claimed += after - before;
     const isPassed = known?.wanted !== undefined && entry?.wanted === undefined;
     if (after < before || isPassed) {
-      for (const [other, { wanted, key }] of account)
-        if (wanted !== undefined && other !== uid) this.#options.onRoom(key);
+      for (const [other, { key }] of [...waiting]) if (other !== uid) this.#options.onRoom(key);
     }
-    if (account.size > 0) return;
-    this.#accounts.delete(namespace);
-    this.#claimed.delete(namespace);
+    if (entries.size === 0) this.#accounts.delete(namespace);
   }
+}
+
+function newAccount(): Account {
+  return { entries: new Map(), waiting: new Map(), claimed: 0 };
 }
 
 function claimOf({ written, decided }: Entry): number {

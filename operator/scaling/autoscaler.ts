@@ -373,11 +373,11 @@ export class Autoscaler {
   }
 
   #verifyCreations(): void {
-    const beforeMs = this.#options.clock.monotonicMs() - overdueMs;
+    const nowMs = this.#options.clock.monotonicMs();
     for (const [uid, scaling] of this.#scalings) {
       const namespace = this.#functionOf(uid)?.metadata.namespace;
       if (namespace === undefined) continue;
-      for (const name of scaling.overdue(beforeMs)) this.#hands.verify(namespace, name, scaling);
+      for (const name of scaling.takeOverdue(nowMs - overdueMs, nowMs)) this.#hands.verify(namespace, name, scaling);
     }
   }
 

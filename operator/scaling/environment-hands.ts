@@ -8,7 +8,7 @@ import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import { controllerOf, keyOf, ownedBy, type Stored } from "../../lib/kubernetes/object.ts";
 import { toKubernetesError } from "../../lib/kubernetes/to-kubernetes-error.ts";
 import type { Logger } from "../../lib/logger.ts";
-import { ConcurrencyLimit } from "../concurrency-limit.ts";
+import { ConcurrencyLimit } from "../../lib/concurrency-limit.ts";
 import { environmentPod } from "../controllers/function/pods.ts";
 import { environmentName, type Recipe } from "../controllers/function/recipe.ts";
 import type { EnvironmentSettings } from "../environment-settings.ts";
@@ -80,8 +80,8 @@ export class EnvironmentHands {
     const { namespace = "", name: functionName } = object.metadata;
     const { revisionID } = recipe.document;
     const name = environmentName(functionName, revisionID, drawName(draw));
-    const expected = { name, revisionID: groupOf(creation), replaces, atMs: clock.monotonicMs() };
-    scaling.expect(expected);
+    const expected = { name, revisionID: groupOf(creation), replaces };
+    scaling.expect({ ...expected, atMs: Infinity });
     this.#run(async () => {
       try {
         const genericID = provisionedFor === undefined ? this.#options.genericIDs.of(recipe) : undefined;
@@ -127,6 +127,7 @@ export class EnvironmentHands {
         await this.#options.client.get({ kind: kinds.pod, namespace, name });
       } catch (error) {
         if (isKubernetesError(error, "NotFound")) scaling.settle(name);
+        else scaling.doubt(name);
       }
     });
   }

@@ -16,14 +16,32 @@ describe("FunctionScaling", () => {
   it("asks for a creation when a watch should have shown it, and at once when the API server went away over it", () => {
     const scaling = new FunctionScaling();
     scaling.expect({ name: "a", revisionID: "r", atMs: 1000 });
-    assert.deepEqual(scaling.overdue(1000), []);
-    assert.deepEqual(scaling.overdue(1001), ["a"]);
+    assert.deepEqual(scaling.takeOverdue(1000, 1000), []);
+    assert.deepEqual(scaling.takeOverdue(1001, 1001), ["a"]);
     scaling.doubt("a");
-    assert.deepEqual(scaling.overdue(0), ["a"]);
+    assert.deepEqual(scaling.takeOverdue(0, 1001), ["a"]);
     assert.equal(scaling.creating("r"), 1, "it may be there");
     scaling.settle("a");
     scaling.doubt("a");
-    assert.deepEqual(scaling.overdue(2000), []);
+    assert.deepEqual(scaling.takeOverdue(2000, 2000), []);
+  });
+
+  it("asks for a creation once in that time, and for none that waits for its turn", () => {
+    const scaling = new FunctionScaling();
+    scaling.expect({ name: "sent", revisionID: "r", atMs: 1000 });
+    scaling.expect({ name: "waits", revisionID: "r", atMs: Infinity });
+    const asked = Array.from({ length: 30 }, (_, i) => {
+      const nowMs = 2000 + i * 1000;
+      return scaling.takeOverdue(nowMs - 10_000, nowMs);
+    });
+    assert.deepEqual(
+      asked.flatMap((names, i) => names.map((name) => [name, i])),
+      [
+        ["sent", 10],
+        ["sent", 21],
+      ],
+    );
+    assert.equal(scaling.creating("r"), 2);
   });
 
   it("misses what somebody else takes away and calls used when that was first seen, not what it removes itself", () => {

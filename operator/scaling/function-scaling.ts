@@ -7,6 +7,7 @@ import { addFailure, remainingBackOffMs, type NewFailure, type StartFailures } f
 interface Expected {
   readonly name: string;
   readonly revisionID: string;
+  /** When it was asked for; Infinity: it waits for its turn. */
   readonly atMs: number;
   /** uid of the environment that it replaces. */
   readonly replaces?: string | undefined;
@@ -66,9 +67,11 @@ export class FunctionScaling {
     if (creation !== undefined) this.#creations.set(name, { ...creation, atMs: -Infinity });
   }
 
-  /** Names of pods that should have been seen by now. */
-  overdue(beforeMs: number): readonly string[] {
-    return [...this.#creations].filter(([, { atMs }]) => atMs < beforeMs).map(([name]) => name);
+  /** Names of pods that were asked for before `beforeMs` and should have been seen by now; named again when as much time has passed anew. */
+  takeOverdue(beforeMs: number, nowMs: number): readonly string[] {
+    const overdue = [...this.#creations.values()].filter(({ atMs }) => atMs < beforeMs);
+    for (const creation of overdue) this.#creations.set(creation.name, { ...creation, atMs: nowMs });
+    return overdue.map(({ name }) => name);
   }
 
   removing(uid: string): void {

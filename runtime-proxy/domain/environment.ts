@@ -98,7 +98,7 @@ export class EnvironmentRegistry {
   readonly #tenureByNamespace = new Map<string, Tenure>();
   readonly #entryByPodUid = new Map<string, Entry>();
   readonly #entriesByFunction = new Map<string, Set<Entry>>();
-  /** Function and revision, or function and configuration → idle environments, the most recently used last. */
+  /** Function and revision, or function and configuration → idle environments, the most recently used last; kept while it has pods. */
   readonly #idleByKey = new Map<string, Entry[]>();
   #askedBack: ReadonlySet<string> = new Set();
 
@@ -177,6 +177,7 @@ export class EnvironmentRegistry {
     const entry = this.#entryByPodUid.get(podUid);
     if (entry === undefined) return;
     this.#takeFromIdle(entry);
+    for (const key of idleKeys(entry.pod)) if (this.#idleByKey.get(key)?.length === 0) this.#idleByKey.delete(key);
     if (entry.mayRun) this.#options.onMayRun?.(entry.pod, false);
     this.#entryByPodUid.delete(podUid);
     const siblings = this.#entriesByFunction.get(entry.pod.functionUid);
@@ -227,7 +228,7 @@ export class EnvironmentRegistry {
 
   /** An idle environment is kept ready for the version. */
   hasProvisioned(functionUid: string, version: string): boolean {
-    return this.#idleByKey.has(provisionedKey(functionUid, version));
+    return (this.#idleByKey.get(provisionedKey(functionUid, version))?.length ?? 0) > 0;
   }
 
   /** As `pick`, of those that are kept ready for a version; of this very revision where there is one. */
@@ -322,7 +323,6 @@ export class EnvironmentRegistry {
       const place = idle?.lastIndexOf(entry) ?? -1;
       if (idle === undefined || place < 0) continue;
       idle.splice(place, 1);
-      if (idle.length === 0) this.#idleByKey.delete(key);
     }
   }
 }

@@ -27,13 +27,18 @@ export class RequestRate {
     this.#burst = burst;
   }
 
-  /** Whether one more is allowed now, without taking it. */
-  has(nowMs: number): boolean {
-    if (this.#perSecond === Infinity) return true;
+  /** How many are allowed now; they come in fractions. */
+  available(nowMs: number): number {
+    if (this.#perSecond === Infinity) return Infinity;
     const earned = (Math.max(0, nowMs - (this.#atMs ?? nowMs)) / 1000) * this.#perSecond;
     this.#tokens = Math.min(this.#burst, this.#tokens + earned);
     this.#atMs = nowMs;
-    return this.#tokens >= 1;
+    return this.#tokens;
+  }
+
+  /** Whether one more is allowed now, without taking it. */
+  has(nowMs: number): boolean {
+    return this.available(nowMs) >= 1;
   }
 
   take(nowMs: number): boolean {

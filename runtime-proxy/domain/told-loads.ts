@@ -82,9 +82,15 @@ export class ToldLoads {
     for (const uid of gone) this.#revisionsByUid.delete(uid);
     for (const [uid, loads] of Map.groupBy(functions, ({ functionUid }) => functionUid)) {
       const worth = loads.filter(isWorthReporting).map(({ revisionID }) => revisionID);
-      this.#revisionsByUid.set(uid, new Set(worth));
+      // Mostly the same ones: a new set each time would be garbage of the old generation.
+      if (!holdsJust(this.#revisionsByUid.get(uid), worth)) this.#revisionsByUid.set(uid, new Set(worth));
       // What it was told to be quiet is left out the next time.
       if (worth.length < loads.length) this.#changed.add(uid);
     }
   }
+}
+
+/** `values`: each once. */
+function holdsJust(set: ReadonlySet<string> | undefined, values: readonly string[]): boolean {
+  return set?.size === values.length && values.every((value) => set.has(value));
 }

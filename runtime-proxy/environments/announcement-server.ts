@@ -44,6 +44,15 @@ export function createAnnouncementServer(parts: AnnouncementServerParts): HttpHa
   };
 }
 
+/** The token of an agent that has nothing to announce yet is checked, and remembered by whoever checks it. */
+export function createGreetingServer(verifyToken: TokenVerifier): HttpHandler {
+  return async ({ method, headers }) => {
+    if (method !== "POST") return refusal(405, `Cannot ${method} "${routes.greeting}": only POST`);
+    const check = await verifyToken(headers["authorization"]);
+    return check.ok ? { status: 204 } : refusal(401, `Cannot take the greeting: ${check.reason}`);
+  };
+}
+
 async function take(
   { pool, verifyToken, log, ownerOf }: AnnouncementServerParts,
   arrivals: PodArrivals,

@@ -4,7 +4,7 @@ import type { EnvironmentState } from "../../crds/wire/environment.ts";
 import { ManualClock } from "../../test/kit/manual-clock.ts";
 import { isIdle, isReleased, type UseEnd } from "../domain/environment.ts";
 import type { FunctionFacts } from "../domain/function-facts.ts";
-import { EnvironmentPool, type Acquired } from "./environment-pool.ts";
+import { EnvironmentPool, type Acquired, type EnvironmentPoolOptions } from "./environment-pool.ts";
 
 const facts: FunctionFacts = {
   uid: "f",
@@ -24,21 +24,26 @@ class PoolWorld {
   readonly clock = new ManualClock();
   facts: FunctionFacts | undefined = facts;
   urgent = 0;
-  readonly pool = new EnvironmentPool({
-    clock: this.clock,
-    functions: {
-      findByUid: () => this.facts,
-      findVersion: (_uid, version) => this.versions().find((facts) => facts.version === version),
-      versionsOf: () => this.versions(),
-    },
-    maxWaiting: 3,
-  });
+  readonly pool: EnvironmentPool;
   waitMs = waitMs;
   published: FunctionFacts[] = [];
   #arrivals = 0;
   #sequence = 0;
 
-  constructor() {
+  constructor({
+    maxWaiting = 3,
+    scalingRate,
+  }: Partial<Pick<EnvironmentPoolOptions, "maxWaiting" | "scalingRate">> = {}) {
+    this.pool = new EnvironmentPool({
+      clock: this.clock,
+      functions: {
+        findByUid: () => this.facts,
+        findVersion: (_uid, version) => this.versions().find((facts) => facts.version === version),
+        versionsOf: () => this.versions(),
+      },
+      maxWaiting,
+      ...(scalingRate !== undefined && { scalingRate }),
+    });
     this.pool.listen({ onUrgent: () => (this.urgent += 1), onChanged: () => undefined });
   }
 
@@ -76,6 +81,62 @@ async function outcome(acquired: Acquired | Promise<Acquired>): Promise<string> 
 }
 
 describe("EnvironmentPool", () => {
+  describe("scaling rate", () => {
+    const scalingRate = { burst: 2, perSecond: 0.2 };
+    const limited = (): PoolWorld => new PoolWorld({ maxWaiting: 10, scalingRate });
+
+    it("lets as many calls wait as new environments may come", async () => {
+      const world = limited();
+      const waiting = [world.acquire(), world.acquire()];
+      assert.equal(await outcome(world.acquire()), "scalingRate");
+      for (const podUid of ["p1", "p2"]) {
+        world.put(podUid);
+        world.announce(podUid);
+      }
+      assert.deepEqual(await Promise.all(waiting.map(outcome)), ["p1", "p2"]);
+      assert.equal(await outcome(world.acquire()), "scalingRate", "two have come");
+      world.clock.advance(5000);
+      assert.ok(world.acquire() instanceof Promise, "one more may come");
+    });
+
+    it("is not used up by calls that wait for what is there", async () => {
+      const world = limited();
+      world.put("p1");
+      world.announce("p1");
+      assert.equal(podOf(world.acquire()), "p1");
+      for (let call = 0; call < 20; call += 1) {
+        const waits = world.acquire();
+        world.pool.free("p1", "answered");
+        assert.equal(await outcome(waits), "p1");
+      }
+    });
+
+    it("counts what comes for all versions of a function together", async () => {
+      const world = limited();
+      world.published = [{ ...facts, version: "1", revisionID: "r-1" }];
+      void world.acquire();
+      void world.acquire(undefined, "1");
+      assert.equal(await outcome(world.acquire()), "scalingRate");
+      world.put("p1");
+      assert.equal(await outcome(world.acquire()), "scalingRate", "the other one is still to come");
+    });
+
+    it("knows what came under an owner before it", async () => {
+      const world = limited();
+      const createdAtMs = world.clock.nowMs();
+      const pod = { namespace: "default", functionUid: "f", revisionID: "r1", isTerminating: false, createdAtMs };
+      const listed = ["p1", "p2"].map((podUid) => ({ ...pod, podUid, isTerminating: true }));
+      world.pool.adopt("default", { epoch: 2, firstTurn: 0 }, listed);
+      assert.equal(await outcome(world.acquire()), "scalingRate");
+      world.pool.adopt(
+        "default",
+        { epoch: 3, firstTurn: 0 },
+        listed.map((gone) => ({ ...gone, provisionedFor: "1" })),
+      );
+      assert.ok(world.acquire() instanceof Promise, "what is kept ready has limits of its own");
+    });
+  });
+
   it("tells the operator at once when what a waiting call hoped for turns out to run another", async () => {
     const world = new PoolWorld();
     for (const podUid of ["a", "b"]) world.put(podUid);

@@ -1,6 +1,7 @@
 import type { FunctionLoad } from "../../crds/wire/load-report.ts";
 import type { EnvironmentAnnouncement } from "../../crds/wire/environment.ts";
 import type { Grant, Position } from "../../crds/wire/position.ts";
+import { ChurningMap } from "../../lib/churning-map.ts";
 import type { Clock } from "../../lib/clock.ts";
 import {
   EnvironmentRegistry,
@@ -13,8 +14,8 @@ import {
   type UseEnd,
 } from "../domain/environment.ts";
 import { isToBeMended, type FunctionDirectory, type FunctionFacts } from "../domain/function-facts.ts";
-import { RequestRate } from "../domain/request-rate.ts";
 import { WaitingQueue } from "../domain/waiting-queue.ts";
+import { ScalingRates, type ScalingRate } from "./scaling-rates.ts";
 
 /**
  * `functionGone` and `functionFailed`: the function changed while the call waited. `scalingRate`: it would take one more new environment
@@ -33,18 +34,12 @@ export interface EnvironmentRequest {
   readonly version: string;
   /** Of those that are kept ready for the version, and of no others. */
   readonly isProvisioned?: boolean;
+  /** No two requests that wait at once have the same. */
   readonly arrival: number;
   /** On the monotonic clock. */
   readonly deadlineMs: number;
   /** An environment that it was given did not take it. */
   readonly isRetry?: boolean;
-}
-
-/** How fast a function may get new environments. Source: Lambda developer guide, scaling-behavior: 1,000 in 10 s. */
-export interface ScalingRate {
-  /** At once. */
-  readonly burst: number;
-  readonly perSecond: number;
 }
 
 export interface EnvironmentPoolOptions extends RegistryOptions {
@@ -79,9 +74,9 @@ const mendingMs = 10_000;
 export class EnvironmentPool {
   readonly #options: EnvironmentPoolOptions;
   readonly #registry: EnvironmentRegistry;
-  readonly #callByRequest = new Map<EnvironmentRequest, WaitingCall>();
-  readonly #scalingByFunction = new Map<string, RequestRate>();
-  /** Function's uid → key (`queueKey`) → calls. */
+  readonly #callByArrival = new ChurningMap<WaitingCall>();
+  readonly #scaling: ScalingRates;
+  /** Function's uid → key (`queueKey`) → calls. Queues stay when they are empty: calls come and go, and a Map that is deleted from leaves its old tables behind. */
   readonly #waitingByFunction = new Map<string, Map<string, WaitingQueue<WaitingCall>>>();
   /** Function's uid → revision → failure. */
   readonly #failureByFunction = new Map<string, Map<string, NonNullable<FunctionLoad["failure"]>>>();
@@ -93,6 +88,7 @@ export class EnvironmentPool {
 
   constructor(options: EnvironmentPoolOptions) {
     this.#options = options;
+    this.#scaling = new ScalingRates(options.scalingRate, options.clock);
     this.#registry = new EnvironmentRegistry({ ...options, onTouched: (functionUid) => this.#touch(functionUid) });
   }
 
@@ -115,29 +111,10 @@ export class EnvironmentPool {
   /** Begins to give an account's environments out; whatever was listed counts as running until it is heard. */
   adopt(namespace: string, tenure: Tenure, listed: readonly EnvironmentPod[]): void {
     this.#registry.adopt(namespace, tenure, listed, this.#options.clock.monotonicMs());
-    this.#adoptRates(namespace, listed);
+    const { functions } = this.#options;
+    const own = [...this.#scaling.functionUids].filter((uid) => functions.findByUid(uid)?.namespace === namespace);
+    this.#scaling.adopt(own, listed);
     for (const { pod } of [...this.#registry.unsettled()]) this.#tellChanged(pod.podUid);
-  }
-
-  /** What came of a function lately came by its rate, whoever owned it then. */
-  #adoptRates(namespace: string, listed: readonly EnvironmentPod[]): void {
-    const { scalingRate, functions, clock } = this.#options;
-    if (scalingRate === undefined) return;
-    for (const uid of this.#scalingByFunction.keys())
-      if (functions.findByUid(uid)?.namespace === namespace) this.#scalingByFunction.delete(uid);
-    const fromWallMs = clock.monotonicMs() - clock.nowMs();
-    for (const [uid, pods] of Map.groupBy(listed, ({ functionUid }) => functionUid)) {
-      const bornMs = pods.flatMap(({ createdAtMs }) => (createdAtMs === undefined ? [] : [createdAtMs + fromWallMs]));
-      const { burst, perSecond } = scalingRate;
-      this.#scalingByFunction.set(
-        uid,
-        RequestRate.used(
-          perSecond,
-          burst,
-          bornMs.sort((a, b) => a - b),
-        ),
-      );
-    }
   }
 
   renew(namespace: string, epoch: number): void {
@@ -158,7 +135,7 @@ export class EnvironmentPool {
     const environment = this.#registry.get(podUid);
     if (environment === undefined || environment.isUnreachable) return;
     this.#registry.miss(podUid);
-    if (this.#waitingByFunction.has(environment.pod.functionUid)) this.#tellUrgent();
+    if (this.waitingOf(environment.pod.functionUid) > 0) this.#tellUrgent();
   }
 
   unsettled(): Iterable<Environment> {
@@ -188,8 +165,8 @@ export class EnvironmentPool {
   }
 
   /** Functions that calls wait for. */
-  waitingFunctions(): Iterable<string> {
-    return this.#waitingByFunction.keys();
+  *waitingFunctions(): Iterable<string> {
+    for (const uid of this.#waitingByFunction.keys()) if (this.waitingOf(uid) > 0) yield uid;
   }
 
   /** Calls that wait for any version of a function. */
@@ -209,7 +186,7 @@ export class EnvironmentPool {
     const { functionUid } = request;
     const key = queueKey(request);
     const queue = this.#queue(functionUid, key);
-    if (queue === undefined) {
+    if (queue === undefined || queue.size === 0) {
       const acquired = this.#pick(functionUid, key);
       if (acquired !== undefined) return acquired;
     }
@@ -221,8 +198,8 @@ export class EnvironmentPool {
 
   /** Ends the wait of a request with this refusal; nothing happens when it waits no more. */
   refuse(request: EnvironmentRequest, refusal: AcquireRefusal): void {
-    const call = this.#callByRequest.get(request);
-    if (call !== undefined) this.#refuseOne(call, refusal);
+    const call = this.#callByArrival.get(request.arrival);
+    if (call?.request === request) this.#refuseOne(call, refusal);
   }
 
   /** Ends the use of an environment; the next waiting call gets it. */
@@ -236,6 +213,7 @@ export class EnvironmentPool {
   }
 
   putPod(pod: EnvironmentPod): void {
+    if (this.#registry.get(pod.podUid) === undefined) this.#scaling.came(pod);
     this.#registry.putPod(pod);
     this.#tellChanged(pod.podUid);
   }
@@ -245,7 +223,7 @@ export class EnvironmentPool {
     if (environment === undefined) return;
     this.#registry.removePod(podUid);
     this.#tellChanged(podUid);
-    if (this.#waitingByFunction.has(environment.pod.functionUid)) this.#tellUrgent();
+    if (this.waitingOf(environment.pod.functionUid) > 0) this.#tellUrgent();
   }
 
   announce(announcement: EnvironmentAnnouncement): "stored" | "stale" | "unknownPod" {
@@ -259,14 +237,14 @@ export class EnvironmentPool {
     this.#serve(pod.functionUid);
     // It runs somebody's call: who waited for its word needs another.
     const isTaken = wasInDoubt && environment.mayRun && !isInDoubt(environment);
-    if (isTaken && this.#waitingByFunction.has(pod.functionUid)) this.#tellUrgent();
+    if (isTaken && this.waitingOf(pod.functionUid) > 0) this.#tellUrgent();
     return result;
   }
 
   /** Takes over the whole set that the operator wants back. */
   askBack(podUids: readonly string[]): void {
     const { isAsked, isGivenBack } = this.#registry.askBack(new Set(podUids));
-    if (isGivenBack) for (const functionUid of this.#waitingByFunction.keys()) this.#serve(functionUid);
+    if (isGivenBack) for (const functionUid of this.waitingFunctions()) this.#serve(functionUid);
     if (isAsked) this.#tellUrgent();
   }
 
@@ -275,19 +253,22 @@ export class EnvironmentPool {
     const { functions } = this.#options;
     if (functions.findByUid(uid) === undefined) {
       this.#failureByFunction.delete(uid);
-      this.#scalingByFunction.delete(uid);
+      this.#scaling.forget(uid);
     }
     for (const key of [...(this.#waitingByFunction.get(uid)?.keys() ?? [])]) {
       const { version, isProvisioned } = parseQueueKey(key);
       const facts = functions.findVersion(uid, version);
-      if (facts === undefined) this.#refuseAll(uid, key, "functionGone");
-      else if (facts.state === "Failed") this.#refuseAll(uid, key, "functionFailed");
+      if (facts === undefined) {
+        this.#refuseAll(uid, key, "functionGone");
+        this.#waitingByFunction.get(uid)?.delete(key);
+      } else if (facts.state === "Failed") this.#refuseAll(uid, key, "functionFailed");
       // Nothing is kept ready any more: whoever waits for it is admitted anew.
       else if (isProvisioned && !this.#isKept(uid, version)) this.#refuseAll(uid, key, "moved");
       else this.#hasten(facts);
     }
+    if (functions.findByUid(uid) === undefined) this.#waitingByFunction.delete(uid);
     this.#serve(uid);
-    if (this.#waitingByFunction.has(uid)) this.#tellUrgent();
+    if (this.waitingOf(uid) > 0) this.#tellUrgent();
   }
 
   #touch(functionUid: string): void {
@@ -322,19 +303,23 @@ export class EnvironmentPool {
     return { ok: true, environment: addressed, grant: this.#registry.grantOf(environment) };
   }
 
-  /** A call that more environments are needed for than there are takes one of the new ones that may come now. */
+  /** Of the calls that would wait with this one, those for which nothing starts already need as many new environments. */
   #mayScale({ functionUid, version }: EnvironmentRequest): boolean {
-    const { scalingRate, functions, clock } = this.#options;
-    if (scalingRate === undefined) return true;
-    const revisionID = functions.findVersion(functionUid, version)?.revisionID;
-    let free = 0;
-    for (const environment of this.#registry.of(functionUid))
-      if (environment.pod.revisionID === revisionID && mayComeFree(environment)) free += 1;
-    if (this.waiting(functionUid, version) < free) return true;
-    const { burst, perSecond } = scalingRate;
-    const rate = this.#scalingByFunction.get(functionUid) ?? new RequestRate(perSecond, burst);
-    this.#scalingByFunction.set(functionUid, rate);
-    return rate.take(clock.monotonicMs());
+    if (this.#options.scalingRate === undefined) return true;
+    const starting = new Map<string, number>();
+    for (const environment of this.#registry.of(functionUid)) {
+      const { revisionID } = environment.pod;
+      if (mayComeFree(environment)) starting.set(revisionID, (starting.get(revisionID) ?? 0) + 1);
+    }
+    const wanted = (key: string, waiting: number): number => {
+      const revisionID = this.#options.functions.findVersion(functionUid, key)?.revisionID ?? "";
+      return Math.max(0, waiting - (starting.get(revisionID) ?? 0));
+    };
+    let all = wanted(version, this.waiting(functionUid, version) + 1);
+    if (all === 0) return true;
+    for (const [key, { size }] of this.#waitingByFunction.get(functionUid) ?? [])
+      if (key !== version && !parseQueueKey(key).isProvisioned) all += wanted(key, size);
+    return this.#scaling.allows(functionUid, all);
   }
 
   #wait(request: EnvironmentRequest): Promise<Acquired> {
@@ -343,7 +328,7 @@ export class EnvironmentPool {
     return new Promise((resolve) => {
       const cancelDeadline = clock.schedule(deadlineMs - clock.monotonicMs(), () => this.#refuseOne(call, "timedOut"));
       const call: WaitingCall = { ...request, request, resolve, cancelDeadline };
-      this.#callByRequest.set(request, call);
+      this.#callByArrival.set(request.arrival, call);
       const queues = this.#waitingByFunction.get(functionUid) ?? new Map<string, WaitingQueue<WaitingCall>>();
       const key = queueKey(request);
       const queue = queues.get(key) ?? new WaitingQueue<WaitingCall>();
@@ -378,39 +363,29 @@ export class EnvironmentPool {
 
   /** All versions of the function: of which one an environment came free, its revision says. */
   #serve(functionUid: string): void {
-    for (const [key, queue] of [...(this.#waitingByFunction.get(functionUid) ?? [])]) {
+    for (const [key, queue] of this.#waitingByFunction.get(functionUid) ?? []) {
       while (queue.size > 0) {
         const acquired = this.#pick(functionUid, key);
         if (acquired === undefined) break;
         this.#end(queue.takeFirst(), acquired);
       }
-      if (queue.size === 0) this.#forgetQueue(functionUid, key);
     }
-  }
-
-  #forgetQueue(functionUid: string, key: string): void {
-    const queues = this.#waitingByFunction.get(functionUid);
-    queues?.delete(key);
-    if (queues?.size === 0) this.#waitingByFunction.delete(functionUid);
   }
 
   #refuseOne(call: WaitingCall, refusal: AcquireRefusal): void {
     const key = queueKey(call);
     const queue = this.#queue(call.functionUid, key);
     if (queue?.remove(call) !== true) return;
-    if (queue.size === 0) this.#forgetQueue(call.functionUid, key);
     this.#end(call, { ok: false, refusal });
   }
 
   #refuseAll(functionUid: string, key: string, refusal: AcquireRefusal): void {
-    const queue = this.#queue(functionUid, key);
-    this.#forgetQueue(functionUid, key);
-    for (const call of queue?.takeAll() ?? []) this.#end(call, { ok: false, refusal });
+    for (const call of this.#queue(functionUid, key)?.takeAll() ?? []) this.#end(call, { ok: false, refusal });
   }
 
   #end(call: WaitingCall | undefined, acquired: Acquired): void {
     if (call === undefined) return;
-    this.#callByRequest.delete(call.request);
+    this.#callByArrival.take(call.arrival);
     this.#touch(call.functionUid);
     call.cancelDeadline();
     call.resolve(acquired);

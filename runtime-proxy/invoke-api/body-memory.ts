@@ -24,6 +24,8 @@ interface Waiting {
   readonly cancel: () => void;
 }
 
+const mostKeptAccounts = 1000;
+
 /** `share`: its account holds as much as all others may still take. `room`: there is none for anybody. */
 type Obstacle = "share" | "room" | undefined;
 
@@ -93,7 +95,8 @@ export class BodyMemory {
   #use(bytes: number, account: string): void {
     this.#usedBytes += bytes;
     const own = (this.#usedByAccount.get(account) ?? 0) + bytes;
-    if (own > 0) this.#usedByAccount.set(account, own);
+    // An account that comes and goes keeps its place: a Map that is deleted from all the time leaves more behind than that.
+    if (own > 0 || this.#usedByAccount.size < mostKeptAccounts) this.#usedByAccount.set(account, own);
     else this.#usedByAccount.delete(account);
   }
 

@@ -1,5 +1,6 @@
 import { ownerOf, type Roster, type RosterReplica } from "../../crds/wire/roster.ts";
 import { backoffMs, type BackoffPolicy } from "../../lib/backoff.ts";
+import { ChurningMap } from "../../lib/churning-map.ts";
 import { sleep, type Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { EnvironmentDirectory } from "../domain/environment.ts";
@@ -50,7 +51,8 @@ const unknown: OwnerPlace = { kind: "unknown" };
 export class AccountOwnership {
   readonly #parts: AccountOwnershipParts;
   readonly #accounts = new Map<string, Account>();
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new ChurningMap<() => void>();
+  #lastWaiting = 0;
   #roster: Roster | undefined;
   /** Pods that went while accounts were being taken. */
   #gone: Set<string> | undefined;
@@ -130,8 +132,9 @@ export class AccountOwnership {
 
   /** Calls whenever an account may have another place, until it is unsubscribed. */
   onChange(listener: () => void): () => void {
-    this.#waiting.add(listener);
-    return () => this.#waiting.delete(listener);
+    const number = (this.#lastWaiting += 1);
+    this.#waiting.set(number, listener);
+    return () => void this.#waiting.take(number);
   }
 
   /** Settles when anything has changed, at the latest after `limitMs`. */
@@ -226,6 +229,6 @@ export class AccountOwnership {
   }
 
   #tell(): void {
-    for (const done of [...this.#waiting]) done();
+    for (const done of this.#waiting.values()) done();
   }
 }

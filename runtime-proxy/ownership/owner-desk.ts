@@ -1,4 +1,5 @@
 import { formatGrant } from "../../crds/wire/position.ts";
+import { ChurningMap } from "../../lib/churning-map.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { ConcurrencyPool } from "../domain/admission.ts";
 import type { ConcurrencyLedger } from "../domain/concurrency.ts";
@@ -17,7 +18,7 @@ export interface OwnerDeskParts {
 /** Decides the calls of the accounts that this replica owns, whoever carries them. */
 export class OwnerDesk {
   readonly #parts: OwnerDeskParts;
-  readonly #callsByNamespace = new Map<string, Set<OwnedCall>>();
+  readonly #callsByNamespace = new Map<string, ChurningMap<OwnedCall>>();
   #arrivals = 0;
 
   constructor(parts: OwnerDeskParts) {
@@ -27,15 +28,15 @@ export class OwnerDesk {
   open(order: CallOrder): OwnedCall {
     this.#arrivals += 1;
     let calls = this.#callsByNamespace.get(order.namespace);
-    if (calls === undefined) this.#callsByNamespace.set(order.namespace, (calls = new Set()));
+    if (calls === undefined) this.#callsByNamespace.set(order.namespace, (calls = new ChurningMap()));
     const call = new OwnedCall(this.#parts, order, this.#arrivals, calls);
-    calls.add(call);
+    calls.set(this.#arrivals, call);
     return call;
   }
 
   /** Another replica decides from now on: who waits here is told so, who has an environment keeps it. */
   drop(namespace: string): void {
-    for (const call of [...(this.#callsByNamespace.get(namespace) ?? [])]) call.detach();
+    for (const call of this.#callsByNamespace.get(namespace)?.values() ?? []) call.detach();
     this.#callsByNamespace.delete(namespace);
   }
 }
@@ -44,7 +45,7 @@ export class OwnerDesk {
 export class OwnedCall implements CallTicket {
   readonly #parts: OwnerDeskParts;
   readonly #order: CallOrder;
-  readonly #calls: Set<OwnedCall>;
+  readonly #calls: ChurningMap<OwnedCall>;
   readonly #arrival: number;
   #pool: ConcurrencyPool | undefined;
   #kept: ProvisionedUse | undefined;
@@ -53,7 +54,7 @@ export class OwnedCall implements CallTicket {
   #isRetry: boolean;
   #isClosed = false;
 
-  constructor(parts: OwnerDeskParts, order: CallOrder, arrival: number, calls: Set<OwnedCall>) {
+  constructor(parts: OwnerDeskParts, order: CallOrder, arrival: number, calls: ChurningMap<OwnedCall>) {
     this.#parts = parts;
     this.#order = order;
     this.#arrival = arrival;
@@ -93,7 +94,7 @@ export class OwnedCall implements CallTicket {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#calls.delete(this);
+    this.#calls.take(this.#arrival);
     if (this.#request !== undefined) this.#parts.pool.refuse(this.#request, "moved");
     // Given, and never heard of by whoever carries it.
     this.giveBack("unused");

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Roster, RosterReplica } from "../../crds/wire/roster.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { backoffMs, type BackoffPolicy } from "../../lib/backoff.ts";
+import { ChurningMap } from "../../lib/churning-map.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { ThrottleReason } from "../domain/admission.ts";
@@ -38,7 +39,7 @@ const endMs = 1000;
 /** The standing connection to one other replica, to ask it as the owner; kept up until `close`. */
 export class PeerLink {
   readonly #parts: PeerLinkParts;
-  readonly #waitingById = new Map<number, (told: Told) => void>();
+  readonly #waitingById = new ChurningMap<(told: Told) => void>();
   #wire: Wire | undefined;
   /** Connections so far: an id means something on its own connection only. */
   #connection = 0;
@@ -147,9 +148,7 @@ export class PeerLink {
   #lost(reason: string): void {
     const { peer, log } = this.#parts;
     this.#wire = undefined;
-    const waiting = [...this.#waitingById.values()];
-    this.#waitingById.clear();
-    for (const settle of waiting) settle("lost");
+    for (const settle of this.#waitingById.takeAll()) settle("lost");
     if (!this.#isClosed) log.debug("Connection to a router is gone", { replica: peer.podUid, reason });
     this.#retry();
   }
@@ -163,9 +162,7 @@ export class PeerLink {
   #take(message: Answer | Notice): void {
     if (message.t === "roster") this.#parts.onRoster(message.roster);
     if (message.t === "roster" || message.t === "here") return;
-    const settle = this.#waitingById.get(message.id);
-    this.#waitingById.delete(message.id);
-    settle?.(toTold(message));
+    this.#waitingById.take(message.id)?.(toTold(message));
   }
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Roster } from "../../crds/wire/roster.ts";
 import { routes } from "../../crds/wire/routes.ts";
+import { ChurningMap } from "../../lib/churning-map.ts";
 import { sleep, type Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { AccountOwnership } from "./account-ownership.ts";
@@ -68,7 +69,7 @@ export class PeerServer {
 /** One replica that asks, and its calls here. */
 class Peer {
   readonly #parts: PeerServerParts;
-  readonly #callById = new Map<number, OwnedCall>();
+  readonly #callById = new ChurningMap<OwnedCall>();
   readonly #wire: PeerWire<Question | Notice>;
 
   constructor(
@@ -83,9 +84,7 @@ class Peer {
       onClosed: (reason) => {
         onGone();
         log.debug("A router is gone that asked here", { replica, reason, calls: this.#callById.size });
-        const calls = [...this.#callById.values()];
-        this.#callById.clear();
-        for (const call of calls) call.abandon();
+        for (const call of this.#callById.takeAll()) call.abandon();
       },
     });
     if (ownership.roster !== undefined) this.tell(ownership.roster);
@@ -113,8 +112,7 @@ class Peer {
         void this.#again(message);
         return;
       case "end": {
-        const call = this.#callById.get(message.id);
-        this.#callById.delete(message.id);
+        const call = this.#callById.take(message.id);
         if (message.end !== undefined) call?.giveBack(message.end);
         call?.close();
         this.#wire.send({ t: "ended", id: message.id });
@@ -152,7 +150,7 @@ class Peer {
     // Its replica is gone, or has ended the call meanwhile.
     if (this.#callById.get(id) !== call) return;
     if (placement.kind !== "granted") {
-      this.#callById.delete(id);
+      this.#callById.take(id);
       call.close();
     }
     const { kind, ...rest } = placement;

@@ -5,6 +5,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { routes } from "../../crds/wire/routes.ts";
 import { countPassing } from "./buffer-garbage.ts";
+import type { KnownHosts } from "./known-hosts.ts";
 import { PackageError } from "./package-error.ts";
 
 const http = process.getBuiltinModule("node:http");
@@ -21,6 +22,8 @@ export interface DownloadRequest {
   /** Read for every try, since the kubelet renews it. */
   readonly readToken: () => Promise<string>;
   readonly signal: AbortSignal;
+  /** Where its hosts were before; absent: they are looked up. */
+  readonly hosts?: KnownHosts | undefined;
   readonly limitBytes: number;
   /** Tries in all; default 6. */
   readonly tries?: number;
@@ -87,12 +90,34 @@ async function tryOnce(wanted: Try, progress: Progress): Promise<PackageError | 
     await restart(progress);
     return new PackageError("DigestMismatch", `the store's content has the digest ${digest}`);
   } catch (error) {
+    wanted.hosts?.forget();
     return translate(error, wanted);
   }
 }
 
+/** Of nothing, which is no package. */
+const emptyDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+export type Greeting = Pick<DownloadRequest, "baseUrl" | "cacheUrl" | "readToken" | "signal" | "hosts">;
+
+/**
+ * Asks for a package that nobody has, so that where the hosts are and whose the token is, is known by all when one is wanted. What fails here fails again
+ * then, and is told then.
+ */
+export async function greetStore({ baseUrl, cacheUrl = "", ...greeting }: Greeting): Promise<void> {
+  const at = cacheUrl === "" ? { baseUrl } : { baseUrl: cacheUrl, connectMs: cacheConnectMs };
+  try {
+    const answer = await ask({ ...greeting, ...at, digest: emptyDigest, silenceMs: cacheSilenceMs }, 0);
+    answer.destroy();
+  } catch {
+    greeting.hosts?.forget();
+  }
+}
+
+type Asked = Pick<Try, "baseUrl" | "digest" | "readToken" | "signal" | "silenceMs" | "connectMs" | "hosts">;
+
 async function ask(
-  { baseUrl, digest, readToken, signal, silenceMs = 10_000, connectMs }: Try,
+  { baseUrl, digest, readToken, signal, silenceMs = 10_000, connectMs, hosts }: Asked,
   from: number,
 ): Promise<IncomingMessage> {
   const url = new URL(routes.object(digest), baseUrl);
@@ -100,7 +125,8 @@ async function ask(
   const headers = { authorization, ...(from > 0 && { range: `bytes=${from}-` }) };
   const client = url.protocol === "https:" ? process.getBuiltinModule("node:https") : http;
   return await new Promise((resolve, reject) => {
-    const request = client.get(url, { headers, signal, agent: false, timeout: silenceMs }, resolve);
+    const lookup = hosts === undefined ? {} : { lookup: hosts.lookup };
+    const request = client.get(url, { headers, signal, agent: false, timeout: silenceMs, ...lookup }, resolve);
     request.once("timeout", () =>
       request.destroy(new PackageError("StoreUnavailable", `the package store was silent for ${silenceMs} ms`)),
     );

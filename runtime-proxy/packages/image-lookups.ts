@@ -1,6 +1,6 @@
 import type { ImageAnswer, ResolveImageRequest } from "../../crds/wire/images.ts";
+import { ConcurrencyLimit } from "../../lib/concurrency-limit.ts";
 import { lookUpImage, type ImageResolverOptions } from "../registry/image-resolver.ts";
-import { Limiter } from "./limiter.ts";
 
 export interface ImageLookupsOptions {
   /** Asked for each image: what it says may change. */
@@ -12,12 +12,12 @@ export interface ImageLookupsOptions {
 /** Looks images up without credentials: equal questions that meet are asked once. */
 export class ImageLookups {
   readonly #registries: () => ImageResolverOptions;
-  readonly #limiter: Limiter;
+  readonly #limit: ConcurrencyLimit;
   readonly #running = new Map<string, Promise<ImageAnswer>>();
 
   constructor({ registries, atOnce }: ImageLookupsOptions) {
     this.#registries = registries;
-    this.#limiter = new Limiter(atOnce);
+    this.#limit = new ConcurrencyLimit(atOnce);
   }
 
   async lookUp({ image, architecture, knownDigest }: ResolveImageRequest): Promise<ImageAnswer> {
@@ -25,7 +25,7 @@ export class ImageLookups {
     const running = this.#running.get(key);
     if (running !== undefined) return await running;
     const lookup = { image, architecture, ...(knownDigest !== undefined && { knownDigest }) };
-    const started = this.#limiter.run(() => lookUpImage(lookup, this.#registries()));
+    const started = this.#limit.run(() => lookUpImage(lookup, this.#registries()));
     this.#running.set(key, started);
     try {
       return await started;

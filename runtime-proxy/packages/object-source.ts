@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import { Agent, request, type Dispatcher } from "undici";
 import { routes } from "../../crds/wire/routes.ts";
+import { KnownHosts } from "./known-hosts.ts";
 import type { PackageFacts } from "./store.ts";
 
 type ContentFacts = Pick<PackageFacts, "digest" | "zippedBytes">;
@@ -36,6 +37,7 @@ export interface HttpObjectSourceOptions {
 
 export class HttpObjectSource implements ObjectSource {
   readonly #options: HttpObjectSourceOptions;
+  readonly #hosts = new KnownHosts();
   readonly #agent: Agent;
 
   constructor(options: HttpObjectSourceOptions) {
@@ -43,7 +45,7 @@ export class HttpObjectSource implements ObjectSource {
     this.#options = options;
     this.#agent = new Agent({
       connections: 64,
-      connect: { timeout: silenceMs },
+      connect: { timeout: silenceMs, lookup: this.#hosts.lookup },
       headersTimeout: silenceMs,
       bodyTimeout: silenceMs,
     });
@@ -75,8 +77,11 @@ export class HttpObjectSource implements ObjectSource {
     const { url, signal } = this.#options;
     const headers = { authorization };
     try {
-      return await request(`${url}${routes.object(digest)}`, { method, headers, signal, dispatcher: this.#agent });
+      // The client would give up every connection after a HEAD, for servers that send a body all the same.
+      const kept = { reset: false, dispatcher: this.#agent };
+      return await request(`${url}${routes.object(digest)}`, { method, headers, signal, ...kept });
     } catch (error) {
+      this.#hosts.forget();
       throw new SourceRefusal(503, "Cannot ask the package store: it does not answer", error);
     }
   }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { uploadLimitBytes, type ResolvedPackage, type ResolveRequest } from "../../crds/wire/packages.ts";
+import { ConcurrencyLimit } from "../../lib/concurrency-limit.ts";
 import { archiveLimits, directUploadLimitBytes, zippedTooLargeText } from "./archive-limits.ts";
 import { checkArchive } from "./archive.ts";
 import { buildZip } from "./build-zip.ts";
@@ -7,7 +8,6 @@ import { codeSha256Of, hexOfDigest, parseSha256 } from "./digest.ts";
 import type { BytesFetched } from "./fetch-bytes.ts";
 import type { OciFetchRequest } from "./fetch-oci.ts";
 import type { S3FetchRequest } from "./fetch-s3.ts";
-import { Limiter } from "./limiter.ts";
 import { PackageError, quote } from "./package-error.ts";
 import type { PackageFacts, PackageStore, StagedContent } from "./store.ts";
 
@@ -40,12 +40,12 @@ export interface ResolverOptions {
 /** Turns sources into digests: equal requests that meet share one fetch, and content that is there is not fetched again. */
 export class Resolver {
   readonly #options: ResolverOptions;
-  readonly #limiter: Limiter;
+  readonly #limit: ConcurrencyLimit;
   readonly #running = new Map<string, Promise<Found>>();
 
   constructor(options: ResolverOptions) {
     this.#options = options;
-    this.#limiter = new Limiter(options.atOnce);
+    this.#limit = new ConcurrencyLimit(options.atOnce);
   }
 
   /** Throws PackageError; the namespace may read the content afterwards. */
@@ -74,7 +74,7 @@ export class Resolver {
       throw new PackageError("DigestMismatch", message);
     };
     // Whoever sends slowly keeps nobody else waiting.
-    return await this.#grant(namespace, await this.#bringIn(fill, this.#limiter), keepMs);
+    return await this.#grant(namespace, await this.#bringIn(fill, this.#limit), keepMs);
   }
 
   /** What the namespace has already stays so long even if nothing uses it; throws PackageError where it has no such package. */
@@ -123,7 +123,7 @@ export class Resolver {
       .digest("base64");
     const running = this.#running.get(key);
     if (running !== undefined) return await running;
-    const started = this.#limiter.run(() => this.#bringIn((staged) => this.#fill(staged, source, unchanged)));
+    const started = this.#limit.run(() => this.#bringIn((staged) => this.#fill(staged, source, unchanged)));
     this.#running.set(key, started);
     try {
       return await started;
@@ -133,7 +133,7 @@ export class Resolver {
   }
 
   /** `inTurn`: only the check waits for its turn there. */
-  async #bringIn(fill: (staged: StagedContent) => Promise<Filled>, inTurn?: Limiter): Promise<Found> {
+  async #bringIn(fill: (staged: StagedContent) => Promise<Filled>, inTurn?: ConcurrencyLimit): Promise<Found> {
     const staged = await this.#options.store.stage();
     try {
       const { revision, unchanged } = await fill(staged);

@@ -8,11 +8,11 @@ import {
 } from "../../crds/wire/packages.ts";
 import { resolveImageRequestSchema } from "../../crds/wire/images.ts";
 import { routes } from "../../crds/wire/routes.ts";
+import { ConcurrencyLimit } from "../../lib/concurrency-limit.ts";
 import { jsonResponse, type HttpHandler, type HttpRequest, type HttpResponse } from "../../lib/http/handler.ts";
 import { BodyTooLargeError, readBody } from "../../lib/http/read-body.ts";
 import type { TokenIdentity, TokenVerifier } from "../../lib/http/service-account-token.ts";
 import type { ImageLookups } from "./image-lookups.ts";
-import { Limiter } from "./limiter.ts";
 import type { PackagesMetrics } from "./metrics.ts";
 import { refusal, refuseMethod, refuseToken } from "./refusals.ts";
 import { answerOf } from "./resolve-answer.ts";
@@ -50,7 +50,7 @@ const referencesLimitBytes = 32 * 1024 * 1024;
 const largeBodyBytes = 4 * 1024 * 1024;
 
 export function createPackagesHandler(options: PackagesServerOptions): HttpHandler {
-  const largeBodies = new Limiter(1);
+  const largeBodies = new ConcurrencyLimit(1);
   const uploads = new UploadSlots(uploadsOfNamespace);
   return async (request) => {
     const { path, method } = request;
@@ -103,7 +103,7 @@ async function asOperator(
 }
 
 async function inTurn(
-  largeBodies: Limiter,
+  largeBodies: ConcurrencyLimit,
   { headers }: HttpRequest,
   step: () => Promise<HttpResponse>,
 ): Promise<HttpResponse> {

@@ -41,8 +41,6 @@ func (s *supervisor) obey(kind byte, payload []byte) error {
 		return nil
 	case kindFlush:
 		return s.flush(payload)
-	case kindMemory:
-		return s.readMemory(payload)
 	case kindList:
 		return s.list(payload)
 	case kindStop, kindGoOn:
@@ -142,15 +140,7 @@ func (s *supervisor) flush(payload []byte) error {
 	for _, p := range s.processes {
 		s.drain(p)
 	}
-	s.out.addFlush(id)
-	return nil
-}
-
-func (s *supervisor) readMemory(payload []byte) error {
-	if err := parseEmpty(kindMemory, payload); err != nil {
-		return err
-	}
-	s.out.addMemory(s.cgroup.memory())
+	s.out.addFlush(id, s.cgroup.memory())
 	return nil
 }
 

@@ -16,7 +16,6 @@ const (
 	kindReset   = 'R'
 	kindWrite   = 'W'
 	kindFlush   = 'F'
-	kindMemory  = 'M'
 	kindList    = 'L'
 	kindStop    = 'Z'
 	kindGoOn    = 'C'
@@ -144,21 +143,16 @@ func (out *outbox) add(kind byte, body []byte) {
 	out.commit(size)
 }
 
-// addFlush and addMemory answer what is asked at every invocation: written by hand, they allocate nothing.
-func (out *outbox) addFlush(id []byte) {
-	var scratch [64]byte
+// addFlush answers what is asked at every invocation: written by hand, it allocates nothing.
+func (out *outbox) addFlush(id []byte, memory memoryReading) {
+	var scratch [128]byte
 	body := append(scratch[:0], `{"id":`...)
 	body = append(body, id...)
-	out.add(kindFlush, append(body, '}'))
-}
-
-func (out *outbox) addMemory(reading memoryReading) {
-	var scratch [96]byte
-	body := append(scratch[:0], `{"peakBytes":`...)
-	body = strconv.AppendUint(body, reading.PeakBytes, 10)
+	body = append(body, `,"peakBytes":`...)
+	body = strconv.AppendUint(body, memory.PeakBytes, 10)
 	body = append(body, `,"currentBytes":`...)
-	body = strconv.AppendUint(body, reading.CurrentBytes, 10)
-	out.add(kindMemory, append(body, '}'))
+	body = strconv.AppendUint(body, memory.CurrentBytes, 10)
+	out.add(kindFlush, append(body, '}'))
 }
 
 // putOutputHead writes the head of an output frame before n bytes that frame[outputHeadBytes:] holds already.

@@ -79,8 +79,8 @@ type processExit struct {
 }
 
 type memoryReading struct {
-	PeakBytes    uint64 `json:"peakBytes"`
-	CurrentBytes uint64 `json:"currentBytes"`
+	PeakBytes    uint64
+	CurrentBytes uint64
 }
 
 // parse reads one JSON object of the agent. A value of a wrong type ends the connection: the agent is not what we think it is.

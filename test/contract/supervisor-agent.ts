@@ -8,6 +8,7 @@ import {
   type DirectoryListing,
   frameKinds,
   type Hello,
+  type Flushed,
   type MemoryReading,
   type ProcessExit,
   type ProcessStarted,
@@ -134,11 +135,11 @@ export class SupervisorAgent {
     this.send(frameKinds.signal, { process, signal });
   }
 
-  async flush(): Promise<void> {
+  async flush(): Promise<MemoryReading> {
     const id = this.#nextFlush++;
     this.send(frameKinds.flush, { id });
-    await this.waitFor(`answer to flush ${id}`, () =>
-      this.#parsed<{ id: number }>(frameKinds.flush).find((answer) => answer.id === id),
+    return await this.waitFor(`answer to flush ${id}`, () =>
+      this.#parsed<Flushed>(frameKinds.flush).find((answer) => answer.id === id),
     );
   }
 
@@ -146,12 +147,6 @@ export class SupervisorAgent {
     const before = this.#parsed(frameKinds.done).length;
     this.send(frameKinds.reset, {});
     await this.waitFor("answer to reset", () => this.#parsed(frameKinds.done)[before]);
-  }
-
-  async memory(): Promise<MemoryReading> {
-    const before = this.#parsed(frameKinds.memory).length;
-    this.send(frameKinds.memory, {});
-    return this.waitFor("memory", () => this.#parsed<MemoryReading>(frameKinds.memory)[before]);
   }
 
   async list(path: string): Promise<DirectoryListing["entries"]> {

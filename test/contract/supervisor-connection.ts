@@ -6,10 +6,10 @@ import type { SupervisorBench } from "./supervisor-bench.ts";
 
 export function describeConnection(bench: SupervisorBench): void {
   describe("the connection", () => {
-    it("reads memory, as numbers", async () => {
+    it("reads memory with a flush, as numbers", async () => {
       const agent = bench.supervise();
       await agent.hello;
-      const { peakBytes, currentBytes } = await agent.memory();
+      const { peakBytes, currentBytes } = await agent.flush();
       assert.ok(Number.isSafeInteger(peakBytes) && peakBytes >= 0);
       assert.ok(Number.isSafeInteger(currentBytes) && currentBytes >= 0);
     });

@@ -77,7 +77,7 @@ export function describeStop(bench: SupervisorBench): void {
       });
       await reaches("it counts", () => sizeOf(join(bench.folder, "a")) > 0);
       await stop(agent, fuse);
-      await agent.memory();
+      await agent.flush();
       assert.equal(agent.output(1).toString(), "written\n");
     });
 

@@ -3,7 +3,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { ImageAnswer, ResolvedImage, ResolveImageRequest } from "../../../crds/wire/images.ts";
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
 import type { Stored } from "../../../lib/kubernetes/object.ts";
-import { ConcurrencyLimit } from "../../concurrency-limit.ts";
+import { ConcurrencyLimit } from "../../../lib/concurrency-limit.ts";
 import { Asked } from "./asked.ts";
 import type { PackageSeen } from "../../package-source.ts";
 import { imageErrors, imagePackage, type TagSeen } from "./image-code.ts";
