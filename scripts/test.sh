@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Everything that a change has to pass. Goes on after a failure, so that one run tells all; its last line is "N passed, N failed".
+# Everything that a change has to pass. Goes on after a failure, so that one run tells all; it ends with what failed and "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .cache
 TEST_COUNTS="$PWD/.cache/test-counts"
-export TEST_COUNTS
+TEST_FAILURES="$PWD/.cache/test-failures"
+export TEST_COUNTS TEST_FAILURES
 : > "$TEST_COUNTS"
+: > "$TEST_FAILURES"
 
 # Runs a step that has no count of its own: it counts as one.
 step() {
@@ -13,7 +15,7 @@ step() {
   shift
   echo "== $name"
   if "$@"; then echo "1 0" >> "$TEST_COUNTS"; else
-    echo "== failed: $name"
+    echo "failed: $name" | tee -a "$TEST_FAILURES"
     echo "0 1" >> "$TEST_COUNTS"
   fi
   echo "== $name took $((SECONDS - started)) s"
@@ -25,7 +27,10 @@ suite() {
   shift
   echo "== $name"
   before=$(wc -l < "$TEST_COUNTS")
-  "$@" || [ "$(wc -l < "$TEST_COUNTS")" -gt "$before" ] || echo "0 1" >> "$TEST_COUNTS"
+  if ! "$@" && [ "$(wc -l < "$TEST_COUNTS")" -eq "$before" ]; then
+    echo "failed: $name, before it could count" | tee -a "$TEST_FAILURES"
+    echo "0 1" >> "$TEST_COUNTS"
+  fi
   echo "== $name took $((SECONDS - started)) s"
 }
 
@@ -52,5 +57,6 @@ node test/cluster/main.ts down
 
 read -r passed failed < <(awk '{p += $1; f += $2} END {print p + 0, f + 0}' "$TEST_COUNTS")
 echo
+cat "$TEST_FAILURES"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { lastLines } from "./run.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -90,13 +90,23 @@ function signalDaemon(stateDir: string, name: string, signal: NodeJS.Signals): v
   }
 }
 
+/** The first thread may be a zombie while others of a killed process still end, and hold its ports and files. */
+function hasEnded(pid: number, state: string): boolean {
+  if (state !== "Z" && state !== "X") return false;
+  try {
+    return readdirSync(`/proc/${pid}/task`).length <= 1;
+  } catch {
+    return true;
+  }
+}
+
 function livingPid(stateDir: string, name: string): number | undefined {
   const file = markFile(stateDir, name);
   if (!existsSync(file)) return undefined;
   const mark = JSON.parse(readFileSync(file, "utf8")) as ProcessMark;
   const stat = readStat(mark.pid);
   if (stat === undefined || stat.startTicks !== mark.startTicks) return undefined;
-  return stat.state === "Z" || stat.state === "X" ? undefined : mark.pid;
+  return hasEnded(mark.pid, stat.state) ? undefined : mark.pid;
 }
 
 /** Source: proc(5), /proc/<pid>/stat, fields 3 and 22; the second field is in brackets and may hold spaces. */

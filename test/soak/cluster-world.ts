@@ -87,8 +87,9 @@ export class ClusterWorld {
     });
   }
 
+  /** Of functions: what waits in the pool is none yet. */
   async environments(): Promise<readonly OwnedObject[]> {
-    return await this.#list<OwnedObject>("pods", "-l", `${labels.component}=environment`);
+    return await this.#list<OwnedObject>("pods", "-l", `${labels.component}=environment,${labels.functionUid}`);
   }
 
   async #list<T>(...what: readonly string[]): Promise<readonly T[]> {

@@ -4,7 +4,7 @@ import { after, before, describe, it } from "mocha";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { ClusterFaults } from "./cluster-faults.ts";
 import { ClusterWorld } from "./cluster-world.ts";
-import { createDraw } from "./draw.ts";
+import { seededRandom } from "../../bench/seeded-random.ts";
 import { nodeFunction, pythonFunction, shellFunction, type SoakFunction } from "./soak-functions.ts";
 import { SoakReport } from "./soak-report.ts";
 import { soakSettings } from "./soak-settings.ts";
@@ -31,7 +31,7 @@ describe(`a cluster for ${minutes} min under load and faults, seed ${seed}`, fun
 
   before(async () => {
     world = await ClusterWorld.open("soak");
-    faults = new ClusterFaults({ world, functions, draw: createDraw(seed), report, nowMs });
+    faults = new ClusterFaults({ world, functions, draw: seededRandom(seed), report, nowMs });
     const { invoke } = world;
     load = new SteadyLoad({
       ...{ connections, seed, report, nowMs },

@@ -1,15 +1,5 @@
-/** Numbers in [0, 1) that are the same in every run of one seed (mulberry32). */
+/** Numbers in [0, 1). */
 export type Draw = () => number;
-
-export function createDraw(seed: number): Draw {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** One of them, each as likely as the others. */
 export function pickOne<T>(draw: Draw, choices: readonly T[]): T {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, it } from "mocha";
-import { createDraw } from "./draw.ts";
+import { seededRandom } from "../../bench/seeded-random.ts";
 import { ExecutionLedger } from "./execution-ledger.ts";
 import { doesNotAlwaysLoad, goesAndReturns, kills, LocalFaults } from "./local-faults.ts";
 import { becomesTrue, LocalWorld } from "./local-world.ts";
@@ -41,7 +41,7 @@ describe(`local mode for ${minutes} min under load and faults, seed ${seed}`, fu
   before(async () => {
     const ledgerUrl = await ledger.start();
     world = new LocalWorld();
-    faults = new LocalFaults({ world, functions, ledgerUrl, draw: createDraw(seed), report, nowMs });
+    faults = new LocalFaults({ world, functions, ledgerUrl, draw: seededRandom(seed), report, nowMs });
     await world.start();
     const { invoke } = world;
     load = new SteadyLoad({

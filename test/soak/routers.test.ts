@@ -4,7 +4,8 @@ import { after, before, describe, it } from "mocha";
 import { FaultRun } from "../kit/fleet/fault-run.ts";
 import { faults, type Fault, type FaultName } from "../kit/fleet/fleet-faults.ts";
 import { reportText } from "../kit/fleet/fault-report.ts";
-import { createDraw, pickOne } from "./draw.ts";
+import { seededRandom } from "../../bench/seeded-random.ts";
+import { pickOne } from "./draw.ts";
 import { soakSettings } from "./soak-settings.ts";
 
 const { minutes, seed, faultNames } = soakSettings(process.env);
@@ -17,7 +18,7 @@ const wanted = (Object.keys(faults) as FaultName[]).filter((name) => faultNames 
 for (const count of counts) {
   describe(`soak with ${count} ${count === 1 ? "router" : "routers"}, ${minutes / counts.length} minutes, seed ${seed}`, function () {
     this.timeout(minutes * 60_000 + 1_200_000);
-    const draw = createDraw(seed + count);
+    const draw = seededRandom(seed + count);
     const possible = wanted.filter((name) => ((faults[name] as Fault).leastRouters ?? 1) <= count);
     let run: FaultRun;
 

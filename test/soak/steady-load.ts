@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { planCall, type CallPlan } from "./call-plan.ts";
-import { createDraw } from "./draw.ts";
+import { seededRandom } from "../../bench/seeded-random.ts";
 import { judge, type Allowance, type Outcome } from "./judge.ts";
 import type { SoakReport } from "./soak-report.ts";
 
@@ -35,7 +35,7 @@ export class SteadyLoad {
   async run(untilMs: number): Promise<void> {
     const { connections, seed, functionNames, nowMs } = this.#options;
     const caller = async (_: unknown, index: number): Promise<void> => {
-      const draw = createDraw(seed + index);
+      const draw = seededRandom(seed + index);
       while (nowMs() < untilMs) {
         await this.#ask(planCall(draw, (this.#lastCall += 1), functionNames));
         await delay(pauseMs);
