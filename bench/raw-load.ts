@@ -15,6 +15,8 @@ export interface RawResult {
   /** Of a call that had to wait for a connection: from its due time on. */
   readonly latenciesMs: Float64Array;
   readonly elapsedMs: number;
+  /** For how long an open loop did not run, and sent nothing of what was due in that time. */
+  readonly stoodStillMs: number;
   /** The first of them, in words; a call that fails is counted as one and its connection opened anew. */
   readonly errors: readonly string[];
 }
@@ -28,6 +30,9 @@ export interface OpenLoop {
 
 const answerLimitMs = 30_000;
 const keptErrors = 20;
+const tickMs = 1;
+/** A tick that is later than this is the generator's own delay (its collector, another process on its core): all that was due would come at once. */
+const mostLateMs = 4;
 const headEnd = Buffer.from("\r\n\r\n");
 
 /** Kept connections, each with one call at a time. The targets take turns; with several ports each connection keeps to one. */
@@ -55,7 +60,10 @@ export class RawLoad {
     return record.result();
   }
 
-  /** Calls come at random moments (Poisson), whether or not those before have their answer. */
+  /**
+   * Calls come at random moments (Poisson), whether or not those before have their answer. What was due while this process itself did not
+   * run is left out: it would be a burst that no client has sent.
+   */
   async open({ callsPerSecond, durationMs, draw }: OpenLoop): Promise<RawResult> {
     const record = new Recording();
     const free = [...this.#lines];
@@ -74,14 +82,18 @@ export class RawLoad {
         running.add(call);
       }
     };
-    let nextMs = startedMs;
+    let [nextMs, lastMs] = [startedMs, startedMs];
     while (performance.now() - startedMs < durationMs) {
       const nowMs = performance.now();
-      for (; nextMs <= nowMs; nextMs -= (Math.log(1 - draw()) * 1000) / callsPerSecond) due.push(nextMs);
+      const lateMs = nowMs - lastMs - tickMs;
+      lastMs = nowMs;
+      if (lateMs > mostLateMs) {
+        record.stoodStillMs += lateMs;
+        nextMs = nowMs;
+      }
+      for (; nextMs <= nowMs; nextMs -= (Math.log(1 - draw()) * 1000) / callsPerSecond) due.push(nowMs);
       begin();
-      await new Promise((resolve) =>
-        nextMs - performance.now() > 1.5 ? setTimeout(resolve, 1) : setImmediate(resolve),
-      );
+      await new Promise((resolve) => setTimeout(resolve, tickMs));
     }
     while (running.size > 0) await Promise.all(running);
     return record.result();
@@ -109,6 +121,7 @@ function encode({ host, port, path, headers = {}, body }: RawTarget): Buffer {
 }
 
 class Recording {
+  stoodStillMs = 0;
   readonly #latenciesMs: number[] = [];
   readonly #errors: string[] = [];
   readonly #startedMs = performance.now();
@@ -122,6 +135,7 @@ class Recording {
     return {
       latenciesMs: Float64Array.from(this.#latenciesMs),
       elapsedMs: performance.now() - this.#startedMs,
+      stoodStillMs: this.stoodStillMs,
       errors: this.#errors,
     };
   }

@@ -17,7 +17,8 @@ const fromPool = "generic, from the pool";
 const generic = "generic, new pod";
 const own = "own pod";
 const bare = "bare pod";
-const like = "bare pod like an own one";
+const likeGeneric = "bare pod like a generic one";
+const likeOwn = "bare pod like an own one";
 const metric = "first answer ms";
 /** Of the whole: all but the runtime's own init and the function's run. */
 const share = "platform's share ms";
@@ -57,8 +58,8 @@ export const coldCall: Scenario = {
       for (let i = 0; i < context.rounds; i += 1) rounds.push(await measureRound(context, place, models, i));
       const notes = [
         `all pods: same image, resources and quality of service (${models.generic.status?.qosClass ?? "unknown"}), images on the node, nothing else started at the moment`,
-        "the bare pod has one container and no volume; an execution environment has two containers, volumes and a Node.js runtime to start, an own one an init container, too",
-        `"${like}": the same containers and volumes, nothing of ours in them; the last container calls home`,
+        "the bare pod has one container, in which Node.js calls home, and no volume; an execution environment has two containers and volumes, an own one an init container, too",
+        `"${likeGeneric}" and "${likeOwn}": the same containers and volumes, nothing of ours in them; Node.js calls home from the last container`,
         "platform's share: the first answer less init and run of the function, as its REPORT line says them",
         "from the pool: a generic pod of that kind waits; new pod: none of that kind does",
       ];
@@ -67,8 +68,8 @@ export const coldCall: Scenario = {
       });
       return [
         table("cold call on a cluster, generic pod from the pool", fromPool, [bare, generic, own]),
-        table("cold call on a cluster, generic pod made for the call", generic, [bare, own]),
-        table("cold call on a cluster, own pod", own, [like, bare]),
+        table("cold call on a cluster, generic pod made for the call", generic, [bare, likeGeneric, own]),
+        table("cold call on a cluster, own pod", own, [likeOwn, bare]),
       ];
     } finally {
       for (const close of closing) await close();
@@ -89,7 +90,8 @@ async function measureRound(
     [generic, async () => (await measureCall(place, `bench-new-${i}`, { memorySize: firstOtherMemory + i })).reading],
     [own, async () => (await measureCall(place, `bench-own-${i}`, ownNeed)).reading],
     [bare, () => measurePod(place, barePod, models.generic, `bench-bare-${i}`)],
-    [like, () => measurePod(place, likePod, models.own, `bench-like-${i}`)],
+    [likeGeneric, () => measurePod(place, likePod, models.generic, `bench-like-generic-${i}`)],
+    [likeOwn, () => measurePod(place, likePod, models.own, `bench-like-own-${i}`)],
   ];
   const readings: Record<string, Reading> = {};
   for (const [name, measure] of shuffled(measures, context.draw)) {

@@ -31,6 +31,7 @@ const quietMs = 45_000;
 /** So long the counts in the statuses of as many functions are written, 25 a second, after their environments. */
 const countsMs = 40;
 const podsOfNode = 500;
+const toldEvery = 1000;
 /** KWOK's watches begin at version 0, which with this feature takes an etcd of 3.4.25 or newer; without, each would end at once. */
 const simulatorsWatches = ["--feature-gates=WatchList=false"];
 
@@ -86,7 +87,10 @@ async function measure(context: BenchContext, sizes: Sizes, begun: Begun): Promi
   context.progress(`Scale: ${environments} environments …`);
   const cpuBefore = cpuByProcess("caller");
   const startedMs = performance.now();
-  await callAll(invokeUrl, sizes);
+  await callAll(invokeUrl, sizes, (answered) => {
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+    if (answered % toldEvery === 0) context.progress(`Scale: ${answered} answered after ${seconds} s`);
+  });
   const elapsedMs = performance.now() - startedMs;
   const made = await podCount(server);
   const cpu = cpuShares(cpuBefore, cpuByProcess("caller"), made);
@@ -141,7 +145,12 @@ async function startAll(context: BenchContext, { environments }: Sizes, { server
 }
 
 /** As many calls at once for each function as it shall have environments. */
-async function callAll(invokeUrl: string, { functions, environments }: Sizes): Promise<void> {
+async function callAll(
+  invokeUrl: string,
+  { functions, environments }: Sizes,
+  onAnswer: (answered: number) => void,
+): Promise<void> {
+  let answered = 0;
   const dispatcher = new Agent({ connections: callsAtOnce, headersTimeout: 900_000, bodyTimeout: 900_000 });
   const each = Math.max(1, Math.round(environments / functions));
   try {
@@ -152,6 +161,7 @@ async function callAll(invokeUrl: string, { functions, environments }: Sizes): P
         const text = await body.text();
         if (statusCode !== 200 || text !== eventAnswer)
           throw new Error(`Cannot measure: function "${name}" answered ${statusCode} "${text.slice(0, 300)}"`);
+        onAnswer((answered += 1));
       }
     });
   } finally {

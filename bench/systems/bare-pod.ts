@@ -11,7 +11,7 @@ export interface BarePodInput {
   readonly home: { readonly host: string; readonly port: number };
 }
 
-/** The least pod of the same quality of service: one container of the runtime's image, no volume, which says its name over TCP and ends. */
+/** The least pod of the same quality of service: one container of the runtime's image, no volume, in which Node.js says its name over TCP and ends. */
 export function barePod(input: BarePodInput): Pod {
   const { spec } = input.model;
   const container = callingHome(runtimeOf(input.model), input);
@@ -29,7 +29,7 @@ export function barePod(input: BarePodInput): Pod {
 
 /**
  * The environment's own containers and volumes with nothing of ours in them: what comes before the runtime's container ends at once or
- * sleeps, and that one says the pod's name over TCP and ends. All of the runtime's image, since it has a shell.
+ * sleeps, and in that one Node.js says the pod's name over TCP and ends. All of the runtime's image, since it has a shell.
  */
 export function likePod(input: BarePodInput): Pod {
   const { spec } = input.model;
@@ -93,8 +93,8 @@ function withoutProgram({ name, securityContext, resources, volumeMounts }: Cont
 
 function callingHome(runtime: Container, { name, home }: BarePodInput): Container {
   const { volumeMounts: _none, ...container } = withoutProgram(runtime, runtime);
-  const script = `exec 3<>/dev/tcp/${home.host}/${home.port}; echo "$0" >&3`;
-  return { ...container, command: ["bash", "-c", script, name] };
+  const script = `require("node:net").connect(${home.port}, "${home.host}", function () { this.end("${name}\\n"); })`;
+  return { ...container, command: ["node", "-e", script] };
 }
 
 function mountsOf({ volumeMounts }: Container): Pick<Container, "volumeMounts"> {

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { kindDefinitions } from "../../crds/kinds.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { TokenCheck } from "../../lib/http/service-account-token.ts";
+import { keepNewObjectsYoung } from "../../lib/keep-new-objects-young.ts";
 import { inClusterAccess } from "../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
 import { createLogger } from "../../lib/logger.ts";
@@ -29,6 +30,7 @@ const mostAtOnce = "100000";
 /** Above what a run takes: how long calls wait is not what is measured. */
 const longestWaitMs = "900000";
 
+keepNewObjectsYoung();
 void main(JSON.parse(process.argv[2] ?? "") as ClusterRouterOrder);
 
 async function main(order: ClusterRouterOrder): Promise<void> {

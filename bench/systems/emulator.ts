@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { freePorts } from "../../test/cluster/free-ports.ts";
+import { freePorts } from "../../lib/free-ports.ts";
 import { findEmulator } from "../../test/kit/emulator-binary.ts";
 import type { BenchContext } from "../context.ts";
 import type { BenchProcess } from "../process-group.ts";

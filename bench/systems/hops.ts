@@ -1,6 +1,6 @@
 /** Proxies that others put before a function, each before the same port. */
 import { buildGoProgram } from "../../test/cluster/go-program.ts";
-import { freePorts } from "../../test/cluster/free-ports.ts";
+import { freePorts } from "../../lib/free-ports.ts";
 import { waitUntil } from "../../test/cluster/wait-until.ts";
 import type { BenchContext } from "../context.ts";
 import type { RunningProxy } from "./bare.ts";

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { ownerOf } from "../../crds/wire/roster.ts";
-import { freePorts } from "../../test/cluster/free-ports.ts";
+import { freePorts } from "../../lib/free-ports.ts";
 import type { BenchContext } from "../context.ts";
 import type { BenchProcess } from "../process-group.ts";
 import type { RawTarget } from "../raw-load.ts";

@@ -5,6 +5,7 @@
 
 import { kindDefinitions } from "../../crds/kinds.ts";
 import { systemClock } from "../../lib/clock.ts";
+import { keepNewObjectsYoung } from "../../lib/keep-new-objects-young.ts";
 import { inClusterAccess } from "../../lib/kubernetes/api-server-access.ts";
 import type { TokenCheck } from "../../lib/http/service-account-token.ts";
 import { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
@@ -36,6 +37,7 @@ const stopWithinMs = 5000;
 const idleSeconds = "3600";
 const lookMs = 50;
 
+keepNewObjectsYoung();
 void main(JSON.parse(process.argv[2] ?? "") as OperatorOrder);
 
 async function main(order: OperatorOrder): Promise<void> {

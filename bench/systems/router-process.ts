@@ -9,6 +9,7 @@ import { ROSTER_KEY, ROSTER_NAME, type Roster } from "../../crds/wire/roster.ts"
 import { systemClock } from "../../lib/clock.ts";
 import { formatPublicKey } from "../../lib/http/signed-claim.ts";
 import type { TokenCheck } from "../../lib/http/service-account-token.ts";
+import { keepNewObjectsYoung } from "../../lib/keep-new-objects-young.ts";
 import type { KubernetesObject } from "../../lib/kubernetes/object.ts";
 import { createLogger } from "../../lib/logger.ts";
 import { ObjectStore, type RawAnswers } from "../../local/object-store.ts";
@@ -23,6 +24,7 @@ const stopWithinMs = 2000;
 /** Above what any scenario asks for: limits are not what is measured. */
 const mostAtOnce = 100_000;
 
+keepNewObjectsYoung();
 const order = JSON.parse(process.argv[2] ?? "") as RouterOrder;
 const { functions = 1, functionsWithPods = functions, replica, credentials } = order;
 const privateKey =

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
-import { freePorts } from "../../test/cluster/free-ports.ts";
+import { freePorts } from "../../lib/free-ports.ts";
 import { buildGoProgram, components } from "../../test/cluster/go-program.ts";
 import type { BenchContext } from "../context.ts";
 import type { BenchProcess } from "../process-group.ts";
