@@ -17,6 +17,12 @@ const rules: readonly { readonly table: string; readonly chain: string; readonly
     chain: "POSTROUTING",
     match: ["-s", podCidr, "!", "-d", podCidr, "!", "-o", bridge.name, ...mark, "-j", "MASQUERADE"],
   },
+  // What kube-proxy has not translated (yet) is for nobody: outside, a stranger might answer. These come first, as they are inserted last.
+  ...["OUTPUT", "FORWARD"].map((chain) => ({
+    table: "filter",
+    chain,
+    match: ["-d", serviceCidr, ...mark, "-j", "REJECT"],
+  })),
 ];
 
 /** Makes the bridge with its address, and the few rules that let pods talk. `owner` is the cluster's state folder. */
@@ -26,6 +32,8 @@ export async function createNodeNetwork(owner: string): Promise<void> {
   await ip("link", "add", bridge.name, "type", "bridge");
   await ip("address", "add", `${bridge.address}/16`, "dev", bridge.name);
   await ip("link", "set", bridge.name, "up", "alias", owner);
+  // The node itself reaches Services also where it has no route to the rest of the world.
+  await ip("route", "add", serviceCidr, "dev", bridge.name);
   if (readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim() !== "1")
     writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
   for (const { table, chain, match } of rules) await iptables("-t", table, "-I", chain, ...match);

@@ -60,9 +60,10 @@ export async function startMetricsApi(space: Space): Promise<() => Promise<void>
     // What did not answer at first is asked again after half a minute.
     const available = ["wait", "--for=condition=Available", `apiservice/${apiService}`, "--timeout=90s"];
     await space.system.kubectl(available, { timeoutMs: 100_000 });
-  } catch (error) {
+  } catch (cause) {
+    const status = await space.kubectl("get", "apiservice", apiService, "-o", "jsonpath={.status}");
     await end();
-    throw error;
+    throw new Error(`Cannot serve ${apiService}: ${status}`, { cause });
   }
   return end;
 }
