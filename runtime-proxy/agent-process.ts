@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { readFile } from "node:fs/promises";
 import {
   ASSIGN_PURPOSE,
   FILL_FAILED_EXIT_CODE,
@@ -32,6 +31,7 @@ import { RUNTIME_PATH } from "./runtime-api/server.ts";
 import { SupervisorClient } from "./supervisor-client.ts";
 import { Supervisors } from "./supervisors.ts";
 import { writeTerminationLog } from "./termination-log.ts";
+import { tokenReader } from "./token-file.ts";
 import { EnvironmentLog } from "./telemetry-api/environment-log.ts";
 
 export interface AgentDeps {
@@ -118,7 +118,7 @@ export class AgentProcess {
     });
     this.#announcer = new Announcer({
       routerUrls: config.routerUrls,
-      readToken: () => readFile(config.tokenFile, "utf8"),
+      readToken: tokenReader(config.tokenFile),
       resolveHost: deps.resolveHost,
       clock,
       draw: deps.draw,
@@ -240,6 +240,7 @@ export class AgentProcess {
     this.#environmentLog = new EnvironmentLog({
       document,
       write: (text, when) => own.write(text, when),
+      writeBehind: (text, afterMemory) => own.writeBehind(text, afterMemory),
       clock,
       draw,
       agentLog: this.#log,
@@ -293,7 +294,7 @@ export class AgentProcess {
 
   #environmentApi(): AgentHandler {
     const { routerUrls, tokenFile } = this.#config;
-    const readToken = async (): Promise<string> => await readFile(tokenFile, "utf8");
+    const readToken = tokenReader(tokenFile);
     const { clock } = this.#deps;
     const parts = { routerUrls, readToken, clock, password: this.#credentialsToken, agentLog: this.#log };
     return environmentApi({

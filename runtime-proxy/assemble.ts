@@ -1,5 +1,6 @@
 /** Process `assemble`, and its library: code into `/var/task`, layers into `/opt`, the supervisor to where containers start it. */
-import { chmod, copyFile, lchown, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { lchownSync, lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import { tellFetchMs } from "./assembled.ts";
@@ -11,6 +12,7 @@ import { InflateBudget } from "./packages/inflate-budget.ts";
 import { MergeTarget } from "./packages/merge-target.ts";
 import { unpackArchive } from "./packages/unpack.ts";
 import { writeTerminationLog } from "./termination-log.ts";
+import { tokenReader } from "./token-file.ts";
 
 export interface AssembleOptions {
   readonly environment: Pick<EnvironmentDocument, "code" | "layers">;
@@ -77,7 +79,10 @@ interface Run {
 
 const scratchPrefix = ".kubelambda-assemble-";
 
-/** Everything in parallel but the layers' unpacking, whose order decides. Safe to repeat; throws AssembleError. */
+/**
+ * Everything in parallel but the layers' unpacking, whose order decides. Safe to repeat; throws AssembleError. Short steps block: nothing else runs
+ * meanwhile, and a thread's turn takes longer than they do.
+ */
 export async function assemble(options: AssembleOptions): Promise<AssembleReport> {
   const now = options.elapsedMs ?? (() => performance.now());
   const startedAtMs = now();
@@ -91,13 +96,13 @@ export async function assemble(options: AssembleOptions): Promise<AssembleReport
     await copySupervisor(options.supervisor);
     return { packages: [], totalMs: elapsedMs() };
   }
-  const scratch = await makeScratch(options.taskDirectory);
+  const scratch = makeScratch(options.taskDirectory);
   try {
     const budget = new InflateBudget(unzippedLimitBytes);
     const packages = await bringAll({ options, scratch, signal, budget, elapsedMs }, failed);
     return { packages, totalMs: elapsedMs() };
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
   }
 }
 
@@ -144,7 +149,7 @@ async function bringInOrder(run: Run, wanted: readonly Wanted[], directory: stri
       const { name, digest, bytes: zippedBytes, from, downloadedAfterMs } = downloaded;
       done.push({ name, digest, zippedBytes, from, downloadedAfterMs, ...unpacked, unpackedAfterMs: run.elapsedMs() });
     }
-    if (done.length > 0) await takeGroup(directory);
+    if (done.length > 0) takeGroup(directory);
     return done;
   } catch (error) {
     // None may write to a directory that is about to go.
@@ -159,11 +164,11 @@ const setGroupId = 0o2000;
  * Beside a file system the kubelet gives every volume the function's group, which what lies directly in it inherits: its bits would
  * count for the function, where those of others have to.
  */
-async function takeGroup(directory: string): Promise<void> {
-  const { mode } = await lstat(directory);
+function takeGroup(directory: string): void {
+  const { mode } = lstatSync(directory);
   const [uid, gid] = [process.getuid?.(), process.getgid?.()];
   if ((mode & setGroupId) === 0 || uid === undefined || gid === undefined) return;
-  for (const name of await readdir(directory)) await lchown(join(directory, name), uid, gid);
+  for (const name of readdirSync(directory)) lchownSync(join(directory, name), uid, gid);
 }
 
 interface Downloaded extends Wanted, Download {
@@ -212,12 +217,12 @@ async function copySupervisor(supervisor: AssembleOptions["supervisor"]): Promis
 }
 
 /** A directory for downloads, after those of runs that were killed are gone. */
-async function makeScratch(directory: string): Promise<string> {
+function makeScratch(directory: string): string {
   try {
-    for (const name of await readdir(directory)) {
-      if (name.startsWith(scratchPrefix)) await rm(join(directory, name), { recursive: true, force: true });
+    for (const name of readdirSync(directory)) {
+      if (name.startsWith(scratchPrefix)) rmSync(join(directory, name), { recursive: true, force: true });
     }
-    return await mkdtemp(join(directory, scratchPrefix));
+    return mkdtempSync(join(directory, scratchPrefix));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new AssembleError(`Cannot prepare task directory "${directory}": ${why}`, error);
@@ -261,7 +266,7 @@ function readOptions(env: NodeJS.ProcessEnv): AssembleOptions {
     environment: parseEnvironment(read("KUBELAMBDA_ENVIRONMENT")),
     packagesUrl: read("KUBELAMBDA_PACKAGES_URL"),
     cacheUrl: env["KUBELAMBDA_CACHE_URL"],
-    readToken: () => readFile(tokenFile, "utf8"),
+    readToken: tokenReader(tokenFile),
     taskDirectory: env["KUBELAMBDA_TASK_DIRECTORY"] ?? "/var/task",
     layersDirectory: env["KUBELAMBDA_LAYERS_DIRECTORY"] ?? "/opt",
     ...(source !== "" && { supervisor: { source, directories } }),

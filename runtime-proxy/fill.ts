@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
 import type { KnownHosts } from "./packages/known-hosts.ts";
+import { tokenReader } from "./token-file.ts";
 
 /** Where an agent gets code and layers from when no init container brings them. */
 export interface FillSource {
@@ -28,7 +28,7 @@ export interface FillTarget {
 export async function prepareToFill({ source, hosts, signal }: Filling): Promise<void> {
   const [{ greetStore }] = await Promise.all([import("./packages/download.ts"), import("./assemble.ts")]);
   const { packagesUrl: baseUrl, cacheUrl } = source;
-  await greetStore({ baseUrl, cacheUrl, readToken: readTokenOf(source), hosts, signal });
+  await greetStore({ baseUrl, cacheUrl, readToken: tokenReader(source.tokenFile), hosts, signal });
 }
 
 /** Code and layers as `assemble` brings them; resolves with how long it took, ms, and throws AssembleError. */
@@ -40,12 +40,8 @@ export async function fill(
   const { assemble } = await import("./assemble.ts");
   const { totalMs } = await assemble({
     environment: { ...(code !== undefined && { code }), layers },
-    readToken: readTokenOf(source),
+    readToken: tokenReader(source.tokenFile),
     ...{ packagesUrl: source.packagesUrl, cacheUrl: source.cacheUrl, hosts, signal, ...target },
   });
   return totalMs;
-}
-
-function readTokenOf({ tokenFile }: FillSource): () => Promise<string> {
-  return () => readFile(tokenFile, "utf8");
 }

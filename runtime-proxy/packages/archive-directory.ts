@@ -1,11 +1,11 @@
 /** The central directory of an archive, entry by entry checked. */
-import type { FileHandle } from "node:fs/promises";
 import * as yauzl from "yauzl";
 import { invalidEntry, placeEntry, refuse, type EntryPlace } from "./archive-entry.ts";
 import { invalidArchiveText, type ArchiveLimits } from "./archive-limits.ts";
 import { ArchiveTree } from "./archive-tree.ts";
 import { DirectoryReader } from "./directory-reader.ts";
 import { PackageError } from "./package-error.ts";
+import type { OpenFile } from "./read-file-range.ts";
 
 export interface ArchiveEntry extends EntryPlace {
   /** As the archive spells it, for messages. */
@@ -24,7 +24,7 @@ export interface ArchiveEntry extends EntryPlace {
 export const localHeaderBytes = 30;
 
 /** Throws PackageError for what is no archive or breaks a rule, errors of the file system as they are. */
-export async function readEntries(handle: FileHandle, limits: ArchiveLimits): Promise<ArchiveEntry[]> {
+export async function readEntries(handle: OpenFile, limits: ArchiveLimits): Promise<ArchiveEntry[]> {
   const tree = new ArchiveTree();
   const entries: Omit<ArchiveEntry, "endOffset">[] = [];
   try {

@@ -1,5 +1,5 @@
 /** Reads zip archives that nobody has vouched for: every rule of packages is checked here, whoever asks. */
-import { open, type FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { constants, crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { localHeaderBytes, readEntries, type ArchiveEntry } from "./archive-directory.ts";
 import { invalidEntry, refuse, safeLinkTarget } from "./archive-entry.ts";
@@ -7,7 +7,7 @@ import { archiveLimits, type ArchiveLimits } from "./archive-limits.ts";
 import { findExtensionFiles } from "./extension-files.ts";
 import { InflateBudget } from "./inflate-budget.ts";
 import { PackageError } from "./package-error.ts";
-import { readFully, readRange } from "./read-file-range.ts";
+import { readFully, readRange, type OpenFile } from "./read-file-range.ts";
 
 const localHeaderSignature = 0x04034b50;
 /**
@@ -25,10 +25,10 @@ export const scratchBytes = wholeCompressedBytes + 8192;
 /** An open archive whose central directory has passed every check. Close it. */
 export class Archive {
   readonly entries: readonly ArchiveEntry[];
-  readonly #handle: FileHandle;
+  readonly #handle: OpenFile;
   readonly #links: ReadonlySet<string>;
 
-  constructor(handle: FileHandle, entries: readonly ArchiveEntry[]) {
+  constructor(handle: OpenFile, entries: readonly ArchiveEntry[]) {
     this.#handle = handle;
     this.entries = entries;
     this.#links = new Set(entries.filter(({ kind }) => kind === "link").map(({ path }) => path));
@@ -133,7 +133,11 @@ export class Archive {
 
 /** Reads and checks the central directory; throws PackageError. */
 export async function openArchive(path: string, limits: ArchiveLimits): Promise<Archive> {
-  const handle = await open(path, "r");
+  return await readArchive(await open(path, "r"), limits);
+}
+
+/** The same of a file that is open, which is closed when it is no archive. */
+export async function readArchive(handle: OpenFile, limits: ArchiveLimits): Promise<Archive> {
   try {
     return new Archive(handle, await readEntries(handle, limits));
   } catch (error) {

@@ -1,6 +1,5 @@
-import type { FileHandle } from "node:fs/promises";
 import { RandomAccessReader } from "yauzl";
-import { readFully } from "./read-file-range.ts";
+import { readFully, type OpenFile } from "./read-file-range.ts";
 
 const windowBytes = 256 * 1024;
 
@@ -8,11 +7,11 @@ type Done = (error: Error | null, bytesRead?: number) => void;
 
 /** Reads the central directory ahead: its entries are two reads of some 50 bytes each, which would each wait for a thread. */
 export class DirectoryReader extends RandomAccessReader {
-  readonly #handle: FileHandle;
+  readonly #handle: OpenFile;
   #window: Buffer = Buffer.alloc(0);
   #start = 0;
 
-  constructor(handle: FileHandle) {
+  constructor(handle: OpenFile) {
     super();
     this.#handle = handle;
   }

@@ -1,8 +1,9 @@
 import { archiveLimits } from "./archive-limits.ts";
 import type { ArchiveEntry } from "./archive-directory.ts";
-import { openArchive, scratchBytes, type Archive } from "./archive.ts";
+import { readArchive, scratchBytes, type Archive } from "./archive.ts";
 import type { InflateBudget } from "./inflate-budget.ts";
 import type { MergeTarget } from "./merge-target.ts";
+import { openHeld } from "./read-file-range.ts";
 
 export interface Unpacked {
   readonly entries: number;
@@ -14,7 +15,7 @@ const readAtOnce = 8;
 
 /** Unpacks an archive with every check of archive.ts; throws PackageError. What was unpacked before a failure stays. */
 export async function unpackArchive(path: string, target: MergeTarget, budget: InflateBudget): Promise<Unpacked> {
-  const archive = await openArchive(path, archiveLimits);
+  const archive = await readArchive(await openHeld(path), archiveLimits);
   try {
     const unzippedBytes = await unpackEntries(archive, target, budget);
     return { entries: archive.entries.length, unzippedBytes };
