@@ -3,12 +3,10 @@
  * function in a session of its own: 10 functions had 10 shares, all agents and the router together one. Source: sched(7).
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
 const removeLimitMs = 2000;
 const pauseMs = 10;
-/** Shorter than the kernel's 100 ms: whoever has used up its share soon goes on. */
-const limitPeriodUs = 50_000;
 
 /** Moves this process, and so all that it starts, there; returns the way back, undefined where the kernel or our rights do not allow it. */
 export function joinCpuGroup(): (() => void) | undefined {
@@ -27,36 +25,6 @@ export function joinCpuGroup(): (() => void) | undefined {
   try {
     writeFileSync(join(group, "cgroup.procs"), `${process.pid}`);
     return leave;
-  } catch {
-    removeSoon(group);
-    return undefined;
-  }
-}
-
-/**
- * Gives a process of ours, with all that it starts later, no more than this share of one core, in a group of its own; returns what removes
- * the group once the process has ended, undefined where the kernel or our rights do not allow it. Source: the kernel's "CFS Bandwidth Control".
- */
-export function limitCpu(pid: number, share: number): (() => void) | undefined {
-  const own = findParent();
-  if (own === undefined) return undefined;
-  // Of version 2 only the root may have processes and groups both.
-  const isBeside = existsSync(join(own, "cgroup.type"));
-  const group = join(isBeside ? dirname(own) : own, `kubelambda-bench-limited-${pid}`);
-  const quotaUs = Math.round(share * limitPeriodUs);
-  try {
-    mkdirSync(group);
-  } catch {
-    return undefined;
-  }
-  try {
-    if (existsSync(join(group, "cpu.max"))) writeFileSync(join(group, "cpu.max"), `${quotaUs} ${limitPeriodUs}`);
-    else {
-      writeFileSync(join(group, "cpu.cfs_period_us"), `${limitPeriodUs}`);
-      writeFileSync(join(group, "cpu.cfs_quota_us"), `${quotaUs}`);
-    }
-    writeFileSync(join(group, "cgroup.procs"), `${pid}`);
-    return () => removeSoon(group);
   } catch {
     removeSoon(group);
     return undefined;

@@ -1,6 +1,5 @@
 import { cpus } from "node:os";
 import type { Comparison, Reading } from "../comparison.ts";
-import { limitCpu } from "../cpu-group.ts";
 import type { BenchContext, Scenario } from "../context.ts";
 import { measureRaw, rawMetrics, type RawContender } from "../raw-comparison.ts";
 import { startBareProxyTo, type RunningProxy } from "../systems/bare.ts";
@@ -13,9 +12,6 @@ const subject = "router";
 const byCpuTime = "calls/s by CPU time";
 const metrics = [...rawMetrics, byCpuTime];
 
-/** Of one core: two routers and what drives them have room on two. */
-const limitedShare = 0.3;
-
 /** What one core of router carries, and whether a second replica carries as much again. */
 export const routerThroughput: Scenario = {
   summary: "the router alone before environments that do nothing, against a bare Node proxy, and two routers",
@@ -24,11 +20,7 @@ export const routerThroughput: Scenario = {
     // The one under test has core 0 for itself; what drives it and what is behind it share core 1.
     const release = hasCores ? keepOn([1]) : () => undefined;
     try {
-      return [
-        await oneCore(context, hasCores),
-        await twoRouters(context, hasCores),
-        ...(await twoLimitedRouters(context, hasCores)),
-      ];
+      return [await oneCore(context, hasCores), await twoRouters(context, hasCores)];
     } finally {
       release();
     }
@@ -73,36 +65,6 @@ async function twoRouters(context: BenchContext, hasCores: boolean): Promise<Com
     };
   } finally {
     for (const world of worlds) await world.end();
-  }
-}
-
-/** Nobody waits for a core but for its own share: what a second replica adds when it has as much CPU as the first. */
-async function twoLimitedRouters(context: BenchContext, hasCores: boolean): Promise<readonly Comparison[]> {
-  const title = `two routers, ${limitedShare} of a core each`;
-  const name = "two routers";
-  const pins = hasCores ? { coreOf: () => 0, core: 1 } : {};
-  const worlds: NoopWorld[] = [];
-  const limits: (() => void)[] = [];
-  try {
-    for (const routers of [2, 1]) {
-      const world = await startNoopWorld(context, { routers, environments, ...pins });
-      worlds.push(world);
-      for (const { pid } of world.routers) {
-        const limit = limitCpu(pid, limitedShare);
-        if (limit === undefined) {
-          context.progress(`${title}: left out, no CPU cgroup can be made here (root?)`);
-          return [];
-        }
-        limits.push(limit);
-      }
-    }
-    const contenders = worlds.map((world, i) => routersOf(world, i === 0 ? name : subject));
-    const rounds = await measureRaw(context, { title, contenders, connections });
-    const notes = ["all routers on core 0, everything else on core 1: the routers' shares are the bottleneck"];
-    return [{ title, subject: name, baselines: [subject], metrics: rawMetrics, notes, rounds }];
-  } finally {
-    for (const world of worlds) await world.end();
-    for (const remove of limits) remove();
   }
 }
 
