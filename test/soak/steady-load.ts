@@ -19,6 +19,8 @@ export interface SteadyLoadOptions {
 }
 
 const pauseMs = 10;
+/** After a call that got no answer: who is refused a connection would ask a hundred times a second. */
+const backOffMs = 200;
 
 /** So many callers, each asks again when it has its answer; every answer is judged. */
 export class SteadyLoad {
@@ -37,8 +39,8 @@ export class SteadyLoad {
     const caller = async (_: unknown, index: number): Promise<void> => {
       const draw = seededRandom(seed + index);
       while (nowMs() < untilMs) {
-        await this.#ask(planCall(draw, (this.#lastCall += 1), functionNames));
-        await delay(pauseMs);
+        const outcome = await this.#ask(planCall(draw, (this.#lastCall += 1), functionNames));
+        await delay("error" in outcome ? backOffMs : pauseMs);
       }
     };
     await Promise.all(Array.from({ length: connections }, caller));
@@ -55,7 +57,7 @@ export class SteadyLoad {
     return "why" in verdict ? `${verdict.name}: ${verdict.why}` : verdict.name;
   }
 
-  async #ask(plan: CallPlan): Promise<void> {
+  async #ask(plan: CallPlan): Promise<Outcome> {
     const { allow, report, olderCodeIsWrong } = this.#options;
     const { functionName } = plan;
     const atLeast = this.#newest.get(functionName) ?? 0;
@@ -69,6 +71,7 @@ export class SteadyLoad {
       const why = `code ${version} answered a call that began after an answer of code ${atLeast}`;
       report.call(plan, { kind: "wrong", name: "older code", why });
     } else report.call(plan, { kind: "right", name: "ok, by older code" });
+    return outcome;
   }
 
   async #outcomeOf(plan: CallPlan): Promise<Outcome> {
