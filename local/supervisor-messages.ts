@@ -1,11 +1,5 @@
 /** What the agent may say, checked by hand: a schema library would cost every environment's start more than the rest of it. */
-import {
-  type EnvFallback,
-  type ListDirectory,
-  NO_MEMORY_OFFSET,
-  type SignalProcess,
-  type StartProcess,
-} from "../crds/wire/supervisor.ts";
+import type { EnvFallback, ListDirectory, SignalProcess, StartProcess } from "../crds/wire/supervisor.ts";
 
 /** The agent is not what we think it is: the connection ends. */
 export class AgentNonsenseError extends Error {
@@ -82,17 +76,6 @@ export function parseFlush(payload: Buffer): { readonly id: number } {
   const { id } = parseObject("F", payload);
   if (typeof id !== "number") throw new AgentNonsenseError("frame 'F' of the agent has no id");
   return { id };
-}
-
-const offsetBytes = 4;
-
-/** `memoryAt`: byte of the text at which the memory used goes; undefined: nowhere. */
-export function parseBehind(payload: Buffer): { readonly text: Buffer; readonly memoryAt: number | undefined } {
-  const text = payload.subarray(offsetBytes);
-  const offset = payload.length < offsetBytes ? undefined : payload.readUInt32BE();
-  if (offset === NO_MEMORY_OFFSET) return { text, memoryAt: undefined };
-  if (offset !== undefined && offset <= text.length) return { text, memoryAt: offset };
-  throw new AgentNonsenseError("frame 'B' of the agent has no offset in its text");
 }
 
 function isEnv(value: unknown): value is Record<string, string> {

@@ -16,7 +16,6 @@ import { StartError } from "./supervisor-launch.ts";
 import { listDirectory } from "./supervisor-list.ts";
 import {
   AgentNonsenseError,
-  parseBehind,
   parseFlush,
   parseList,
   parseObject,
@@ -35,7 +34,6 @@ export interface SupervisorOptions {
 }
 
 const outputHeadBytes = 5;
-const bytesPerMebibyte = 1024 * 1024;
 const lineEnd = Buffer.from("\n");
 
 /** Serves the agent until it says end (resolves) or is gone or talks nonsense (rejects). No process is left either way. */
@@ -108,14 +106,9 @@ class LocalSupervisor {
         await this.#processes.killAll();
         this.#send(frameKinds.done, {});
         return;
-      case frameKinds.write:
-        this.#writeLine(Buffer.from(payload));
-        return;
-      case frameKinds.behind: {
-        const { text, memoryAt } = parseBehind(payload);
-        this.#processes.drain();
-        const memory = Buffer.from(memoryAt === undefined ? "" : String(this.#peakMebibytes()));
-        this.#writeLine(Buffer.concat([text.subarray(0, memoryAt ?? 0), memory, text.subarray(memoryAt ?? 0)]));
+      case frameKinds.write: {
+        if (this.#isMidLine) this.#copy(lineEnd);
+        this.#copy(Buffer.from(payload));
         return;
       }
       case frameKinds.flush: {
@@ -166,16 +159,6 @@ class LocalSupervisor {
       if (stream !== 3) this.#copy(payload.subarray(outputHeadBytes));
       this.#send(frameKinds.output, payload);
     }
-  }
-
-  #peakMebibytes(): number {
-    return Math.ceil(this.#processes.memory().peakBytes / bytesPerMebibyte);
-  }
-
-  /** Keeps `bytes`, which begin a line of their own. */
-  #writeLine(bytes: Buffer): void {
-    if (this.#isMidLine) this.#copy(lineEnd);
-    this.#copy(bytes);
   }
 
   /** Keeps `bytes`: nobody may write to them afterwards. */

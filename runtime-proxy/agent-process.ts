@@ -240,7 +240,6 @@ export class AgentProcess {
     this.#environmentLog = new EnvironmentLog({
       document,
       write: (text, when) => own.write(text, when),
-      writeBehind: (text, afterMemory) => own.writeBehind(text, afterMemory),
       clock,
       draw,
       agentLog: this.#log,

@@ -14,7 +14,7 @@ export interface RecordsParts {
   readonly log: EnvironmentLog;
   readonly clock: Clock;
   readonly logStream: string;
-  readonly supervisors: Pick<Supervisors, "flush" | "canWriteBehind">;
+  readonly supervisors: Pick<Supervisors, "flush">;
   readonly birth?: Birth;
 }
 
@@ -35,8 +35,6 @@ interface Measured {
   lastByteMs?: number;
   runtimeDoneMs?: number;
   producedBytes: number;
-  /** END was left to the supervisor. */
-  isBehind?: boolean;
 }
 
 /** Measures what happens and words it as platform records: the log gets them in the order in which they were told. */
@@ -151,11 +149,6 @@ export class EnvironmentRecords {
     if (invocation === undefined) return;
     invocation.runtimeDoneMs = this.#parts.clock.monotonicMs();
     const record = this.#runtimeDone(invocation, invocation.runtimeDoneMs, outcome);
-    if (this.#canTellBehind(outcome)) {
-      invocation.isBehind = true;
-      this.#parts.log.tellBehind("platform.runtimeDone", record);
-      return;
-    }
     this.#later(async () => {
       await this.#readOutput();
       this.#parts.log.tell("platform.runtimeDone", record);
@@ -188,26 +181,13 @@ export class EnvironmentRecords {
     const isTold = this.#hearsCalls && outcome.status === "success" && invocation.runtimeDoneMs !== undefined;
     this.#untoldExtensionsMs = isTold ? endedMs - (invocation.runtimeDoneMs ?? endedMs) : undefined;
     const record = this.#reportRecord(invocation, { endedMs, outcome, initDurationMs });
-    if (invocation.isBehind === true && this.#canTellBehind(outcome)) {
-      this.#parts.log.tellBehind("platform.report", record());
-      return;
-    }
-    this.#later(async () => {
-      if (invocation.isBehind === true) await this.#readOutput();
-      this.#parts.log.tell("platform.report", record());
-    });
+    this.#later(() => this.#parts.log.tell("platform.report", record()));
     await this.#told;
   }
 
   /** Settles when the log has everything that was told until now. */
   async whenTold(): Promise<void> {
     await this.#told;
-  }
-
-  /** Nothing that is told waits, and nobody but the container's log takes it. */
-  #canTellBehind({ status }: Outcome): boolean {
-    const { log, supervisors } = this.#parts;
-    return status === "success" && this.#told === undefined && log.isUnheard && supervisors.canWriteBehind;
   }
 
   /** All that the processes have written until now is given to the log. */

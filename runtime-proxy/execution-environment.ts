@@ -284,9 +284,7 @@ export class ExecutionEnvironment implements LifecyclePort {
   #tellStart(): void {
     this.#calls.prepareEvent(this.#timers.dueMs("deadline"));
     const { invocation } = this.#calls;
-    const { log, supervisors } = this.#parts;
-    // What the call before has written may still be on its way.
-    if (invocation?.wantsLogTail === true) log.keepTail(invocation.requestId, supervisors.flush());
+    if (invocation?.wantsLogTail === true) this.#parts.log.keepTail(invocation.requestId);
     this.#parts.records.start();
   }
 

@@ -55,26 +55,6 @@ describe("SupervisorClient", () => {
     assert.deepEqual((await arrived(4)).flat().length, 4);
   });
 
-  it("holds lines that go behind the output, and says where memory goes in them", async () => {
-    client.writeBehind("END é\n");
-    client.writeBehind("é: ", " MB\n");
-    client.write("START\n");
-    const head = (offset: string): string => `${frameKinds.behind}:${Buffer.from(offset, "hex").toString()}`;
-    assert.deepEqual(await arrived(3), [
-      [`${head("ffffffff")}END é\n`, `${head("00000004")}é:  MB\n`, line("START\n")],
-    ]);
-    assert.equal(client.keepsUp, true);
-  });
-
-  it("does not keep up when it takes nothing off its socket", async () => {
-    supervisor.pause();
-    for (let i = 0; i < 20; i += 1) client.write("x".repeat(50_000));
-    assert.equal(client.keepsUp, false);
-    supervisor.resume();
-    await arrived(20);
-    assert.equal(client.keepsUp, true);
-  });
-
   it("sends a held line after 5 ms, also when nothing follows it", async () => {
     client.write("END\n", "soon");
     clock.advance(4);

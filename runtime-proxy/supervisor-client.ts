@@ -5,7 +5,6 @@ import {
   type Flushed,
   type Hello,
   type MemoryReading,
-  NO_MEMORY_OFFSET,
   type ProcessExit,
   type ProcessStarted,
   type SignalProcess,
@@ -32,10 +31,7 @@ const flushLimitMs = 1_000;
 const heldMs = 5;
 /** A supervisor that takes nothing off its socket is as good as gone. */
 const maxQueuedBytes = 8 * 1024 * 1024;
-/** What may wait to be sent while lines are still left to the supervisor: one that is behind is asked, which slows calls down. */
-const keptUpBytes = 64 * 1024;
 const outputHeadBytes = 5;
-const offsetBytes = 4;
 const noMemory: MemoryReading = { peakBytes: 0, currentBytes: 0 };
 
 /** The agent's end of the socket to one container's supervisor. Source: crds/wire/supervisor.ts. */
@@ -127,20 +123,6 @@ export class SupervisorClient {
   write(text: string, when: "now" | "soon" = "now"): void {
     if (when === "now") this.#send(frameKinds.write, Buffer.from(text));
     else this.#sendSoon(frameKinds.write, Buffer.from(text));
-  }
-
-  /** Takes off its socket what it is sent. */
-  get keepsUp(): boolean {
-    return this.#socket.writableLength < keptUpBytes;
-  }
-
-  /** As `write`, soon, after all that the processes have written until then; between the texts, where there are two, the most memory used, MiB rounded up. */
-  writeBehind(text: string, afterMemory?: string): void {
-    const bytes = Buffer.from(`${text}${afterMemory ?? ""}`);
-    const payload = Buffer.allocUnsafe(offsetBytes + bytes.length);
-    payload.writeUInt32BE(afterMemory === undefined ? NO_MEMORY_OFFSET : Buffer.byteLength(text));
-    bytes.copy(payload, offsetBytes);
-    this.#sendSoon(frameKinds.behind, payload);
   }
 
   /** Ends the container with status 0. */

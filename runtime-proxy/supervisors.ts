@@ -12,7 +12,6 @@ export interface Supervisor {
   signal(signal: SignalProcess): void;
   reset(): Promise<void>;
   flush(): Promise<MemoryReading>;
-  readonly keepsUp: boolean;
   list(path: string): Promise<DirectoryListing["entries"]>;
   stop(): void;
   goOn(): void;
@@ -57,11 +56,6 @@ export class Supervisors {
       peakBytes: readings.reduce((sum, { peakBytes }) => sum + peakBytes, 0),
       currentBytes: readings.reduce((sum, { currentBytes }) => sum + currentBytes, 0),
     };
-  }
-
-  /** The last lines of a call may be left to the one supervisor that knows all: its processes' output and memory are everything there is. */
-  get canWriteBehind(): boolean {
-    return this.#all.length === 1 && this.#runtime.keepsUp;
   }
 
   /** As the runtime's container sees it. */

@@ -2,7 +2,7 @@
  * Agent ↔ supervisor, over one stream socket on which the agent listens and the supervisor connects, once, before it starts anything.
  *
  * Frame: uint32 big-endian length of what follows | uint8 kind | payload. A frame is at most 1 MiB; a longer one ends the connection.
- * Payloads are UTF-8 JSON, but for `output`, `write` and `behind`. When the connection ends, the supervisor kills everything and ends with status 1.
+ * Payloads are UTF-8 JSON, but for `output` and `write`. When the connection ends, the supervisor kills everything and ends with status 1.
  *
  * agent → supervisor
  *   "S" start   StartProcess: starts one process in a session of its own. Answer: "P" started or start failed.
@@ -10,8 +10,6 @@
  *   "R" reset   {}: SIGKILL to every process of the container but the supervisor, reap, drain output. Answer: "D" (after all "X" and "O").
  *   "W" write   raw bytes to the supervisor's own standard output (START, END and REPORT lines), in order with the output it copies; a line that a process
  *               has not finished is ended before.
- *   "B" behind  uint32 offset | text: as "W", after what the processes have written until now (END and REPORT lines that nobody else waits for). At that
- *               byte of the text goes the most memory used, MiB rounded up, in digits; 0xffffffff: nowhere. No answer.
  *   "F" flush   {id:number}: reads what the processes have written until now, and memory. Answer: all "O" frames, then "F" Flushed.
  *   "L" list    ListDirectory. Answer: "L" DirectoryListing.
  *   "Z" stop    {}: SIGSTOP to every process of the container but the supervisor. No answer.
@@ -30,7 +28,6 @@ export const frameKinds = {
   signal: "K",
   reset: "R",
   write: "W",
-  behind: "B",
   flush: "F",
   list: "L",
   stop: "Z",
@@ -42,9 +39,6 @@ export const frameKinds = {
   exit: "X",
   done: "D",
 } as const;
-
-/** Offset of a `behind` frame without memory. */
-export const NO_MEMORY_OFFSET = 0xffff_ffff;
 
 export const MAX_FRAME_BYTES = 1024 * 1024;
 export const MAX_OUTPUT_BYTES = 64 * 1024;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { PlatformRecords } from "./platform-event.ts";
-import { cutAtMemory, jsonLine, systemLogLevel, textLine, type SystemLogLevel } from "./platform-lines.ts";
+import { jsonLine, systemLogLevel, textLine, type SystemLogLevel } from "./platform-lines.ts";
 import type { PlatformEvent } from "./telemetry-event.ts";
 
 const time = "2026-01-02T03:04:05.678Z";
@@ -194,23 +194,4 @@ describe("jsonLine", () => {
   it("a level that is not set or not known is INFO", () => {
     assert.deepEqual([undefined, "TRACE", "WARN"].map(systemLogLevel), ["INFO", "INFO", "WARN"]);
   });
-});
-
-describe("cutAtMemory", () => {
-  for (const [format, lineOf] of [
-    ["text", textLine],
-    ["JSON", (told: PlatformEvent) => jsonLine(told, "INFO")],
-  ] as const)
-    it(`takes the figure out of a ${format} line, whatever comes after it`, () => {
-      const tracing = {
-        type: "X-Amzn-Trace-Id",
-        value: 'Root=1-2-3;Parent=\tMax Memory Used: 5,"maxMemoryUsedMB":7;Sampled=1',
-      } as const;
-      const told = { ...report, metrics: { ...metrics, initDurationMs: 9.5 }, tracing };
-      const whole = lineOf(event("platform.report", told)) ?? "";
-      const [before, after] = cutAtMemory(whole);
-      assert.equal(`${before}38${after}`, whole);
-      assert.match(before, format === "text" ? /\tMax Memory Used: $/ : /"memorySizeMB":128,"maxMemoryUsedMB":$/);
-      assert.match(after, format === "text" ? /^ MB\tInit Duration: 9.50 ms/ : /^,"initDurationMs":9.5/);
-    });
 });

@@ -40,12 +40,6 @@ export function jsonLine(event: PlatformEvent, leastLevel: SystemLogLevel): stri
 
 const levels: readonly SystemLogLevel[] = ["DEBUG", "INFO", "WARN"];
 
-/** A line of `platform.report` before and after its figure of memory: what comes before that in a line is nobody's choice but ours. */
-export function cutAtMemory(line: string): readonly [before: string, after: string] {
-  const [, before = line, after = ""] = /^(.*?(?:\tMax Memory Used: |"maxMemoryUsedMB":))\d+(.*)$/s.exec(line) ?? [];
-  return [before, after];
-}
-
 /** What a function's logging configuration says; INFO when it says nothing that we know. */
 export function systemLogLevel(configured: string | undefined): SystemLogLevel {
   return levels.find((level) => level === configured) ?? "INFO";

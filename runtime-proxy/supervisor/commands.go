@@ -1,17 +1,14 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"syscall"
 	"time"
 )
 
 // readCommands obeys until nothing is left to read or too much waits to be sent. An agent that is gone has sent its last words.
 func (s *supervisor) readCommands(isGone bool) error {
-	s.drained = false
 	for !s.ended && (isGone || s.out.pending() < highWaterBytes) {
 		kind, payload, ok, err := s.in.next()
 		if err != nil {
@@ -24,7 +21,6 @@ func (s *supervisor) readCommands(isGone bool) error {
 			continue
 		}
 		more, err := s.in.fill(s.socket)
-		s.drained = false
 		if err != nil || !more {
 			return err
 		}
@@ -43,8 +39,6 @@ func (s *supervisor) obey(kind byte, payload []byte) error {
 	case kindWrite:
 		s.console.writeLine(payload)
 		return nil
-	case kindBehind:
-		return s.writeBehind(payload)
 	case kindFlush:
 		return s.flush(payload)
 	case kindList:
@@ -143,40 +137,11 @@ func (s *supervisor) flush(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	s.drainAll()
-	s.out.addFlush(id, s.cgroup.memory())
-	return nil
-}
-
-// writeBehind writes lines of the agent's after what the processes have written until now. Of frames that came together the first alone
-// looks for that.
-func (s *supervisor) writeBehind(payload []byte) error {
-	if len(payload) < lengthBytes {
-		return errors.New("frame 'B' of the agent has no offset")
-	}
-	offset, text := binary.BigEndian.Uint32(payload), payload[lengthBytes:]
-	if offset != noMemoryOffset && uint64(offset) > uint64(len(text)) {
-		return fmt.Errorf("frame 'B' of the agent has offset %d in a text of %d bytes", offset, len(text))
-	}
-	if !s.drained {
-		s.drainAll()
-		s.drained = true
-	}
-	if offset == noMemoryOffset {
-		s.console.writeLine(text)
-		return nil
-	}
-	s.line = append(s.line[:0], text[:offset]...)
-	s.line = strconv.AppendUint(s.line, (s.cgroup.memory().PeakBytes+bytesPerMebibyte-1)/bytesPerMebibyte, 10)
-	s.line = append(s.line, text[offset:]...)
-	s.console.writeLine(s.line)
-	return nil
-}
-
-func (s *supervisor) drainAll() {
 	for _, p := range s.processes {
 		s.drain(p)
 	}
+	s.out.addFlush(id, s.cgroup.memory())
+	return nil
 }
 
 func (s *supervisor) list(payload []byte) error {

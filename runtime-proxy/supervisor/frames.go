@@ -15,7 +15,6 @@ const (
 	kindSignal  = 'K'
 	kindReset   = 'R'
 	kindWrite   = 'W'
-	kindBehind  = 'B'
 	kindFlush   = 'F'
 	kindList    = 'L'
 	kindStop    = 'Z'
@@ -32,10 +31,6 @@ const (
 
 	lengthBytes     = 4
 	outputHeadBytes = lengthBytes + 1 + 1 + 4
-
-	// noMemoryOffset in a frame 'B': its text has no place for the memory used.
-	noMemoryOffset   = 0xffffffff
-	bytesPerMebibyte = 1 << 20
 )
 
 var errConnectionEnded = errors.New("the agent closed the connection")

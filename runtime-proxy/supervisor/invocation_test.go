@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 	"strings"
 	"syscall"
@@ -65,15 +64,10 @@ var (
 	logRecord  = []byte(record(textWithTime, strings.Repeat("z", 200)))
 	startFrame = frameOf(kindWrite, []byte("START RequestId: x Version: $LATEST\n"))
 	endFrames  = slices.Concat(
-		frameOf(kindBehind, behind(noMemoryOffset, "END RequestId: x\n")),
-		frameOf(kindBehind, behind(32, "REPORT RequestId: x\tMax Memory:  MB\n")),
 		frameOf(kindFlush, []byte(`{"id":123456}`)),
+		frameOf(kindWrite, []byte("END RequestId: x\nREPORT RequestId: x\n")),
 	)
 )
-
-func behind(offset uint32, text string) []byte {
-	return append(binary.BigEndian.AppendUint32(nil, offset), text...)
-}
 
 // invoke does what an invocation asks of a supervisor (but stop and go on, whose cost outside process 1 is a look at /proc).
 func (b *bed) invoke(t testing.TB) {
@@ -134,8 +128,8 @@ func TestParseFlush(t *testing.T) {
 	}
 }
 
-func (b *bed) readLog(t *testing.T) func() string {
-	t.Helper()
+func TestWhatTheAgentSentFirstIsWrittenFirst(t *testing.T) {
+	b := layBed(t)
 	var log [2]int
 	if err := syscall.Pipe2(log[:], syscall.O_NONBLOCK); err != nil {
 		t.Fatal(err)
@@ -145,48 +139,12 @@ func (b *bed) readLog(t *testing.T) func() string {
 		syscall.Close(log[1])
 	})
 	b.s.console.fd = log[1]
-	return func() string {
-		written := make([]byte, 4000)
-		n, _ := read(log[0], written)
-		return string(written[:max(n, 0)])
-	}
-}
-
-func TestLinesOfACallsEndStandBehindItsOutput(t *testing.T) {
-	b := layBed(t)
-	readLog := b.readLog(t)
-	_, _ = write(b.stdout, logLine)
-	_, _ = write(b.agent, endFrames)
-	b.turn(t)
-	want := string(logLine) + "\nEND RequestId: x\nREPORT RequestId: x\tMax Memory: "
-	got, isThere := strings.CutPrefix(readLog(), want)
-	if memory, isWhole := strings.CutSuffix(got, " MB\n"); !isThere || !isWhole || strings.Trim(memory, "0123456789") != "" || memory == "" {
-		t.Errorf("after the output the log has %q", got)
-	}
-	// Output that comes later stands behind, also when its call's end was told on the same connection before.
-	_, _ = write(b.stdout, []byte("two\n"))
-	_, _ = write(b.agent, frameOf(kindBehind, behind(noMemoryOffset, "END RequestId: y\n")))
-	b.turn(t)
-	if got := readLog(); got != "two\nEND RequestId: y\n" {
-		t.Errorf("the log has %q", got)
-	}
-}
-
-func TestOffsetsOutsideOfTheTextEndTheConnection(t *testing.T) {
-	for title, payload := range map[string][]byte{"none": []byte("END"), "beyond": behind(4, "END")} {
-		if err := layBed(t).s.obey(kindBehind, payload); err == nil || !strings.Contains(err.Error(), "frame 'B' of the agent has") {
-			t.Errorf("%s: got %v", title, err)
-		}
-	}
-}
-
-func TestWhatTheAgentSentFirstIsWrittenFirst(t *testing.T) {
-	b := layBed(t)
-	readLog := b.readLog(t)
 	_, _ = write(b.agent, startFrame)
 	_, _ = write(b.stdout, logLine)
 	b.turn(t)
-	if got, want := readLog(), "START RequestId: x Version: $LATEST\n"+string(logLine); got != want {
-		t.Errorf("the log has %q", got)
+	written := make([]byte, 1000)
+	n, _ := read(log[0], written)
+	if want := "START RequestId: x Version: $LATEST\n" + string(logLine); string(written[:n]) != want {
+		t.Errorf("the log has %q", written[:n])
 	}
 }

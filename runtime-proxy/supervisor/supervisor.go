@@ -28,8 +28,6 @@ type supervisor struct {
 	polled    []pollFd
 	sampling  bool
 	ended     bool
-	drained   bool   // since the agent's socket was read
-	line      []byte // scratch
 }
 
 // run serves the agent until it says end (nil) or is gone or talks nonsense (the reason).

@@ -23,8 +23,6 @@ function logOf(document: EnvironmentLogParts["document"] = { logFormat: "Text" }
   const log = new EnvironmentLog({
     document,
     write: (text) => void written.push(text),
-    writeBehind: (text, afterMemory) =>
-      void written.push(afterMemory === undefined ? text : `${text}<memory>${afterMemory}`),
     clock: new ManualClock(),
     draw: () => 0,
     agentLog: () => undefined,
@@ -114,40 +112,6 @@ describe("EnvironmentLog", () => {
       "END RequestId: r\n",
       reportLine,
     ]);
-  });
-
-  it("a call that nobody listens to leaves its last lines to the supervisor, with the memory that it reads", () => {
-    for (const [logFormat, lines] of [
-      ["Text", ["END RequestId: r\n", reportLine.replace("38", "<memory>")]],
-      ["JSON", [/^\{.*"maxMemoryUsedMB":<memory>\}\}\}\n$/]],
-    ] as const) {
-      const { log, written } = logOf({ logFormat });
-      assert.equal(log.isUnheard, false, "an extension may still subscribe");
-      log.close();
-      assert.equal(log.isUnheard, true);
-      log.tell("platform.start", { requestId: "r" });
-      log.tellBehind("platform.runtimeDone", { requestId: "r", status: "success" });
-      log.tellBehind("platform.report", report);
-      assert.equal(log.requestId, undefined);
-      assert.equal(written.length, 1 + lines.length);
-      for (const [i, line] of lines.entries())
-        if (typeof line === "string") assert.equal(written[i + 1], line);
-        else assert.match(written[i + 1] ?? "", line);
-      log.keepTail("s");
-      assert.equal(log.isUnheard, false);
-    }
-  });
-
-  it("a tail has nothing that was written before its call and comes late", async () => {
-    const { log } = logOf();
-    const before = Promise.withResolvers<undefined>();
-    log.keepTail("r", before.promise);
-    log.tell("platform.start", { requestId: "r", version: "3" });
-    log.output(own, 1, Buffer.from("of the call before\n"));
-    before.resolve(undefined);
-    await before.promise;
-    log.output(own, 1, Buffer.from("own\n"));
-    assert.equal(textOf(log.takeTail(report)), `START RequestId: r Version: 3\nown\nEND RequestId: r\n${reportLine}`);
   });
 
   it("the JSON format has events of the configured level", () => {

@@ -10,7 +10,7 @@ import type {
   TelemetrySubscriptions,
   ToldEventType,
 } from "../domain/platform-event.ts";
-import { cutAtMemory, jsonLine, systemLogLevel, textLine } from "../domain/platform-lines.ts";
+import { jsonLine, systemLogLevel, textLine } from "../domain/platform-lines.ts";
 import type { PlatformEvent } from "../domain/telemetry-event.ts";
 import type { TelemetrySubscription } from "../domain/telemetry-subscription.ts";
 import { OutputLines, type OutputLine } from "./output-lines.ts";
@@ -20,8 +20,6 @@ export interface EnvironmentLogParts {
   readonly document: Pick<EnvironmentDocument, "logFormat" | "systemLogLevel">;
   /** Puts text into the container's own log, in order with what its processes write; `soon`: no process waits for it. */
   readonly write: (text: string, when: "now" | "soon") => void;
-  /** The same, soon, after what the processes have written until then, and with the memory used between the texts where there are two. */
-  readonly writeBehind: (text: string, afterMemory?: string) => void;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly draw: () => number;
@@ -35,8 +33,6 @@ interface RunningTail {
   readonly tail: LogTail;
   /** What was said last of its invocation. Bytes are kept from START to REPORT. */
   readonly said: "nothing" | "start" | "end" | "report";
-  /** What processes wrote before it has come. */
-  readonly isCaughtUp: boolean;
 }
 
 /**
@@ -67,25 +63,9 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     return this.#parts.document.logFormat === "JSON" || this.#subscriptions.hearsPlatform;
   }
 
-  /** No subscriber and no caller gets what is told now: the container's log alone does. */
-  get isUnheard(): boolean {
-    return this.#tail === undefined && !this.#subscriptions.hearsPlatform;
-  }
-
   /** Bytes that wait for subscribers. */
   get heldBytes(): number {
     return this.#subscriptions.heldBytes;
-  }
-
-  /** While it is unheard: the supervisor itself puts the line after what the processes have written, and fills in the memory used. */
-  tellBehind<T extends "platform.runtimeDone" | "platform.report">(type: T, record: PlatformRecords[T]): void {
-    const event = this.#event(type, record);
-    const line = this.#line(event);
-    if (line !== undefined) {
-      const [text, afterMemory] = type === "platform.report" ? cutAtMemory(line) : [line, undefined];
-      this.#parts.writeBehind(text, afterMemory);
-    }
-    this.#follow(event);
   }
 
   tell<T extends ToldEventType>(type: T, record: PlatformRecords[T]): void {
@@ -103,17 +83,14 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
   output(source: OutputSource, stream: 1 | 2 | 3, bytes: Uint8Array): void {
     if (stream === 3) this.#lines.pushFramed(source, bytes);
     else {
-      this.#keepOutput(bytes);
+      this.#keep(bytes, "append");
       if (this.#subscriptions.hears(source.kind)) this.#lines.push(source, stream, bytes);
     }
   }
 
-  /** Before `platform.start` of that invocation: its caller asked for the end of the log. `caughtUp`: all has come that was written before. */
-  keepTail(requestId: string, caughtUp?: Promise<unknown>): void {
-    this.#tail = { requestId, tail: new LogTail(), said: "nothing", isCaughtUp: caughtUp === undefined };
-    void caughtUp?.then(() => {
-      if (this.#tail?.requestId === requestId) this.#tail = { ...this.#tail, isCaughtUp: true };
-    });
+  /** Before `platform.start` of that invocation: its caller asked for the end of the log. */
+  keepTail(requestId: string): void {
+    this.#tail = { requestId, tail: new LogTail(), said: "nothing" };
   }
 
   /**
@@ -192,10 +169,6 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
     if (said === "start" || said === "end") this.#tail?.tail[how](bytes);
   }
 
-  #keepOutput(bytes: Uint8Array): void {
-    if (this.#tail?.isCaughtUp === true) this.#keep(bytes, "append");
-  }
-
   #begin({ type, record }: PlatformEvent): void {
     if (type !== "platform.start") return;
     this.#requestId = record.requestId;
@@ -214,7 +187,7 @@ export class EnvironmentLog implements PlatformLog, TelemetrySubscriptions {
   }
 
   #takeLine({ type, bytes, timestampMs, isFramed }: OutputLine): void {
-    if (isFramed) this.#keepOutput(bytes);
+    if (isFramed) this.#keep(bytes, "append");
     if (!this.#subscriptions.hears(type)) return;
     this.#subscriptions.addOutput(type, bytes.length, () => {
       return { time: this.#time(timestampMs), type, record: textOf(bytes) };

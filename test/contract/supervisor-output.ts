@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type * as nodeFs from "node:fs";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { frameKinds, NO_MEMORY_OFFSET } from "../../crds/wire/supervisor.ts";
+import { frameKinds } from "../../crds/wire/supervisor.ts";
 import { comesToRest, reaches, residentBytes, sizeOf } from "./supervisor-observe.ts";
 import type { SupervisorBench } from "./supervisor-bench.ts";
 
@@ -50,27 +50,6 @@ export function describeOutput(bench: SupervisorBench): void {
       for (const line of ["END 1\n", "REPORT 1\n"]) agent.send(frameKinds.write, Buffer.from(line));
       await agent.waitFor("the lines", () => (agent.stdout.includes("REPORT 1\n") ? true : undefined));
       assert.equal(agent.stdout, "unfinished\nEND 1\nREPORT 1\n");
-    });
-
-    it("puts what is left to it behind the output until then, with the memory used, in one line each", async () => {
-      const agent = bench.supervise();
-      const rounds = 50;
-      await agent.start({ process: 1, argv: nodeArgv(writeLinesOnDemand, bench.folder, rounds) });
-      for (let round = 0; round < rounds; round++) {
-        await reaches("the line is written", () => sizeOf(join(bench.folder, "at")) === round + 1);
-        agent.send(frameKinds.behind, behind(`END ${round}\n`));
-        agent.send(frameKinds.behind, behind(`REPORT ${round} é: `, " MB\n"));
-        // Commands are obeyed in order: after this answer the lines above are written.
-        await agent.flush();
-        writeFileSync(join(bench.folder, `go${round}`), "");
-      }
-      await agent.exited(1);
-      await agent.waitFor("the last REPORT", () => (agent.stdout.includes(`REPORT ${rounds - 1}`) ? true : undefined));
-      const want = Array.from(
-        { length: rounds },
-        (_, round) => `line ${round}\nEND ${round}\nREPORT ${round} é: N MB\n`,
-      );
-      assert.equal(agent.stdout.replaceAll(/: \d+ MB/g, ": N MB"), want.join(""));
     });
 
     it("answers a flush while a process never stops writing", async () => {
@@ -129,13 +108,6 @@ export function describeOutput(bench: SupervisorBench): void {
       await agent.waitFor("late", () => (agent.output(1).toString() === "early\nlate\n" ? true : undefined));
     });
   });
-}
-
-/** Payload of a frame: memory goes between the texts where there are two. */
-function behind(text: string, afterMemory?: string): Buffer {
-  const head = Buffer.alloc(4);
-  head.writeUInt32BE(afterMemory === undefined ? NO_MEMORY_OFFSET : Buffer.byteLength(text));
-  return Buffer.concat([head, Buffer.from(`${text}${afterMemory ?? ""}`)]);
 }
 
 const blockBytes = 100_000;

@@ -31,8 +31,6 @@ export async function startTelemetry(
   const log = new EnvironmentLog({
     document,
     write: (text) => void written.push(text),
-    writeBehind: (text, afterMemory) =>
-      void written.push(afterMemory === undefined ? text : `${text}<memory>${afterMemory}`),
     clock,
     draw: () => 0,
     agentLog: (_level, _message, fields = {}) => void warnings.push(fields),
