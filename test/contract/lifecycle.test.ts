@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { AgentEnvironment, type EnvironmentOptions } from "../kit/agent-environment.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
 import type { Exchange } from "../kit/exchange.ts";
@@ -258,6 +259,25 @@ describe("Execution environment", () => {
     assert.match(
       warm,
       /\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\t\n$/,
+    );
+  });
+
+  it("a supervisor that wakes late takes no line of a call for the call before", async () => {
+    await start(versatile);
+    const ids: string[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      ids.push((await invoke({ say: "line" })).requestId);
+      environment.supervisor.kill("SIGSTOP");
+      const invoking = invoke({ say: "line" });
+      await setTimeout(100);
+      environment.supervisor.kill("SIGCONT");
+      ids.push((await invoking).requestId);
+    }
+    await environment.printed("REPORT RequestId", ids.length);
+    const told = environment.output.split("\n").flatMap((line) => /^(START|line|END|REPORT)/.exec(line)?.[0] ?? []);
+    assert.deepEqual(
+      told,
+      ids.flatMap(() => ["START", "line", "END", "REPORT"]),
     );
   });
 
