@@ -168,6 +168,8 @@ describe("functions with layers", () => {
         names.map(() => "registered\nINVOKE\n"),
       );
       const { name, pod } = await podOf("extended");
+      // It has answered before its status says that it runs, and the kubelet gives no logs until then.
+      await space.kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=30s");
       assert.deepEqual(JSON.parse(pod.metadata.annotations["kubelambda.dev/extensions"] ?? ""), {
         "alpha.sh": "/run/kubelambda/extension-1/agent.sock",
         zeta: "/run/kubelambda/extension-2/agent.sock",
@@ -200,7 +202,4 @@ describe("functions with layers", () => {
 interface PodWithSpec {
   readonly metadata: { readonly name: string; readonly annotations: Readonly<Record<string, string>> };
   readonly spec: { readonly resources?: { readonly limits?: Readonly<Record<string, string>> } };
-  readonly status: {
-    readonly containerStatuses?: readonly { readonly name: string; readonly state: { readonly running?: object } }[];
-  };
 }
