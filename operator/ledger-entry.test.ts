@@ -41,6 +41,21 @@ describe("giveNumber", () => {
       claim: claim(4, { isUnused: true }),
       want: 4,
     },
+    "one that was counted to for the very same": {
+      data: { [entry]: "6", [`${entry}.counted`]: "4/code" },
+      claim: claim(4),
+      want: 4,
+    },
+    "none that was counted to for other code": {
+      data: { [entry]: "6", [`${entry}.counted`]: "4/code2" },
+      claim: claim(4),
+      want: undefined,
+    },
+    "none but the one that was counted to for the very same": {
+      data: { [entry]: "6", [`${entry}.counted`]: "5/code" },
+      claim: claim(4),
+      want: undefined,
+    },
     "one that another claimed for the very same": {
       data: { [entry]: "6", [`${entry}.4`]: "other/code" },
       claim: claim(4),
@@ -54,6 +69,12 @@ describe("giveNumber", () => {
   }
 
   describe("counting", () => {
+    it("notes for what it counted where a claim may come later", () => {
+      const given = giveNumber({ [entry]: "2" }, { entry, floor: 0, holder: "uid", identity: "code" });
+      const want = { [entry]: "3", [`${entry}.holder`]: "uid", [`${entry}.counted`]: "3/code" };
+      assert.deepEqual(given, { number: 3, changes: want });
+    });
+
     const counted = { [entry]: "4", [`${entry}.holder`]: "uid" };
     const wishes: Record<string, { holder: string | undefined; floor: number; want: object }> = {
       "gives the holder its number again while that is not used": {

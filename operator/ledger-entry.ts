@@ -21,6 +21,8 @@ export interface NumberWanted {
   readonly claim?: NumberClaim | undefined;
   /** Who counts on the next number: is the last one this holder's and not used yet (`floor` is below it), it is given again. */
   readonly holder?: string | undefined;
+  /** What the next number is for, where a claim to it may come later: it is then given for the same again. */
+  readonly identity?: string | undefined;
 }
 
 export type LedgerData = Readonly<Record<string, string>>;
@@ -34,20 +36,21 @@ export interface NumberGiven {
 
 /**
  * `entry` has the last number, `entry.holder` who counted to it, `entry.gaps` those below it that nobody was given, `entry.<number>`
- * who claimed that and for what. Throws Error on what is none of it.
+ * who claimed that and for what, `entry.counted` the last number that was counted to for something that may be claimed, and for what.
+ * Throws Error on what is none of it.
  */
 export function giveNumber(data: LedgerData, wanted: NumberWanted): NumberGiven | undefined {
   const { claim } = wanted;
   return claim === undefined ? giveNext(data, wanted) : giveClaimed(data, wanted, claim);
 }
 
-function giveNext(data: LedgerData, { entry, floor, holder }: NumberWanted): NumberGiven {
-  const counted = lastOf(data, entry);
-  if (holder !== undefined && counted > floor && data[`${entry}.holder`] === holder)
-    return { number: counted, changes: {} };
-  const number = Math.max(counted, floor) + 1;
+function giveNext(data: LedgerData, { entry, floor, holder, identity }: NumberWanted): NumberGiven {
+  const last = lastOf(data, entry);
+  if (holder !== undefined && last > floor && data[`${entry}.holder`] === holder) return { number: last, changes: {} };
+  const number = Math.max(last, floor) + 1;
   if (number > Number.MAX_SAFE_INTEGER) throw new Error(`entry "${entry}": no number is left`);
-  return { number, changes: { [entry]: String(number), ...holderChange(data, entry, holder) } };
+  const counted = identity === undefined ? {} : { [`${entry}.counted`]: `${number}/${identity}` };
+  return { number, changes: { [entry]: String(number), ...holderChange(data, entry, holder), ...counted } };
 }
 
 function holderChange(data: LedgerData, entry: string, holder: string | undefined): Record<string, string | null> {
@@ -68,7 +71,8 @@ function giveClaimed(data: LedgerData, { entry, floor }: NumberWanted, claim: Nu
   }
   if (hasNumber(gaps, number))
     return { number, changes: { ...changes, ...gapChange(entry, withoutNumber(gaps, number)) } };
-  return isRepeated(data[`${entry}.${number}`], claim) ? { number, changes } : undefined;
+  const wasCounted = data[`${entry}.counted`] === `${number}/${claim.identity}`;
+  return wasCounted || isRepeated(data[`${entry}.${number}`], claim) ? { number, changes } : undefined;
 }
 
 function gapChange(entry: string, gaps: readonly NumberRange[]): Record<string, string | null> {

@@ -24,6 +24,8 @@ export interface WantedNumber {
   readonly claim?: NumberClaim | undefined;
   /** Who counts on the next: what was given to it and lost is given to it again. */
   readonly holder?: string | undefined;
+  /** What the next is for, where a claim to it may come later. */
+  readonly identity?: string | undefined;
   /** What it is for: another purpose gets another number. */
   readonly purpose: string;
 }

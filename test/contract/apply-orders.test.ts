@@ -157,7 +157,8 @@ describe("a set of manifests", function () {
       fc.asyncProperty(plans, async (plan) => {
         assert.deepEqual(await play(plan), wanted);
       }),
-      { numRuns: 4, endOnFailure: true },
+      // The example: a claim after that of a later number, when what the function had published by itself has made place.
+      { numRuns: 5, endOnFailure: true, examples: [[{ seed: 2147483633, isAtOnce: false, kills: [] }]] },
     );
   });
 });

@@ -183,6 +183,8 @@ function seeNumber(
     floor: Math.max(published, ...snapshots.map(({ version }) => version)),
     purpose: number === undefined ? uid : `${uid}/${identity}`,
     holder: uid,
+    // What the function publishes by itself may make place for a claim of the same.
+    ...(number === undefined && seen.selfPublished.has(object.metadata.name) && { identity }),
     ...(number !== undefined && {
       claim: { number, holder: uid, identity, isUnused: object.status?.version === undefined },
     }),
