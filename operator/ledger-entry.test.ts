@@ -73,6 +73,8 @@ describe("giveNumber", () => {
       const given = giveNumber({ [entry]: "2" }, { entry, floor: 0, holder: "uid", identity: "code" });
       const want = { [entry]: "3", [`${entry}.holder`]: "uid", [`${entry}.counted`]: "3/code" };
       assert.deepEqual(given, { number: 3, changes: want });
+      const again = giveNumber(applied({}, want), { entry, floor: 2, holder: "uid", identity: "code2" });
+      assert.deepEqual(again, { number: 3, changes: { [`${entry}.counted`]: "3/code2" } });
     });
 
     const counted = { [entry]: "4", [`${entry}.holder`]: "uid" };

@@ -46,11 +46,14 @@ export function giveNumber(data: LedgerData, wanted: NumberWanted): NumberGiven 
 
 function giveNext(data: LedgerData, { entry, floor, holder, identity }: NumberWanted): NumberGiven {
   const last = lastOf(data, entry);
-  if (holder !== undefined && last > floor && data[`${entry}.holder`] === holder) return { number: last, changes: {} };
+  const noted = (number: number): Record<string, string> =>
+    identity === undefined ? {} : { [`${entry}.counted`]: `${number}/${identity}` };
+  // What it is for may have changed since.
+  if (holder !== undefined && last > floor && data[`${entry}.holder`] === holder)
+    return { number: last, changes: noted(last) };
   const number = Math.max(last, floor) + 1;
   if (number > Number.MAX_SAFE_INTEGER) throw new Error(`entry "${entry}": no number is left`);
-  const counted = identity === undefined ? {} : { [`${entry}.counted`]: `${number}/${identity}` };
-  return { number, changes: { [entry]: String(number), ...holderChange(data, entry, holder), ...counted } };
+  return { number, changes: { [entry]: String(number), ...holderChange(data, entry, holder), ...noted(number) } };
 }
 
 function holderChange(data: LedgerData, entry: string, holder: string | undefined): Record<string, string | null> {

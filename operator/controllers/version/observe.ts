@@ -176,15 +176,16 @@ function seeNumber(
   const { namespace = "", uid } = object.metadata;
   const identity = wanted.identity.slice(0, 16);
   const { version: number } = object.spec;
+  // What the function publishes by itself may make place for a claim of the same: the ledger knows for what its number is.
+  const isNoted = number !== undefined || seen.selfPublished.has(object.metadata.name);
   const published = seen.function === undefined ? 0 : publishedNumber(seen.function);
   return numbers.look(key, {
     namespace,
     entry: `function.${wanted.recipe.document.functionName}`,
     floor: Math.max(published, ...snapshots.map(({ version }) => version)),
-    purpose: number === undefined ? uid : `${uid}/${identity}`,
+    purpose: isNoted ? `${uid}/${identity}` : uid,
     holder: uid,
-    // What the function publishes by itself may make place for a claim of the same.
-    ...(number === undefined && seen.selfPublished.has(object.metadata.name) && { identity }),
+    ...(isNoted && { identity }),
     ...(number !== undefined && {
       claim: { number, holder: uid, identity, isUnused: object.status?.version === undefined },
     }),
