@@ -61,7 +61,8 @@ export async function startMetricsApi(space: Space): Promise<() => Promise<void>
     const available = ["wait", "--for=condition=Available", `apiservice/${apiService}`, "--timeout=90s"];
     await space.system.kubectl(available, { timeoutMs: 100_000 });
   } catch (cause) {
-    const status = await space.kubectl("get", "apiservice", apiService, "-o", "jsonpath={.status}");
+    const asked = space.kubectl("get", "apiservice", apiService, "-o", "jsonpath={.status}");
+    const status = await asked.catch((error: unknown) => String(error));
     await end();
     throw new Error(`Cannot serve ${apiService}: ${status}`, { cause });
   }
