@@ -1,10 +1,8 @@
-import { request } from "undici";
 import { z } from "zod";
 import type { FunctionLoad, LoadReport } from "../crds/wire/load-report.ts";
 import { routes } from "../crds/wire/routes.ts";
 import type { Clock } from "../lib/clock.ts";
-import { KeptConnections } from "../lib/http/kept-connections.ts";
-import { readBody } from "../lib/http/read-body.ts";
+import { KeptPost } from "../lib/http/kept-post.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { ConcurrencyLedger } from "./domain/concurrency.ts";
 import { functionLoad } from "./domain/demand.ts";
@@ -46,12 +44,7 @@ const warnEvery = 30;
  */
 export class LoadReporter {
   readonly #parts: LoadReporterParts;
-  readonly #connections = new KeptConnections({
-    connections: 1,
-    connect: { timeout: answerLimitMs },
-    headersTimeout: answerLimitMs,
-    bodyTimeout: answerLimitMs,
-  });
+  readonly #toOperator: KeptPost;
   #sequence = 0;
   #sentAtMs = -Infinity;
   #hasNews = false;
@@ -65,7 +58,8 @@ export class LoadReporter {
 
   constructor(parts: LoadReporterParts) {
     this.#parts = parts;
-    const { pool, functions } = parts;
+    const { pool, functions, operatorUrl } = parts;
+    this.#toOperator = new KeptPost({ url: `${operatorUrl}${routes.load}`, answerLimitMs, longestAnswerBytes });
     this.#told = new ToldLoads({
       *all() {
         for (const { uid } of functions.all()) yield uid;
@@ -87,7 +81,7 @@ export class LoadReporter {
     this.#isStopped = true;
     this.#cancelNext();
     await this.#underWay;
-    await this.#connections.destroy();
+    this.#toOperator.destroy();
   }
 
   *#loadsOf(latest: FunctionFacts | undefined): Iterable<FunctionLoad> {
@@ -159,7 +153,7 @@ export class LoadReporter {
     } catch (error) {
       this.#told.lost();
       this.#failures += 1;
-      this.#connections.renew();
+      this.#toOperator.renew();
       metrics.loadReports.inc({ result: "failed" });
       const write = this.#failures % warnEvery === 5 ? log.warn : log.debug;
       write("Cannot report load to the operator", { attempts: this.#failures, error });
@@ -190,16 +184,8 @@ export class LoadReporter {
   }
 
   async #post(report: LoadReport): Promise<z.infer<typeof answerSchema>> {
-    const { operatorUrl, readToken } = this.#parts;
-    const { statusCode, body } = await request(`${operatorUrl}${routes.load}`, {
-      method: "POST",
-      dispatcher: this.#connections.dispatcher,
-      headers: { authorization: `Bearer ${await readToken()}`, "content-type": "application/json" },
-      body: JSON.stringify(report),
-    });
-    const text = (await readBody(body, longestAnswerBytes)).toString("utf8");
-    if (statusCode !== 200)
-      throw new Error(`Cannot report load: the operator answered ${statusCode}: ${text.slice(0, 500)}`);
+    const { status, text } = await this.#toOperator.post(JSON.stringify(report), await this.#parts.readToken());
+    if (status !== 200) throw new Error(`Cannot report load: the operator answered ${status}: ${text.slice(0, 500)}`);
     return answerSchema.parse(JSON.parse(text));
   }
 }
