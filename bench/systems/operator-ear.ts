@@ -5,18 +5,17 @@ import { readBody } from "../../lib/http/read-body.ts";
 
 const longestReportBytes = 4 * 1024 * 1024;
 const readyLimitMs = 60_000;
-const nothingBack: LoadReportAnswer = { release: [] };
-
-/** Stands where routers report their load, asks no environment back, and tells how many are idle. */
+/** Stands where routers report their load, takes every report as the operator does, asks no environment back, and tells how many are idle. */
 export class OperatorEar {
   readonly #server: Server;
   readonly #waiting = new Set<() => void>();
-  #idle = 0;
+  /** Idle environments by uid of their function, as each router told last. */
+  readonly #idleByReplica = new Map<string, Map<string, number>>();
 
   constructor() {
     this.#server = createServer((request, response) => {
       void this.#hear(request).then(
-        () => response.end(JSON.stringify(nothingBack)),
+        (answer) => response.end(JSON.stringify(answer)),
         () => response.writeHead(400).end(),
       );
     });
@@ -32,10 +31,10 @@ export class OperatorEar {
   async untilIdle(environments: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     const look = (): void => {
-      if (this.#idle >= environments) resolve(undefined);
+      if (this.#idle() >= environments) resolve(undefined);
     };
     const fail = (): void =>
-      reject(new Error(`Cannot wait longer: ${this.#idle} of ${environments} environments are ready`));
+      reject(new Error(`Cannot wait longer: ${this.#idle()} of ${environments} environments are ready`));
     const timer = setTimeout(fail, readyLimitMs);
     this.#waiting.add(look);
     look();
@@ -52,9 +51,20 @@ export class OperatorEar {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  async #hear(request: IncomingMessage): Promise<void> {
+  async #hear(request: IncomingMessage): Promise<LoadReportAnswer> {
     const report = JSON.parse((await readBody(request, longestReportBytes)).toString()) as LoadReport;
-    this.#idle = report.functions.reduce((sum, { idle }) => sum + idle.length, 0);
+    const { replica, since, sequence, functions, gone = [] } = report;
+    const told = new Map<string, number>();
+    for (const { functionUid, idle } of functions) told.set(functionUid, (told.get(functionUid) ?? 0) + idle.length);
+    for (const uid of gone) told.set(uid, 0);
+    const before = since === undefined ? undefined : this.#idleByReplica.get(replica);
+    this.#idleByReplica.set(replica, new Map([...(before ?? []), ...told]));
     for (const look of this.#waiting) look();
+    return { release: [], heard: sequence };
+  }
+
+  #idle(): number {
+    const all = [...this.#idleByReplica.values()].flatMap((idle) => [...idle.values()]);
+    return all.reduce((sum, idle) => sum + idle, 0);
   }
 }
