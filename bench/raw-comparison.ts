@@ -11,6 +11,8 @@ export interface RawContender {
   readonly targets: readonly RawTarget[];
   /** Whose CPU time counts. */
   readonly pids: () => readonly number[];
+  /** Default: as many as the others. */
+  readonly connections?: number;
 }
 
 export interface RawComparison {
@@ -28,7 +30,9 @@ export async function measureRaw(
   { title, contenders, connections }: RawComparison,
 ): Promise<readonly Record<string, Reading>[]> {
   progress(`${title}: ${rounds} rounds of ${contenders.length} × ${roundMs} ms …`);
-  const loaded = contenders.map((contender) => ({ contender, load: new RawLoad(contender.targets, connections) }));
+  const loaded = contenders.map((contender) => {
+    return { contender, load: new RawLoad(contender.targets, contender.connections ?? connections) };
+  });
   const measured: Record<string, Reading>[] = [];
   try {
     for (const { load } of loaded) await load.closed(warmUpMs);

@@ -51,11 +51,15 @@ async function twoRouters(context: BenchContext, hasCores: boolean): Promise<Com
   const pins = hasCores ? { coreOf: (i: number) => i % cpus().length, core: 1 } : {};
   const worlds: NoopWorld[] = [];
   try {
-    worlds.push(await startNoopWorld(context, { routers: 2, environments, ...pins }));
-    worlds.push(await startNoopWorld(context, { routers: 1, environments, ...pins }));
-    const contenders = worlds.map((world, i) => routersOf(world, i === 0 ? name : subject));
+    for (const routers of [2, 1])
+      worlds.push(await startNoopWorld(context, { routers, environments: routers * environments, ...pins }));
+    const contenders = worlds.map((world, i) => ({
+      ...routersOf(world, i === 0 ? name : subject),
+      connections: world.routers.length * connections,
+    }));
     const measured = await measureRaw(context, { title, contenders, connections });
     const notes = [
+      `${connections} connections to each router, each of which may have an environment at once`,
       "every second call is taken by the router that does not own the account, and asks the owner",
       "by CPU time: what the routers' cores would carry if nothing else ran on them",
     ];
