@@ -2,6 +2,7 @@ import { eachAtOnce } from "../at-once.ts";
 import type { Comparison, Reading } from "../comparison.ts";
 import type { BenchContext, Scenario } from "../context.ts";
 import { numberOf } from "../number-of.ts";
+import { runPlainPods } from "../systems/plain-pods.ts";
 import { privateBytes } from "../process-usage.ts";
 import { cpuByProcess, cpuShares } from "../systems/cpu-by-process.ts";
 import { startAuditedApiServer, type AuditedApiServer } from "../systems/audited-api-server.ts";
@@ -12,6 +13,7 @@ import type { FakeAgentsOrder } from "../systems/fake-agents-process.ts";
 import { event, eventAnswer } from "../systems/noop-world.ts";
 import type { OperatorOrder, OperatorThere } from "../systems/operator-process.ts";
 import { goGarbagePercent, schedulerRequestsPerSecond, startSimulatedNodes } from "../systems/simulated-nodes.ts";
+import type { Pod } from "../../operator/pod.ts";
 import { API_VERSION } from "../../crds/names.ts";
 import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
 import { waitUntil } from "../../test/cluster/wait-until.ts";
@@ -32,6 +34,8 @@ const quietMs = 45_000;
 const countsMs = 40;
 const podsOfNode = 500;
 const toldEvery = 1000;
+const plain = "pods like them alone";
+const mostPlainPods = 2000;
 /** KWOK's watches begin at version 0, which with this feature takes an etcd of 3.4.25 or newer; without, each would end at once. */
 const simulatorsWatches = ["--feature-gates=WatchList=false"];
 
@@ -96,19 +100,30 @@ async function measure(context: BenchContext, sizes: Sizes, begun: Begun): Promi
   const cpu = cpuShares(cpuBefore, cpuByProcess("caller"), made);
   const atOnceMiB = { operator: privateBytes(pids.operator) / mebibyte, router: privateBytes(pids.router) / mebibyte };
   const after = await memoryOf(pids, quietMs + countsMs * functions);
+  const model = await someEnvironment(server);
+  const order = { client: server.client, namespace, model, count: Math.min(environments, mostPlainPods), atOnce: 64 };
+  context.progress(`Scale: ${order.count} pods like them …`);
+  const plainCpuBefore = cpuByProcess("caller");
+  const plainMs = await runPlainPods(order);
+  const plainCpu = cpuShares(plainCpuBefore, cpuByProcess("caller"), order.count);
   const rounds: Record<string, Reading>[] = [
-    { [full]: { ...after, "environments/s": (made * 1000) / elapsedMs }, [empty]: before },
+    {
+      [full]: { ...after, "environments/s": (made * 1000) / elapsedMs },
+      [empty]: before,
+      [plain]: { "environments/s": (order.count * 1000) / plainMs },
+    },
   ];
   const notes = [
     `real: etcd, API server, kube-scheduler with --kube-api-qps=${schedulerRequestsPerSecond} (50 unless raised), operator, router; simulated: kubelets by KWOK, all agents by one process; the Go programs but etcd run with GOGC=${goGarbagePercent.GOGC}`,
     `${made} pods were made in ${(elapsedMs / 1000).toFixed(1)} s, from the first call to the last answer; each call waited for an environment`,
     `functions alone: operator ${withFunctions["operator MiB"]?.toFixed(0) ?? "?"} MiB, router ${withFunctions["router MiB"]?.toFixed(0) ?? "?"} MiB`,
     `CPU ms an environment, on ${availableParallelism()} cores for all: ${cpu}`,
+    `"${plain}": ${order.count} with an environment's containers and volumes, made by one client afterwards; CPU ms each: ${plainCpu}`,
     `at the last answer, with garbage: operator ${atOnceMiB.operator.toFixed(0)} MiB, router ${atOnceMiB.router.toFixed(0)} MiB; the table has them at rest`,
     "wanted: 100 environments/s, operator at most 400 MB, router at most 300 MB; MiB are unshared",
   ];
   const metrics = ["environments/s", "operator MiB", "router MiB"];
-  return { title: "control plane at scale", subject: full, baselines: [empty], metrics, rounds, notes };
+  return { title: "control plane at scale", subject: full, baselines: [plain, empty], metrics, rounds, notes };
 }
 
 async function startAll(context: BenchContext, { environments }: Sizes, { server, ends }: Begun) {
@@ -188,6 +203,15 @@ async function podCount({ client }: AuditedApiServer): Promise<number> {
     readonly metadata: { readonly remainingItemCount?: number };
   };
   return list.items.length + (list.metadata.remainingItemCount ?? 0);
+}
+
+async function someEnvironment({ client }: AuditedApiServer): Promise<Pod> {
+  const list = (await client.raw("GET", `/api/v1/namespaces/${namespace}/pods?limit=1`)) as {
+    readonly items: readonly Pod[];
+  };
+  const [pod] = list.items;
+  if (pod === undefined) throw new Error("Cannot make pods like an environment: there is none");
+  return pod;
 }
 
 async function memoryOf({ operator, router }: Pids, afterMs = settleMs): Promise<Reading> {
