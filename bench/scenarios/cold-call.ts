@@ -2,7 +2,7 @@ import type { FunctionSpecInput } from "../../crds/v1alpha1/function.ts";
 import type { Reading } from "../comparison.ts";
 import type { BenchContext, Scenario } from "../context.ts";
 import { shuffled } from "../seeded-random.ts";
-import { barePod, likePod } from "../systems/bare-pod.ts";
+import { barePod, likePod, tokenPod } from "../systems/bare-pod.ts";
 import { Home, homeHost } from "../systems/home.ts";
 import { Installed } from "../systems/installed.ts";
 import type { Pod } from "../../operator/pod.ts";
@@ -17,6 +17,7 @@ const fromPool = "generic, from the pool";
 const generic = "generic, new pod";
 const own = "own pod";
 const bare = "bare pod";
+const withToken = "bare pod with a token";
 const likeGeneric = "bare pod like a generic one";
 const likeOwn = "bare pod like an own one";
 const metric = "first answer ms";
@@ -59,6 +60,7 @@ export const coldCall: Scenario = {
       const notes = [
         `all pods: same image, resources and quality of service (${models.generic.status?.qosClass ?? "unknown"}), images on the node, nothing else started at the moment`,
         "the bare pod has one container, in which Node.js calls home, and no volume; an execution environment has two containers and volumes, an own one an init container, too",
+        `"${withToken}": the same as Kubernetes makes it unless told otherwise, with the token of its account in a volume`,
         `"${likeGeneric}" and "${likeOwn}": the same containers and volumes, nothing of ours in them; Node.js calls home from the last container`,
         "platform's share: the first answer less init and run of the function, as its REPORT line says them",
         "from the pool: a generic pod of that kind waits; new pod: none of that kind does",
@@ -67,8 +69,8 @@ export const coldCall: Scenario = {
         ...{ title, subject, baselines, metrics: [metric, share], rounds, notes },
       });
       return [
-        table("cold call on a cluster, generic pod from the pool", fromPool, [bare, generic, own]),
-        table("cold call on a cluster, generic pod made for the call", generic, [bare, likeGeneric, own]),
+        table("cold call on a cluster, generic pod from the pool", fromPool, [bare, withToken, generic, own]),
+        table("cold call on a cluster, generic pod made for the call", generic, [bare, withToken, likeGeneric, own]),
         table("cold call on a cluster, own pod", own, [likeOwn, bare]),
       ];
     } finally {
@@ -90,6 +92,7 @@ async function measureRound(
     [generic, async () => (await measureCall(place, `bench-new-${i}`, { memorySize: firstOtherMemory + i })).reading],
     [own, async () => (await measureCall(place, `bench-own-${i}`, ownNeed)).reading],
     [bare, () => measurePod(place, barePod, models.generic, `bench-bare-${i}`)],
+    [withToken, () => measurePod(place, tokenPod, models.generic, `bench-token-${i}`)],
     [likeGeneric, () => measurePod(place, likePod, models.generic, `bench-like-generic-${i}`)],
     [likeOwn, () => measurePod(place, likePod, models.own, `bench-like-own-${i}`)],
   ];

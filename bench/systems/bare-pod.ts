@@ -27,6 +27,12 @@ export function barePod(input: BarePodInput): Pod {
   };
 }
 
+/** The bare pod as Kubernetes makes it unless told otherwise: its account's token is in a volume. */
+export function tokenPod(input: BarePodInput): Pod {
+  const { spec, ...pod } = barePod(input);
+  return { ...pod, spec: { ...spec, automountServiceAccountToken: true } };
+}
+
 /**
  * The environment's own containers and volumes with nothing of ours in them: what comes before the runtime's container ends at once or
  * sleeps, and in that one Node.js says the pod's name over TCP and ends. All of the runtime's image, since it has a shell.
