@@ -8,9 +8,13 @@ import { sourceHash } from "./source-hash.ts";
 export interface GoProgram {
   /** Its file's name, and its folder's. */
   readonly name: string;
+  /** Its folder's name where that is another. */
+  readonly folder?: string;
   /** Where that folder is; default: test/cluster. */
   readonly sources?: string;
   readonly ldflags: string;
+  /** Build tags, with commas; default: none. */
+  readonly tags?: string;
   /** A main package of another module, which the folder's go.mod names; default: the folder itself. */
   readonly mainPackage?: string;
   /** Shown before a cold build. */
@@ -59,8 +63,10 @@ export type Progress = (line: string) => void;
 
 /** Builds the program unless the cache has it for these sources; answers with its path. */
 export async function buildGoProgram(program: GoProgram, progress: Progress): Promise<string> {
-  const source = join(program.sources ?? clusterSources, program.name);
-  const target = join(cacheDir, "build", `${program.name}-${sourceHash([source], [program.ldflags])}`);
+  const { tags } = program;
+  const source = join(program.sources ?? clusterSources, program.folder ?? program.name);
+  const words = [program.ldflags, ...(tags === undefined ? [] : [tags])];
+  const target = join(cacheDir, "build", `${program.name}-${sourceHash([source], words)}`);
   if (existsSync(target)) return target;
   mkdirSync(dirname(target), { recursive: true });
   await withFileLock(join(cacheDir, "build", `${program.name}.lock`), 30 * 60_000, async () => {
@@ -76,6 +82,7 @@ export async function buildGoProgram(program: GoProgram, progress: Progress): Pr
         "-trimpath",
         "-ldflags",
         program.ldflags,
+        ...(tags === undefined ? [] : ["-tags", tags]),
         "-o",
         unfinished,
         program.mainPackage ?? ".",
