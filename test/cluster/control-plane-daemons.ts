@@ -10,6 +10,15 @@ export const apiServerAddress: ApiServerAddress = { host: bridge.address, port: 
 
 const etcdPorts: EtcdPorts = { client: 22379, peer: 22380 };
 
+/** What the API server is to others. */
+export interface ApiServerClients {
+  readonly kubelet: Certified;
+  /** To servers of aggregated APIs; `authority` is for this alone. */
+  readonly frontProxy: Certified & { readonly authority: Certified };
+}
+
+export const frontProxyName = "front-proxy-client";
+
 export const controlPlanePorts = { controllerManager: 20257, scheduler: 20259 } as const;
 
 /** etcd, API server, controller manager and scheduler of the whole cluster; ports lie below the node ports and the ephemeral ones. */
@@ -17,7 +26,7 @@ export function controlPlaneSpecs(
   stateDir: string,
   program: string,
   credentials: Credentials,
-  kubeletClient: Certified,
+  clients: ApiServerClients,
 ): DaemonSpec[] {
   const component = (name: string, args: readonly string[]): DaemonSpec => ({
     name,
@@ -29,9 +38,10 @@ export function controlPlaneSpecs(
     component("kube-apiserver", [
       ...apiServerArgs(credentials, apiServerAddress, etcdUrl(etcdPorts)),
       `--client-ca-file=${credentials.authority.certFile}`,
-      `--kubelet-client-certificate=${kubeletClient.certFile}`,
-      `--kubelet-client-key=${kubeletClient.keyFile}`,
+      `--kubelet-client-certificate=${clients.kubelet.certFile}`,
+      `--kubelet-client-key=${clients.kubelet.keyFile}`,
       "--kubelet-preferred-address-types=InternalIP",
+      ...aggregationArgs(clients.frontProxy),
     ]),
     component("kube-controller-manager", [
       `--kubeconfig=${join(stateDir, "kube-controller-manager.kubeconfig")}`,
@@ -53,5 +63,18 @@ export function controlPlaneSpecs(
       `--cert-dir=${join(stateDir, "scheduler-pki")}`,
       "--leader-elect=false",
     ]),
+  ];
+}
+
+/** Servers of aggregated APIs (APIService) believe whom the API server says that it asks for. Source: Kubernetes, "Configure the Aggregation Layer". */
+function aggregationArgs({ authority, certFile, keyFile }: ApiServerClients["frontProxy"]): string[] {
+  return [
+    `--requestheader-client-ca-file=${authority.certFile}`,
+    `--requestheader-allowed-names=${frontProxyName}`,
+    "--requestheader-username-headers=X-Remote-User",
+    "--requestheader-group-headers=X-Remote-Group",
+    "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    `--proxy-client-cert-file=${certFile}`,
+    `--proxy-client-key-file=${keyFile}`,
   ];
 }

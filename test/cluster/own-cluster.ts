@@ -10,7 +10,7 @@ import {
   removeContainers,
   writeContainerdConfig,
 } from "./containerd.ts";
-import { apiServerAddress, controlPlaneSpecs } from "./control-plane-daemons.ts";
+import { apiServerAddress, controlPlaneSpecs, frontProxyName } from "./control-plane-daemons.ts";
 import { type DaemonSpec, isDaemonAlive, startDaemon, stopDaemon } from "./daemon.ts";
 import { waitForDaemon } from "./daemon-health.ts";
 import { withFileLock } from "./file-lock.ts";
@@ -19,7 +19,7 @@ import { removeLogLinks, removeNetworkResults, removePodCgroups, unmountBelow } 
 import { kubeletSpec, kubeProxySpec, nodeName } from "./node-daemons.ts";
 import { createNodeNetwork, isNodeOfAnother, removeKubeletChains, removeNodeNetwork } from "./node-network.ts";
 import { cacheDir } from "./paths.ts";
-import { issueCertificate } from "./pki.ts";
+import { createAuthority, issueCertificate } from "./pki.ts";
 import { registryPort, registrySpec } from "./registry.ts";
 import { run } from "./run.ts";
 import { buildSystemImages } from "./system-images.ts";
@@ -149,7 +149,12 @@ async function bringUp(program: string, images: readonly string[]): Promise<void
 async function prepareSpecs(program: string, credentials: Credentials): Promise<DaemonSpec[]> {
   const dir = join(stateDir, "pki");
   const issue = (name: string, subject: string) => issueCertificate(dir, credentials.authority, { name, subject });
-  const kubeletClient = await issue("kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client");
+  const authority = await createAuthority(dir, "front-proxy-ca");
+  const frontProxy = await issueCertificate(dir, authority, { name: "front-proxy", subject: `/CN=${frontProxyName}` });
+  const clients = {
+    kubelet: await issue("kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client"),
+    frontProxy: { ...frontProxy, authority },
+  };
   const users = {
     "kube-controller-manager": "/CN=system:kube-controller-manager",
     "kube-scheduler": "/CN=system:kube-scheduler",
@@ -167,7 +172,7 @@ async function prepareSpecs(program: string, credentials: Credentials): Promise<
   return [
     containerdSpec(stateDir),
     registrySpec(stateDir),
-    ...controlPlaneSpecs(stateDir, program, credentials, kubeletClient),
+    ...controlPlaneSpecs(stateDir, program, credentials, clients),
     kubeProxySpec(stateDir, program),
     kubeletSpec(stateDir, program, credentials.authority.certFile),
   ];
