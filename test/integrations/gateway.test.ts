@@ -82,18 +82,27 @@ describe("the chart's routes through Traefik", function () {
     for (const undo of made.toReversed()) await undo();
   });
 
-  const edges: Record<string, { values: Values; address: () => string }> = {
+  /** The recipe's Ingress of a class, without annotations. */
+  const bare = (className: string): Values => {
+    return { ...ingressValues, ingress: { ...ingressValues["ingress"], className, annotations: {} } };
+  };
+  const edges: Record<string, { values: Values; address: () => string; cutsOff?: true }> = {
     "an Ingress as in the docs, with nginx's annotations": {
       values: ingressValues,
       address: () => traefik.ingressAddress,
     },
+    "an Ingress of class nginx, without annotations": {
+      values: bare("nginx"),
+      address: () => traefik.ingressAddress,
+      cutsOff: true,
+    },
     "an Ingress of class traefik, without annotations": {
-      values: { ...ingressValues, ingress: { ...ingressValues["ingress"], className: "traefik", annotations: {} } },
+      values: bare("traefik"),
       address: () => traefik.ingressAddress,
     },
     "an HTTPRoute as in the docs": { values: gatewayValues, address: () => traefik.gatewayAddress },
   };
-  for (const [title, { values, address }] of Object.entries(edges)) {
+  for (const [title, { values, address, cutsOff }] of Object.entries(edges)) {
     describe(title, () => {
       let dispatcher: Agent;
       let sdk: LambdaClient;
@@ -121,7 +130,9 @@ describe("the chart's routes through Traefik", function () {
           if (statusCode === 200) return true;
           throw new Error(`the function URL answers ${statusCode}`);
         });
-        late = call("slow", {}).then(resultOf, (error: unknown) => error);
+        late = call("slow", {})
+          .then(resultOf)
+          .catch((error: unknown) => error);
       });
       after(async () => {
         sdk.destroy();
@@ -188,8 +199,10 @@ describe("the chart's routes through Traefik", function () {
         assertUnbuffered(await arrivals(payloadsOf(EventStream as AsyncIterable<StreamPart>)));
       });
 
-      it(`lets a call take ${longCallMs / 1000} s`, async () => {
-        assert.equal(await late, "late");
+      const outcome = cutsOff === true ? "cuts a call off after a minute" : `lets a call take ${longCallMs / 1000} s`;
+      it(outcome, async () => {
+        if (cutsOff === true) assert.match(String(await late), /status 504/);
+        else assert.equal(await late, "late");
       });
     });
   }
