@@ -19,6 +19,12 @@ describe("frames", () => {
     );
   });
 
+  it("carry text as UTF-8, half a character as what stands for one", () => {
+    const bytes = encodeFrame("W", "Zoë 😀 \ud83d");
+    assert.deepEqual(bytes, encodeFrame("W", Buffer.from("Zoë 😀 \ud83d")));
+    assert.equal(new FrameReader().push(bytes)[0]!.payload.toString(), "Zoë 😀 \ufffd");
+  });
+
   it("carry an object as JSON and take the largest length there may be", () => {
     const [hello] = new FrameReader().push(encodeFrame("H", { text: "ü\n$(X)" }));
     assert.deepEqual(JSON.parse(hello!.payload.toString()), { text: "ü\n$(X)" });

@@ -27,19 +27,21 @@ export class FrameTooLargeError extends Error {
   }
 }
 
-/** One frame as bytes; an object goes as JSON. Throws FrameTooLargeError above the default bound, RangeError when `kind` is not one ASCII character. */
-export function encodeFrame(kind: string, payload: Buffer | object): Buffer {
-  if (!/^[\x20-\x7e]$/.test(kind))
+/** One frame as bytes; text goes as UTF-8, an object as JSON. Throws FrameTooLargeError above the default bound, RangeError when `kind` is not one ASCII character. */
+export function encodeFrame(kind: string, payload: Buffer | string | object): Buffer {
+  const code = kind.charCodeAt(0);
+  if (kind.length !== 1 || code < 0x20 || code > 0x7e)
     throw new RangeError(`Cannot encode frame: kind ${JSON.stringify(kind)} is not one ASCII character`);
-  const body = Buffer.isBuffer(payload) ? payload : Buffer.from(JSON.stringify(payload));
-  const length = body.length + 1;
+  const body = Buffer.isBuffer(payload) || typeof payload === "string" ? payload : JSON.stringify(payload);
+  const length = Buffer.byteLength(body) + 1;
   if (length > DEFAULT_MAX_FRAME_BYTES) {
     throw new FrameTooLargeError(`encode frame "${kind}"`, length, DEFAULT_MAX_FRAME_BYTES);
   }
   const frame = Buffer.allocUnsafe(LENGTH_BYTES + length);
   frame.writeUInt32BE(length, 0);
-  frame.write(kind, LENGTH_BYTES, "latin1");
-  body.copy(frame, HEAD_BYTES);
+  frame[LENGTH_BYTES] = code;
+  if (typeof body === "string") frame.write(body, HEAD_BYTES);
+  else body.copy(frame, HEAD_BYTES);
   return frame;
 }
 

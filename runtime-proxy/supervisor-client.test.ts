@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { frameKinds } from "../crds/wire/supervisor.ts";
-import { FrameReader } from "../lib/frames.ts";
+import { encodeFrame, FrameReader } from "../lib/frames.ts";
 import { ManualClock } from "../test/kit/manual-clock.ts";
 import { SupervisorClient } from "./supervisor-client.ts";
 
@@ -65,5 +65,60 @@ describe("SupervisorClient", () => {
     client.write("END 2\n", "soon");
     clock.advance(5);
     assert.deepEqual(await arrived(2), [[line("END\n")], [line("END 2\n")]]);
+  });
+
+  /** Settled since the last look, by name. */
+  function watch(flushes: Readonly<Record<string, Promise<unknown>>>): () => Promise<unknown> {
+    let settled: Record<string, unknown> = {};
+    for (const [name, flush] of Object.entries(flushes))
+      void flush.then((reading) => (settled = { ...settled, [name]: reading }));
+    return async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const seen = settled;
+      settled = {};
+      return seen;
+    };
+  }
+  const answer = (id: number, peakBytes: number): unknown =>
+    supervisor.write(encodeFrame(frameKinds.flush, { id, peakBytes, currentBytes: 1 }));
+  const nothing = { peakBytes: 0, currentBytes: 0 };
+
+  it("waits a second for the answer to a flush, each for its own, and knows no memory without one", async () => {
+    const first = client.flush();
+    clock.advance(600);
+    const second = client.flush();
+    const look = watch({ first, second });
+    clock.advance(399);
+    assert.deepEqual(await look(), {});
+    clock.advance(1);
+    assert.deepEqual(await look(), { first: nothing });
+    clock.advance(599);
+    assert.deepEqual(await look(), {});
+    clock.advance(1);
+    assert.deepEqual(await look(), { second: nothing });
+  });
+
+  it("gives each flush the answer of its number, whatever comes late or twice", async () => {
+    const first = client.flush();
+    clock.advance(1000);
+    assert.deepEqual(await first, nothing);
+    const [second, third] = [client.flush(), client.flush()];
+    for (const [id, peakBytes] of [
+      [1, 10],
+      [3, 30],
+      [3, 31],
+      [2, 20],
+    ] as const)
+      answer(id, peakBytes);
+    assert.deepEqual(
+      (await Promise.all([second, third])).map(({ peakBytes }) => peakBytes),
+      [20, 30],
+    );
+  });
+
+  it("ends a flush when the supervisor goes", async () => {
+    const flush = client.flush();
+    supervisor.destroy();
+    assert.deepEqual(await flush, nothing);
   });
 });

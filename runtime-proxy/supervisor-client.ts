@@ -32,6 +32,14 @@ const heldMs = 5;
 /** A supervisor that takes nothing off its socket is as good as gone. */
 const maxQueuedBytes = 8 * 1024 * 1024;
 const outputHeadBytes = 5;
+
+interface Flush {
+  readonly id: number;
+  readonly resolve: (reading: MemoryReading) => void;
+  /** Monotonic. */
+  readonly untilMs: number;
+}
+
 const noMemory: MemoryReading = { peakBytes: 0, currentBytes: 0 };
 
 /** The agent's end of the socket to one container's supervisor. Source: crds/wire/supervisor.ts. */
@@ -42,7 +50,8 @@ export class SupervisorClient {
   readonly #reader = new FrameReader();
   readonly #hello = Promise.withResolvers<Hello>();
   readonly #starts = new Map<number, (started: ProcessStarted) => void>();
-  readonly #flushes = new ChurningMap<(reading: MemoryReading) => void>();
+  readonly #flushes = new ChurningMap<Flush>();
+  #isFlushTimed = false;
   readonly #lists = new Map<number, (entries: DirectoryListing["entries"]) => void>();
   readonly #lost = rejectLater();
   #resets: (() => void)[] = [];
@@ -88,13 +97,30 @@ export class SupervisorClient {
   async flush(): Promise<MemoryReading> {
     const id = ++this.#lastFlush;
     const { promise, resolve } = Promise.withResolvers<MemoryReading>();
-    this.#flushes.set(id, resolve);
-    const cancel = this.#clock.schedule(flushLimitMs, () => resolve(noMemory));
+    this.#flushes.set(id, { id, resolve, untilMs: this.#clock.monotonicMs() + flushLimitMs });
+    this.#timeFlushes(flushLimitMs);
     this.#send(frameKinds.flush, { id });
-    const reading = await promise;
-    cancel();
-    this.#flushes.take(id);
-    return reading;
+    return await promise;
+  }
+
+  /** One timer for all of them: each call has one, and takes moments. */
+  #timeFlushes(afterMs: number): void {
+    if (this.#isFlushTimed) return;
+    this.#isFlushTimed = true;
+    this.#clock.schedule(afterMs, () => {
+      this.#isFlushTimed = false;
+      this.#endOverdueFlushes();
+    });
+  }
+
+  #endOverdueFlushes(): void {
+    const nowMs = this.#clock.monotonicMs();
+    let nextMs = Infinity;
+    for (const flush of this.#flushes.values()) {
+      if (flush.untilMs > nowMs) nextMs = Math.min(nextMs, flush.untilMs);
+      else this.#flushes.take(flush.id)?.resolve(noMemory);
+    }
+    if (nextMs < Infinity) this.#timeFlushes(nextMs - nowMs);
   }
 
   /** What is directly in a directory; rejects when the supervisor is gone or does not answer. */
@@ -121,8 +147,8 @@ export class SupervisorClient {
 
   /** Puts the platform's own lines between what the processes write; `now`: before anything that a process is given next. */
   write(text: string, when: "now" | "soon" = "now"): void {
-    if (when === "now") this.#send(frameKinds.write, Buffer.from(text));
-    else this.#sendSoon(frameKinds.write, Buffer.from(text));
+    if (when === "now") this.#send(frameKinds.write, text);
+    else this.#sendSoon(frameKinds.write, text);
   }
 
   /** Ends the container with status 0. */
@@ -131,7 +157,7 @@ export class SupervisorClient {
   }
 
   /** A frame that waits for nothing: each one on its own would be a system call, and wake the supervisor once more. */
-  #sendSoon(kind: string, payload: Buffer | object): void {
+  #sendSoon(kind: string, payload: string): void {
     if (this.#isLost) return;
     this.#held.push(encodeFrame(kind, payload));
     if (this.#isHeldTimed) return;
@@ -143,7 +169,7 @@ export class SupervisorClient {
     });
   }
 
-  #send(kind: string, payload: Buffer | object): void {
+  #send(kind: string, payload: string | object): void {
     if (this.#isLost) return;
     this.#held.push(encodeFrame(kind, payload));
     this.#write();
@@ -205,7 +231,7 @@ export class SupervisorClient {
   }
 
   #takeFlushed(flushed: Flushed): void {
-    this.#flushes.get(flushed.id)?.(flushed);
+    this.#flushes.take(flushed.id)?.resolve(flushed);
   }
 
   #takeListing({ id, entries }: DirectoryListing): void {
@@ -235,7 +261,7 @@ export class SupervisorClient {
   #lose(reason: string): void {
     if (this.#isLost) return;
     this.#isLost = true;
-    for (const resolve of this.#flushes.values()) resolve(noMemory);
+    for (const { resolve } of this.#flushes.takeAll()) resolve(noMemory);
     this.#lost.reject(new SupervisorLostError(reason));
     this.#events.onLost(reason);
   }
