@@ -162,7 +162,7 @@ export async function openGateway(space: Space, secretName: string): Promise<voi
   await space.kubectl("wait", "--for=condition=Programmed", "gateway/edge", "--timeout=50s");
 }
 
-/** What Traefik has printed, for the message of whoever waits for it in vain. */
+/** Waits for the probe at most a minute; in vain: throws with what Traefik has printed. */
 export async function untilRouted(space: Space, what: string, probe: () => Promise<true | undefined>): Promise<void> {
   try {
     await waitUntil({ what, timeoutMs: 60_000, everyMs: 500 }, probe);
