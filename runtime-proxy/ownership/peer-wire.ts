@@ -36,6 +36,8 @@ export class PeerWire<Message> {
     this.#heardAtMs = clock.monotonicMs();
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
     socket.on("error", (error) => this.close(String(error)));
+    // A server's sockets stay half open: nothing would close them until the next write.
+    socket.on("end", () => this.close("the other end has closed the connection"));
     socket.on("close", () => this.close("the other end has closed the connection"));
     this.#sayAgain();
   }
