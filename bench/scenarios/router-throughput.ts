@@ -47,25 +47,36 @@ async function oneCore(context: BenchContext, hasCores: boolean): Promise<Compar
 
 async function twoRouters(context: BenchContext, hasCores: boolean): Promise<Comparison> {
   const title = "two routers, one account";
-  const name = "two routers";
-  const pins = hasCores ? { coreOf: (i: number) => i % cpus().length, core: 1 } : {};
+  const [together, apart] = ["two routers", "two apart"];
   const worlds: NoopWorld[] = [];
+  const start = async (routers: number, firstCore: number): Promise<NoopWorld> => {
+    const pins = hasCores ? { coreOf: (i: number) => (firstCore + i) % cpus().length, core: 1 } : {};
+    const world = await startNoopWorld(context, { routers, environments: routers * environments, ...pins });
+    worlds.push(world);
+    return world;
+  };
+  const contender = (name: string, of: readonly NoopWorld[]): RawContender => ({
+    name,
+    targets: of.flatMap((world) => world.routers.map((_, i) => world.target(i, "bench"))),
+    pids: () => of.flatMap(({ routers }) => routers.map(({ pid }) => pid)),
+    connections: of.flatMap(({ routers }) => routers).length * connections,
+  });
   try {
-    for (const routers of [2, 1])
-      worlds.push(await startNoopWorld(context, { routers, environments: routers * environments, ...pins }));
-    const contenders = worlds.map((world, i) => ({
-      ...routersOf(world, i === 0 ? name : subject),
-      connections: world.routers.length * connections,
-    }));
+    const contenders = [
+      contender(together, [await start(2, 0)]),
+      contender(apart, [await start(1, 0), await start(1, 1)]),
+      contender(subject, [await start(1, 0)]),
+    ];
     const measured = await measureRaw(context, { title, contenders, connections });
     const notes = [
       `${connections} connections to each router, each of which may have an environment at once`,
-      "every second call is taken by the router that does not own the account, and asks the owner",
+      `${together}: every second call is taken by the router that does not own the account`,
+      `${apart}: each owns an account of its own, so that none asks another: what two such processes make of these cores`,
       "by CPU time: what the routers' cores would carry if nothing else ran on them",
     ];
     return {
-      ...{ title, subject: name, baselines: [subject], metrics, notes },
-      rounds: withCpuTime(measured, { [name]: 2, [subject]: 1 }),
+      ...{ title, subject: together, baselines: [apart, subject], metrics, notes },
+      rounds: withCpuTime(measured, { [together]: 2, [apart]: 2, [subject]: 1 }),
     };
   } finally {
     for (const world of worlds) await world.end();
