@@ -187,10 +187,12 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     if (facts === undefined) {
       ledger.removeFunction(uid);
       sampler.forget(uid);
+      desk.functionGone(uid);
     } else {
       const { reservedConcurrency: reserved, provisioned = {} } = facts;
       ledger.setFunction(uid, facts.namespace, { reserved, provisioned });
       ownership.know(facts.namespace);
+      desk.functionChanged(facts.namespace, uid);
     }
     pool.functionChanged(uid);
   });

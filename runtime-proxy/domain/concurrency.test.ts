@@ -168,6 +168,34 @@ describe("ConcurrencyLedger", () => {
     assert.equal(once("g", 0), "FunctionInvocationRateLimitExceeded");
   });
 
+  it("counts calls ahead where half of a second's are left, and takes back those that did not come", () => {
+    const ledger = new ConcurrencyLedger(100, 10);
+    ledger.setFunction("f", "a", 10);
+    const of = { pool: "onDemand", version: "$LATEST" } as const;
+    const ahead = (count: number) => ledger.takeAhead("f", { ...of, count, nowMs: 0 });
+    const letIn = (): number => {
+      let number = 0;
+      for (; ledger.admit("f", { nowMs: 0 }).ok; number += 1) ledger.leave("f", "onDemand", "$LATEST");
+      return number;
+    };
+    assert.deepEqual([ahead(30), ahead(21), ahead(20), ahead(1)], [true, false, true, false]);
+    ledger.giveBackAhead("f", { ...of, count: 15 });
+    assert.equal(letIn(), 65);
+    ledger.giveBackAhead("f", { ...of, count: 1000 });
+    assert.equal(letIn(), 100);
+  });
+
+  it("counts ahead in the rate of what is provisioned too", () => {
+    const ledger = new ConcurrencyLedger(100, 10);
+    ledger.setFunction("f", "a", { reserved: undefined, provisioned: { 1: { claimed: 2, usable: 2 } } });
+    const of = { pool: "provisioned", version: "1", nowMs: 0 } as const;
+    assert.deepEqual(
+      [ledger.takeAhead("f", { ...of, count: 11 }), ledger.takeAhead("f", { ...of, count: 10 })],
+      [false, true],
+    );
+    assert.equal(ledger.takeAhead("f", { ...of, pool: "onDemand", count: 11 }), true);
+  });
+
   it("counts accounts apart", () => {
     const ledger = new ConcurrencyLedger(1);
     ledger.setFunction("f", "a", undefined);

@@ -25,6 +25,12 @@ export interface AskedFor {
   readonly isProvisionedFree?: boolean;
 }
 
+/** Which rates a call counts in. */
+interface AheadOf {
+  readonly pool: ConcurrencyPool;
+  readonly version: string;
+}
+
 interface FunctionCount {
   readonly namespace: string;
   reserved: number | undefined;
@@ -222,6 +228,30 @@ export class ConcurrencyLedger {
     const { reserved, provisionedSum, namespace } = count;
     const unreserved = this.#accountLimit - this.#account(namespace).claimed;
     return Math.max(0, reserved === undefined ? unreserved : reserved - provisionedSum);
+  }
+
+  /** Counts so many further calls in the rates of one that was let in, where there is plenty: false where there is not. */
+  takeAhead(
+    uid: string,
+    { count, nowMs, ...of }: AheadOf & { readonly count: number; readonly nowMs: number },
+  ): boolean {
+    const rates = this.#ratesOf(uid, of);
+    if (!rates.every((rate) => rate.hasPlenty(count, nowMs))) return false;
+    for (const rate of rates) rate.takeAhead(count);
+    return true;
+  }
+
+  /** Calls that were counted ahead and did not come. */
+  giveBackAhead(uid: string, { count, ...of }: AheadOf & { readonly count: number }): void {
+    for (const rate of this.#ratesOf(uid, of)) rate.giveBack(count);
+  }
+
+  #ratesOf(uid: string, { pool, version }: AheadOf): readonly RequestRate[] {
+    const count = this.#functionByUid.get(uid);
+    if (count === undefined) return [];
+    const own = count.reserved === undefined ? this.#account(count.namespace).rate : count.rate;
+    const provisioned = pool === "provisioned" ? count.provisionedByVersion.get(version)?.rate : undefined;
+    return [own, provisioned].filter((rate) => rate !== undefined);
   }
 
   #takeRate({ reserved, rate }: FunctionCount, account: AccountCount, nowMs: number): ThrottleReason | undefined {

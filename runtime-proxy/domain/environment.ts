@@ -7,6 +7,7 @@ import {
   give,
   hear,
   inheritedTenancy,
+  lend,
   newTenancy,
   type Tenancy,
   type UseEnd,
@@ -237,6 +238,18 @@ export class EnvironmentRegistry {
     const entry = idle?.findLast(({ pod }) => pod.revisionID === revisionID) ?? idle?.at(-1);
     if (entry !== undefined) this.#change(entry, () => give(entry));
     return entry;
+  }
+
+  /** An idle environment is there that `pick` would give. */
+  hasIdle(functionUid: string, revisionID: string, configurationID?: string): boolean {
+    const keys = idleKeys({ functionUid, revisionID, configurationID });
+    return keys.some((key) => (this.#idleByKey.get(key)?.length ?? 0) > 0);
+  }
+
+  /** Whoever has the environment now may use it so many times more. */
+  lend(podUid: string, further: number): void {
+    const entry = this.#entryByPodUid.get(podUid);
+    if (entry !== undefined) lend(entry, further);
   }
 
   /** Ends the use of an environment; nothing happens when its pod is gone by now. */

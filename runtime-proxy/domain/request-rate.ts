@@ -46,4 +46,19 @@ export class RequestRate {
     this.#tokens -= 1;
     return true;
   }
+
+  /** So many are there, and taking them leaves half of what may be there at most. */
+  hasPlenty(count: number, nowMs: number): boolean {
+    return this.available(nowMs) - count >= this.#burst / 2;
+  }
+
+  /** Takes what `hasPlenty` says is there. */
+  takeAhead(count: number): void {
+    this.#tokens -= count;
+  }
+
+  /** What was taken ahead, and not needed. */
+  giveBack(count: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + count);
+  }
 }

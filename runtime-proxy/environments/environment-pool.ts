@@ -196,6 +196,19 @@ export class EnvironmentPool {
     return this.#wait(request);
   }
 
+  /** `acquire` would give one at once. */
+  hasFree({ functionUid, version, isProvisioned }: Omit<EnvironmentRequest, "arrival" | "deadlineMs">): boolean {
+    if ((this.#queue(functionUid, queueKey({ version, isProvisioned }))?.size ?? 0) > 0) return false;
+    if (isProvisioned === true) return this.#registry.hasProvisioned(functionUid, version);
+    const { revisionID, configurationID } = this.#options.functions.findVersion(functionUid, version) ?? {};
+    return revisionID !== undefined && this.#registry.hasIdle(functionUid, revisionID, configurationID);
+  }
+
+  /** Whoever has the environment now may use it so many times more, one after another. */
+  lend(podUid: string, further: number): void {
+    this.#registry.lend(podUid, further);
+  }
+
   /** Ends the wait of a request with this refusal; nothing happens when it waits no more. */
   refuse(request: EnvironmentRequest, refusal: AcquireRefusal): void {
     const call = this.#callByArrival.get(request.arrival);
@@ -423,7 +436,7 @@ function mayComeFree({ pod, standing, ...environment }: Environment): boolean {
 }
 
 /** Calls of one version wait apart for what is kept ready and for what is made. No version's name has a "!". */
-function queueKey({ version, isProvisioned }: Pick<EnvironmentRequest, "version" | "isProvisioned">): string {
+function queueKey({ version, isProvisioned }: { version: string; isProvisioned?: boolean | undefined }): string {
   return isProvisioned === true ? `${version}!` : version;
 }
 

@@ -34,6 +34,8 @@ interface Account {
   isOwned: boolean;
   /** Aborted when the account is no longer to be taken. */
   taking: AbortController | undefined;
+  /** Who owns it by the newest roster, when that is not this replica; undefined: to be looked up. */
+  there: Extract<OwnerPlace, { kind: "there" }> | undefined;
   /** A refusal before that moment may be due to what the owner before had let in; monotonic. */
   settlingUntilMs: number;
 }
@@ -75,6 +77,7 @@ export class AccountOwnership {
     if (!isNewer(roster, before) || this.#isStopped) return;
     this.#roster = roster;
     for (const [namespace, account] of this.#accounts) {
+      account.there = undefined;
       const seen = { roster, before, replica: this.#parts.replica };
       switch (decideTenure(seen, { name: namespace, isOwned: account.isOwned })) {
         case "keep":
@@ -95,7 +98,7 @@ export class AccountOwnership {
   /** From now on the account is looked after: taken when it is ours, now or later. */
   know(namespace: string): void {
     if (this.#accounts.has(namespace)) return;
-    const account: Account = { isOwned: false, taking: undefined, settlingUntilMs: 0 };
+    const account: Account = { isOwned: false, taking: undefined, there: undefined, settlingUntilMs: 0 };
     this.#accounts.set(namespace, account);
     if (this.#roster !== undefined && ownerOf(this.#roster, namespace)?.podUid === this.#parts.replica)
       this.#take(namespace, account);
@@ -110,9 +113,12 @@ export class AccountOwnership {
     const account = this.#accounts.get(namespace);
     if (account?.isOwned === true) return here;
     if (account?.taking !== undefined) return taking;
+    if (account?.there !== undefined) return account.there;
     const replica = this.#roster === undefined ? undefined : ownerOf(this.#roster, namespace);
     if (replica === undefined || this.#roster === undefined) return unknown;
-    return { kind: "there", replica, epoch: this.#roster.epoch };
+    const there = { kind: "there", replica, epoch: this.#roster.epoch } as const;
+    if (account !== undefined) account.there = there;
+    return there;
   }
 
   /** Who is to be told of an environment, for its agent. */

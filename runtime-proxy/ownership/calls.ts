@@ -4,7 +4,8 @@ import type { UseEnd } from "../domain/environment.ts";
 import type { FunctionDirectory } from "../domain/function-facts.ts";
 import type { AccountOwnership } from "./account-ownership.ts";
 import type { OwnedCall, OwnerDesk } from "./owner-desk.ts";
-import { PeerLink, type Asked, type PeerCall, type PeerLinkParts } from "./peer-link.ts";
+import type { Asked, PeerCall } from "./peer-call.ts";
+import { PeerLink, type PeerLinkParts } from "./peer-link.ts";
 import { placeSettled } from "./peer-server.ts";
 import type { CallOrder, CallTicket, Placement } from "./placement.ts";
 
@@ -114,7 +115,7 @@ class Ticket implements CallTicket {
       if (!(placing instanceof Promise)) return placing;
       return placing.then((placement) => (this.#isMoved(placement) ? this.#placeAnywhere() : placement));
     }
-    return this.#placeAnywhere();
+    return this.#placeInKept() ?? this.#placeAnywhere();
   }
 
   giveBack(end: UseEnd): void {
@@ -126,6 +127,17 @@ class Ticket implements CallTicket {
     this.#isClosed = true;
     this.#hooks.onClosed();
     return this.#at?.close();
+  }
+
+  /** In the place of a call that has just ended here, without asking; undefined: there is none. */
+  #placeInKept(): Placement | undefined {
+    if (this.#at !== undefined) return undefined;
+    const place = this.#parts.ownership.placeOf(this.#order.namespace);
+    if (place.kind !== "there") return undefined;
+    const { podUid, address } = place.replica;
+    const call = this.#hooks.linkTo(podUid, address).takeKept(this.#order);
+    this.#at = call;
+    return call?.reuse();
   }
 
   async #placeAnywhere(): Promise<Placement> {

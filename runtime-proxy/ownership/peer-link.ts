@@ -7,10 +7,18 @@ import { ChurningMap } from "../../lib/churning-map.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { ThrottleReason } from "../domain/admission.ts";
-import type { UseEnd } from "../domain/environment.ts";
-import { answersSchema, PEER_PROTOCOL, REPLICA_HEADER, type Answer, type Notice } from "./peer-messages.ts";
+import { KeptCalls } from "./kept-calls.ts";
+import { PeerCall, type OwnerLine, type Told } from "./peer-call.ts";
+import {
+  answersSchema,
+  PEER_PROTOCOL,
+  REPLICA_HEADER,
+  type Answer,
+  type Notice,
+  type Question,
+} from "./peer-messages.ts";
 import { PeerWire } from "./peer-wire.ts";
-import type { CallOrder, Placement } from "./placement.ts";
+import type { CallOrder } from "./placement.ts";
 
 export interface PeerLinkParts {
   readonly peer: RosterReplica;
@@ -25,10 +33,6 @@ export interface PeerLinkParts {
   readonly draw: () => number;
 }
 
-/** `lost`: the connection is gone, and with it what the owner knew of the call. */
-export type Asked = Placement | "lost";
-type Told = Asked | "ended";
-
 type Wire = PeerWire<Answer | Notice>;
 
 const reconnectBackoff: BackoffPolicy = { initialMs: 20, maxMs: 1000, factor: 2, jitter: 0.5 };
@@ -37,9 +41,12 @@ const dialMs = 2000;
 const endMs = 1000;
 
 /** The standing connection to one other replica, to ask it as the owner; kept up until `close`. */
-export class PeerLink {
+export class PeerLink implements OwnerLine {
   readonly #parts: PeerLinkParts;
   readonly #waitingById = new ChurningMap<(told: Told) => void>();
+  /** Calls that may run others in their place. */
+  readonly #lentById = new ChurningMap<PeerCall>();
+  readonly #kept: KeptCalls;
   #wire: Wire | undefined;
   /** Connections so far: an id means something on its own connection only. */
   #connection = 0;
@@ -51,6 +58,7 @@ export class PeerLink {
 
   constructor(parts: PeerLinkParts) {
     this.#parts = parts;
+    this.#kept = new KeptCalls(parts.clock);
     this.#connect();
   }
 
@@ -60,6 +68,23 @@ export class PeerLink {
     if (wire === undefined) return undefined;
     this.#nextId += 1;
     return new PeerCall(this, { connection: this.#connection, id: this.#nextId, order });
+  }
+
+  /** An ended call of the same version, in whose place this one runs. */
+  takeKept({ functionUid, version }: CallOrder): PeerCall | undefined {
+    return this.#kept.take(functionUid, version);
+  }
+
+  /** False: it has to end. */
+  keep(call: PeerCall): boolean {
+    if (call.connection !== this.#connection || this.#wire === undefined) return false;
+    this.#kept.add(call);
+    return true;
+  }
+
+  setLent(call: PeerCall, isLent: boolean): void {
+    if (isLent) this.#lentById.set(call.id, call);
+    else this.#lentById.take(call.id);
   }
 
   tell(roster: Roster): void {
@@ -73,16 +98,19 @@ export class PeerLink {
   }
 
   /** Sends a question of this connection and waits for its answer. */
-  question(connection: number, id: number, message: Parameters<Wire["send"]>[0]): Promise<Told> {
+  question(connection: number, message: Question): Promise<Told> {
     if (connection !== this.#connection || this.#wire === undefined) return Promise.resolve("lost");
     this.#wire.send(message);
-    return new Promise((resolve) => this.#waitingById.set(id, resolve));
+    return new Promise((resolve) => this.#waitingById.set(message.id, resolve));
   }
 
-  /** The promise, or the end of this time. */
-  within(told: Promise<unknown>, limitMs: number): Promise<void> {
+  say(connection: number, message: Question): void {
+    if (connection === this.#connection) this.#wire?.send(message);
+  }
+
+  untilEnded(told: Promise<unknown>): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#parts.clock.schedule(limitMs, resolve);
+      const cancel = this.#parts.clock.schedule(endMs, resolve);
       void told.then(() => {
         cancel();
         resolve();
@@ -148,6 +176,7 @@ export class PeerLink {
   #lost(reason: string): void {
     const { peer, log } = this.#parts;
     this.#wire = undefined;
+    for (const call of this.#lentById.takeAll()) call.lose();
     for (const settle of this.#waitingById.takeAll()) settle("lost");
     if (!this.#isClosed) log.debug("Connection to a router is gone", { replica: peer.podUid, reason });
     this.#retry();
@@ -161,12 +190,13 @@ export class PeerLink {
 
   #take(message: Answer | Notice): void {
     if (message.t === "roster") this.#parts.onRoster(message.roster);
-    if (message.t === "roster" || message.t === "here") return;
+    if (message.t === "recall") this.#lentById.get(message.id)?.recall();
+    if (message.t === "roster" || message.t === "here" || message.t === "recall") return;
     this.#waitingById.take(message.id)?.(toTold(message));
   }
 }
 
-function toTold(answer: Answer): Told {
+function toTold(answer: Exclude<Answer, { t: "recall" }>): Told {
   switch (answer.t) {
     case "granted": {
       const { t: kind, id: _id, ...granted } = answer;
@@ -180,60 +210,5 @@ function toTold(answer: Answer): Told {
       const { refusal, failure } = answer;
       return { kind: "refused", refusal, ...(failure !== undefined && { failure }) };
     }
-  }
-}
-
-/** One call at another replica, on the connection that it was asked on. */
-export class PeerCall {
-  readonly #link: PeerLink;
-  readonly #of: { readonly connection: number; readonly id: number; readonly order: CallOrder };
-  #hasAsked = false;
-  #end: UseEnd | undefined;
-  #isOver = false;
-
-  constructor(link: PeerLink, of: { readonly connection: number; readonly id: number; readonly order: CallOrder }) {
-    this.#link = link;
-    this.#of = of;
-  }
-
-  async place(): Promise<Asked> {
-    const { connection, id, order } = this.#of;
-    const end = this.#end as Exclude<UseEnd, "abandoned"> | undefined;
-    this.#end = undefined;
-    const waitMs = Math.max(0, order.deadlineMs - this.#link.nowMs);
-    const asked = await this.#link.question(
-      connection,
-      id,
-      this.#hasAsked
-        ? { t: "again", id, end: end ?? "unused" }
-        : {
-            t: "ask",
-            id,
-            ns: order.namespace,
-            fn: order.functionUid,
-            version: order.version,
-            waitMs,
-            hasWaited: order.hasWaited,
-          },
-    );
-    this.#hasAsked = true;
-    if (asked === "ended") throw new Error("Cannot place a call: its owner says that it has ended");
-    // Whoever was not given an environment is known there no more.
-    if (asked === "lost" || asked.kind !== "granted") this.#isOver = true;
-    return asked;
-  }
-
-  /** Told with the next question, or with the end. */
-  giveBack(end: UseEnd): void {
-    this.#end = end;
-  }
-
-  close(): void | Promise<void> {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    const end = this.#end as Exclude<UseEnd, "abandoned"> | undefined;
-    const { connection, id } = this.#of;
-    const ending = this.#link.question(connection, id, { t: "end", id, ...(end !== undefined && { end }) });
-    return this.#link.within(ending, endMs);
   }
 }

@@ -5,10 +5,11 @@ import { rosterSchema } from "../../crds/wire/roster.ts";
 const id = z.number().int().min(0);
 const useEnd = z.enum(["answered", "busy", "undialled", "draining", "unreached", "stale", "lost", "unused"]);
 const text = z.string().max(400);
+const mostFurther = 1000;
 
 /** To the owner, from the replica that carries a call. */
 const questionSchema = z.discriminatedUnion("t", [
-  /** May it run, and where? `id` is new on this connection. */
+  /** May it run, and where? `id` is new on this connection. `keeps`: who asks knows `further` and `recall`. */
   z.object({
     t: z.literal("ask"),
     id,
@@ -17,11 +18,19 @@ const questionSchema = z.discriminatedUnion("t", [
     version: text,
     waitMs: z.number().min(0),
     hasWaited: z.boolean().optional(),
+    keeps: z.boolean().optional(),
   }),
   /** The environment did not take it: another one. */
   z.object({ t: z.literal("again"), id, end: useEnd }),
-  /** It has come to its end; without `end` it had no environment. Answered by `ended`. */
-  z.object({ t: z.literal("end"), id, end: useEnd.optional() }),
+  /** It has come to its end; without `end` it had no environment. `further`: how many others ran in its place. Answered by `ended`. */
+  z.object({
+    t: z.literal("end"),
+    id,
+    end: useEnd.optional(),
+    further: z.number().int().min(1).max(mostFurther).optional(),
+  }),
+  /** To a `recall`: a call runs; when it ends, so does what was lent. */
+  z.object({ t: z.literal("using"), id }),
 ]);
 /** From the owner. */
 const answerSchema = z.discriminatedUnion("t", [
@@ -30,8 +39,12 @@ const answerSchema = z.discriminatedUnion("t", [
     id,
     ...{ podUid: text, address: text, grant: text },
     provisioned: z.enum(["used", "spilled"]).optional(),
+    /** So many further calls of the version may run there one after another, each by the next number, without being asked for. */
+    further: z.number().int().min(1).max(mostFurther).optional(),
   }),
   z.object({ t: z.literal("throttled"), id, reason: text }),
+  /** What was lent is to be given back at once, or when the call that runs has ended. Answered by `end` or `using`. */
+  z.object({ t: z.literal("recall"), id }),
   /** The call holds its slot no more. */
   z.object({ t: z.literal("ended"), id }),
   z.object({

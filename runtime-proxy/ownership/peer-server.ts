@@ -28,6 +28,8 @@ export interface PeerServerParts {
   readonly onRoster: (roster: Roster) => void;
 }
 
+type Asking = Extract<Question, { t: "ask" }>;
+
 const settleCheckMs = 20;
 
 /** Answers other replicas for the accounts that this one owns. */
@@ -113,14 +115,18 @@ class Peer {
         return;
       case "end": {
         const call = this.#callById.take(message.id);
+        call?.noteFurther(message.further ?? 0);
         if (message.end !== undefined) call?.giveBack(message.end);
         call?.close();
         this.#wire.send({ t: "ended", id: message.id });
+        return;
       }
+      case "using":
+        this.#callById.get(message.id)?.use();
     }
   }
 
-  async #ask({ id, ns, fn, version, waitMs, hasWaited = false }: Extract<Question, { t: "ask" }>): Promise<void> {
+  async #ask({ id, ns, fn, version, waitMs, hasWaited = false, keeps = false }: Asking): Promise<void> {
     const { ownership, desk, clock } = this.#parts;
     ownership.know(ns);
     const deadlineMs = clock.monotonicMs() + waitMs;
@@ -133,7 +139,7 @@ class Peer {
     }
     const call = desk.open({ namespace: ns, functionUid: fn, version, deadlineMs, hasWaited });
     this.#callById.set(id, call);
-    this.#answer(id, call, await placeSettled(this.#parts, ns, call));
+    this.#answer(id, call, await placeSettled(this.#parts, ns, call), keeps);
   }
 
   async #again({ id, end }: Extract<Question, { t: "again" }>): Promise<void> {
@@ -146,7 +152,7 @@ class Peer {
     this.#answer(id, call, await call.place());
   }
 
-  #answer(id: number, call: OwnedCall, placement: Placement): void {
+  #answer(id: number, call: OwnedCall, placement: Placement, keeps = false): void {
     // Its replica is gone, or has ended the call meanwhile.
     if (this.#callById.get(id) !== call) return;
     if (placement.kind !== "granted") {
@@ -154,7 +160,8 @@ class Peer {
       call.close();
     }
     const { kind, ...rest } = placement;
-    this.#wire.send({ t: kind, id, ...rest } as Answer);
+    const further = keeps ? call.lend(() => this.#wire.send({ t: "recall", id })) : 0;
+    this.#wire.send({ t: kind, id, ...rest, ...(further > 0 && { further }) } as Answer);
   }
 }
 

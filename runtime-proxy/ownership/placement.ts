@@ -17,6 +17,8 @@ export type Placement =
       readonly grant: string;
       /** Absent: nothing is kept ready for the version. */
       readonly provisioned?: ProvisionedUse | undefined;
+      /** So many further calls of the version may run there, one after another, each by the next number. Default 0. */
+      readonly further?: number | undefined;
     }
   | { readonly kind: "throttled"; readonly reason: ThrottleReason }
   | {

@@ -10,6 +10,7 @@ import {
   give,
   hear,
   inheritedTenancy,
+  lend,
   newTenancy,
   type Tenancy,
   type UseEnd,
@@ -23,6 +24,7 @@ export const productionRules = {
   takeClaim,
   hear,
   end,
+  lend,
   inheritedTenancy,
   decideTenure,
   /** Numbers of grants in an owner's next life begin above all before. */
@@ -54,6 +56,8 @@ export interface OwnershipOptions {
   };
   /** Moves, by a part of their names, before everything may happen. */
   readonly prelude?: readonly string[];
+  /** Further calls that a grant is good for: its carrier keeps what it was given, and may be late to see that it is nobody's any more. Default 0. */
+  readonly further?: number;
   /** An agent that is born in the middle of it all. */
   readonly isOneBorn?: boolean;
   readonly rules?: Partial<OwnershipRules>;
@@ -128,11 +132,26 @@ interface Owner {
   calls: Record<number, { readonly call: number; agent: number | undefined }>;
 }
 
+/** What a grant is good for: the environment, by numbers behind the one that was used. */
+interface Lent {
+  readonly agent: number;
+  readonly position: Position;
+  readonly left: number;
+}
+
+/** Of a call that has ended; the next one may run in its place. */
+interface Kept extends Lent {
+  readonly ask: number;
+  /** Undefined: the connection to the owner is gone, and the carrier has not seen it. */
+  readonly to: RouterName | undefined;
+}
+
 interface Call {
   has: "asks" | "sent" | "answered";
   /** The newest question; older ones mean nothing. */
   ask: number;
   to: RouterName | undefined;
+  lent: Lent | undefined;
   executions: number;
 }
 
@@ -142,6 +161,7 @@ export interface OwnershipWorld {
   agents: Agent[];
   owners: Record<RouterName, Owner>;
   calls: Call[];
+  kept: Kept[];
   messages: Message[];
   asks: number;
   lives: number;
@@ -163,7 +183,8 @@ export function firstOwnershipWorld(options: OwnershipOptions): OwnershipWorld {
     roster: 1,
     agents: Array.from({ length: options.agents }, () => newAgent(0)),
     owners: { a: owner(), b: owner() },
-    calls: Array.from({ length: options.calls }, () => ({ has: "asks", ask: -1, to: undefined, executions: 0 })),
+    calls: Array.from({ length: options.calls }, () => newCall()),
+    kept: [],
     messages: [],
     asks: 0,
     lives: 0,
@@ -180,13 +201,17 @@ export function firstOwnershipWorld(options: OwnershipOptions): OwnershipWorld {
 
 /** Everything begins with an owner that has heard all its agents. */
 function settleFirst(world: OwnershipWorld): void {
-  const by = { rules: productionRules, limit: 1 };
+  const by = { rules: productionRules, limit: 1, further: 0 };
   seeRoster(world, "a", 1, productionRules);
   takeOver(world, "a", productionRules);
   const owner = world.owners.a;
   for (const [agent, seen] of Object.entries(owner.seen))
     deliver(world, { t: "claim", agent: Number(agent), from: "a", position: claimOf(seen, owner.epoch) }, by);
   for (const message of world.messages.splice(0)) deliver(world, message, by);
+}
+
+function newCall(): Call {
+  return { has: "asks", ask: -1, to: undefined, lent: undefined, executions: 0 };
 }
 
 function newAgent(born: number): Agent {
@@ -205,6 +230,7 @@ export function ownershipMoves(
   options: OwnershipOptions,
 ): { readonly certain: OwnershipMove[]; readonly free: OwnershipMove[] } {
   const rules = { ...productionRules, ...options.rules };
+  const by: Decided = { rules, limit: options.limit, further: options.further ?? 0 };
   const certain: OwnershipMove[] = [];
   const free: OwnershipMove[] = [];
   const move = (into: OwnershipMove[], name: string, change: (next: OwnershipWorld) => void): void => {
@@ -216,14 +242,14 @@ export function ownershipMoves(
     const name = JSON.stringify(message);
     move(certain, `delivered: ${name}`, (next) => {
       next.messages.splice(index, 1);
-      deliver(next, message, { rules, limit: options.limit });
+      deliver(next, message, by);
     });
     const isForAgent = message.t === "invoke" || message.t === "claim";
     if (isForAgent && world.left.twice > 0)
       move(free, `delivered, and still on its way: ${name}`, (next) => {
         next.left.twice -= 1;
         next.messages[index] = { ...message, isCopy: true };
-        deliver(next, message, { rules, limit: options.limit });
+        deliver(next, message, by);
       });
     if (message.t === "answer" && message.how === "answered" && world.left.unanswered > 0)
       move(free, `lost: ${name}`, (next) => {
@@ -241,9 +267,13 @@ export function ownershipMoves(
     if (agent.running !== undefined) move(certain, `agent ${number} answers`, (next) => answer(next, number));
   });
   world.calls.forEach((call, number) => {
-    if (call.has === "asks" && call.to === undefined)
-      askMoves(world, number, (name, change) => move(certain, name, change));
+    if (call.has !== "asks" || call.to !== undefined) return;
+    askMoves(world, number, (name, change) => move(certain, name, change));
+    for (const [index, kept] of world.kept.entries())
+      move(free, `call ${number} runs in the place of ${kept.ask}`, (next) => useKept(next, number, index));
   });
+  for (const [index, { ask }] of world.kept.entries())
+    move(certain, `what call ${ask} had is kept no longer`, (next) => giveUp(next, index));
   for (const name of names) {
     const owner = world.owners[name];
     for (let number = owner.roster + 1; number <= world.roster; number += 1)
@@ -354,6 +384,7 @@ function takeOver(world: OwnershipWorld, name: RouterName, rules: OwnershipRules
 interface Decided {
   readonly rules: OwnershipRules;
   readonly limit: number;
+  readonly further: number;
 }
 
 function deliver(world: OwnershipWorld, message: Message, by: Decided): void {
@@ -372,6 +403,7 @@ function deliver(world: OwnershipWorld, message: Message, by: Decided): void {
         return;
       }
       carried.has = "sent";
+      carried.lent = { agent, position, left: by.further };
       world.messages.push({ t: "invoke", agent, call, ask, position });
       return;
     }
@@ -420,7 +452,7 @@ function takeAsk(world: OwnershipWorld, { to, call, ask }: Extract<Message, { t:
     return;
   }
   owner.calls[ask] = { call, agent: undefined };
-  serve(world, to);
+  serve(world, to, by);
 }
 
 function takeEnd(world: OwnershipWorld, message: Extract<Message, { t: "ask" | "end" }>, by: Decided): void {
@@ -435,10 +467,10 @@ function takeEnd(world: OwnershipWorld, message: Extract<Message, { t: "ask" | "
     if (how !== "answered" && how !== "unused") seen.isReady = false;
   }
   owner.calls = Object.fromEntries(Object.entries(owner.calls).filter(([ask]) => Number(ask) !== message.ask));
-  serve(world, message.to);
+  serve(world, message.to, by);
 }
 
-function serve(world: OwnershipWorld, name: RouterName): void {
+function serve(world: OwnershipWorld, name: RouterName, { rules, further }: Decided): void {
   const owner = world.owners[name];
   for (const [ask, waiting] of Object.entries(owner.calls)) {
     if (waiting.agent !== undefined) continue;
@@ -451,6 +483,7 @@ function serve(world: OwnershipWorld, name: RouterName): void {
     const [agent, chosen] = idle;
     waiting.agent = Number(agent);
     const position = { epoch: owner.epoch, turn: give(chosen) };
+    rules.lend(chosen, further);
     world.messages.push({ t: "granted", call: waiting.call, ask: Number(ask), agent: Number(agent), position });
   }
 }
@@ -492,24 +525,42 @@ function say(world: OwnershipWorld, number: number, to: readonly RouterName[]): 
     if (world.owners[name].isOwned) world.messages.push({ t: "word", to: name, agent: number, word });
 }
 
-function takeWord(world: OwnershipWorld, message: Extract<Message, { t: "word" }>, { rules }: Decided): void {
+function takeWord(world: OwnershipWorld, message: Extract<Message, { t: "word" }>, by: Decided): void {
   const owner = world.owners[message.to];
   const seen = owner.seen[message.agent];
   const { word } = message;
   if (!owner.isOwned || seen === undefined || word.sequence < seen.sequence) return;
-  rules.hear(seen, word, owner.epoch);
+  by.rules.hear(seen, word, owner.epoch);
   seen.sequence = word.sequence;
   seen.isReady = true;
-  serve(world, message.to);
+  serve(world, message.to, by);
 }
 
 /** How a call that was sent has ended for its carrier, which tells the owner that gave it out. */
 function finishCall(world: OwnershipWorld, number: number, ask: number, how: UseEnd): void {
   const call = world.calls[number];
   if (call?.has !== "sent" || call.ask !== ask) return;
-  if (call.to !== undefined) world.messages.push({ t: "end", to: call.to, call: number, ask, how });
+  const { lent } = call;
+  call.lent = undefined;
+  if (how === "answered" && lent !== undefined && lent.left > 0) world.kept.push({ ...lent, ask, to: call.to });
+  else if (call.to !== undefined) world.messages.push({ t: "end", to: call.to, call: number, ask, how });
   call.has = how === "answered" || how === "lost" ? "answered" : "asks";
   call.to = undefined;
+}
+
+function useKept(world: OwnershipWorld, number: number, index: number): void {
+  const [kept] = world.kept.splice(index, 1);
+  const call = world.calls[number];
+  if (kept === undefined || call === undefined) return;
+  const { agent, ask, to, left } = kept;
+  const position = { epoch: kept.position.epoch, turn: kept.position.turn + 1 };
+  Object.assign(call, { has: "sent", ask, to, lent: { agent, position, left: left - 1 } });
+  world.messages.push({ t: "invoke", agent, call: number, ask, position });
+}
+
+function giveUp(world: OwnershipWorld, index: number): void {
+  const [kept] = world.kept.splice(index, 1);
+  if (kept?.to !== undefined) world.messages.push({ t: "end", to: kept.to, call: -1, ask: kept.ask, how: "answered" });
 }
 
 function giveUnused(world: OwnershipWorld, { call, ask }: Extract<Message, { t: "granted" }>): void {
@@ -530,6 +581,7 @@ function breakConnection(
     const isFromOwner = message.t === "granted" || message.t === "refused" || message.t === "moved";
     return !(isFromOwner && (asks.has(message.ask) || world.calls[message.call]?.to === name));
   });
+  world.kept = world.kept.map((kept) => (kept.to === name ? { ...kept, to: undefined } : kept));
   for (const call of world.calls) {
     if (call.to !== name) continue;
     // A call that runs is carried on; what asked asks again.
@@ -570,6 +622,7 @@ export function checkRest(world: OwnershipWorld): void {
 export function ownershipKey(world: OwnershipWorld): string {
   const asks = rankOf([
     ...world.calls.map(({ ask }) => ask),
+    ...world.kept.map(({ ask }) => ask),
     ...names.flatMap((name) => Object.keys(world.owners[name].calls).map(Number)),
     ...world.messages.flatMap((message) => ("ask" in message ? [message.ask] : [])),
     ...world.agents.flatMap(({ running }) => (running === undefined ? [] : [running.ask])),
@@ -596,7 +649,8 @@ export function ownershipKey(world: OwnershipWorld): string {
     const open = Object.entries(calls).map(([ask, { call, agent }]) => [asks.get(Number(ask)), call, agent]);
     parts.push([roster, life, isOwned, isTaking, epoch, known, open]);
   }
-  for (const { has, ask, to, executions } of world.calls) parts.push([has, asks.get(ask), to, executions]);
+  for (const { has, ask, to, lent, executions } of world.calls) parts.push([has, asks.get(ask), to, lent, executions]);
+  parts.push(world.kept.map(({ ask, ...rest }) => JSON.stringify([asks.get(ask), rest])).sort());
   const bag = world.messages.map((message) => {
     if ("ask" in message) return JSON.stringify({ ...message, ask: asks.get(message.ask) });
     if (message.t !== "word") return JSON.stringify(message);
@@ -623,6 +677,7 @@ function copyOf(world: OwnershipWorld): OwnershipWorld {
     agents: world.agents.map((agent) => ({ ...agent })),
     owners: { a: owner(world.owners.a), b: owner(world.owners.b) },
     calls: world.calls.map((call) => ({ ...call })),
+    kept: [...world.kept],
     messages: [...world.messages],
     left: { ...world.left },
   };

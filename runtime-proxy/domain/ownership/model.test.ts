@@ -25,6 +25,17 @@ const worlds: Record<string, OwnershipOptions> = {
     rosters: 1,
     isOneBorn: true,
   },
+  "a carrier that keeps what it was given": { ...base, calls: 3, further: 1 },
+  "a carrier that keeps, and messages that come twice": { ...base, further: 2, faults: { twice: 1 } },
+  "a carrier that keeps and is cut off": { ...base, calls: 3, further: 2, faults: { cut: 1 } },
+  "a carrier that keeps what an owner gave before it began anew": { ...base, further: 1, faults: { restart: 1 } },
+  "the same, and its next life begins with the same numbers": {
+    ...base,
+    further: 1,
+    faults: { restart: 1 },
+    rules: { firstTurn: () => 100 },
+  },
+  "a carrier that keeps what the owner before gave": { ...base, further: 1, rosters: 1 },
 };
 
 const handedOver = ["roster 2 is written", "b sees roster 2", "b lists", "b claims 0", '"t":"claim"', '"t":"word"'];
@@ -46,6 +57,16 @@ const starts: Record<string, OwnershipOptions> = {
       ...handedOver,
       ...["roster 3 is written", "b claims 1", '"t":"claim"', '"t":"word"'],
       ...["call 0 is asked of b", '"t":"ask"', '"t":"granted"', '"t":"invoke"'],
+    ],
+  },
+  "a carrier that has kept once is cut off": {
+    ...base,
+    calls: 4,
+    further: 2,
+    faults: { cut: 1 },
+    prelude: [
+      ...["call 0 is asked of a", '"t":"ask"', '"t":"granted"', '"t":"invoke"', "answers", '"t":"answer"'],
+      ...["call 1 runs in the place of 1", '"t":"invoke"', "answers", '"t":"answer"'],
     ],
   },
 };
@@ -111,6 +132,11 @@ const mistakes: Record<string, { world: string; rules: Partial<OwnershipRules>; 
         return isOwned ? "keep" : "take";
       },
     },
+    finds: /2 calls run/,
+  },
+  "numbers that were lent are given out again": {
+    world: "a carrier that has kept once is cut off",
+    rules: { lend: () => undefined },
     finds: /2 calls run/,
   },
   "an agent whose position a claim does not move": {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { end, give, hear, inheritedTenancy, newTenancy } from "./tenancy.ts";
+import { claimOf, end, give, hear, inheritedTenancy, lend, newTenancy } from "./tenancy.ts";
 
 const epoch = 3;
 
@@ -42,5 +42,21 @@ describe("an owner's tenancy of an environment", () => {
     assert.equal(tenancy.mayRun, true);
     hear(tenancy, { isRunning: false, position: { epoch, turn: 100 } }, epoch);
     assert.equal(tenancy.mayRun, false);
+  });
+
+  it("gives the numbers that it has lent to nobody else, and a claim is behind them", () => {
+    const tenancy = newTenancy(100);
+    const turn = give(tenancy);
+    lend(tenancy, 15);
+    end(tenancy, "answered", epoch);
+    assert.equal(claimOf(tenancy, epoch).turn, turn + 15);
+    assert.equal(give(tenancy), turn + 16);
+  });
+
+  it("of a life before, claims behind all that it may have lent", () => {
+    const tenancy = inheritedTenancy(epoch, 100);
+    hear(tenancy, { isRunning: false, position: { epoch, turn: 120 } }, epoch);
+    assert.equal(tenancy.mayRun, true);
+    assert.ok(claimOf(tenancy, epoch).turn > 120 + 2 * 16);
   });
 });

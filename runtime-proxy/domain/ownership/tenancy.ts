@@ -14,6 +14,9 @@ export interface Tenancy {
   fence: Position;
 }
 
+/** More than the numbers that an owner gives one environment, lent ones too, between two that its agent sees. */
+const turnsOnTheirWay = 1000;
+
 /** How a grant ended for the environment. */
 export type UseEnd =
   /** It answered, so it takes the next call. */
@@ -52,6 +55,11 @@ export function give(tenancy: Tenancy): number {
   return tenancy.turn;
 }
 
+/** Numbers for so many further grants, right behind the one that is out: its holder gives them to calls one after another. */
+export function lend(tenancy: Tenancy, further: number): void {
+  tenancy.turn += further;
+}
+
 /** Takes in how the newest grant ended. */
 export function end(tenancy: Tenancy, how: UseEnd, epoch: number): void {
   tenancy.isInUse = false;
@@ -87,8 +95,8 @@ export interface AgentWord {
 /** Takes in an agent's word: that nothing runs is believed once no older grant can enter any more. */
 export function hear(tenancy: Tenancy, { isRunning, position }: AgentWord, epoch: number): void {
   if (position?.epoch === epoch && position.turn > tenancy.turn) {
-    // This owner in a life before: besides what the agent has seen, one grant of it may be on its way.
-    tenancy.turn = position.turn + 2;
+    // This owner in a life before: grants of it that the agent has not seen may be on their way.
+    tenancy.turn = position.turn + turnsOnTheirWay;
     tenancy.isInUse = false;
     tenancy.mayRun = true;
     tenancy.fence = { epoch, turn: tenancy.turn };
