@@ -50,11 +50,13 @@ async function main({
     client: new ApiServerClient({ access: await inClusterAccess({ host, port, dir }) }),
     ...{ clock: systemClock, namespace, kind: kinds.pod },
     labelSelector: `${labels.component}=${ENVIRONMENT_COMPONENT}`,
+    // An agent watches nothing: it is told of each pod as seldom as it can be.
+    fieldSelector: "status.phase=Running",
   });
   pods.onChange(({ type, object }) => {
     const { uid, deletionTimestamp } = object.metadata;
     if (type === "deleted" || deletionTimestamp !== undefined) positions.delete(uid);
-    else if (object.status?.phase === "Running" && !positions.has(uid)) {
+    else if (!positions.has(uid)) {
       positions.set(uid, startPosition);
       void announce(uid);
     }

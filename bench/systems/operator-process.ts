@@ -55,6 +55,8 @@ async function main(order: OperatorOrder): Promise<void> {
       KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: "kubelambda/router",
       KUBELAMBDA_IDLE_TIMEOUT_SECONDS: idleSeconds,
       KUBELAMBDA_LEADER_ELECTION: "true",
+      // As the chart has it, but for the pool: no agent here can be given a function.
+      KUBELAMBDA_GENERIC_PODS: "true",
       KUBELAMBDA_LISTEN_HOST: "127.0.0.1",
       KUBELAMBDA_HEALTH_PORT: "0",
       KUBELAMBDA_INTERNAL_PORT: "0",

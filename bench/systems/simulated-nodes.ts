@@ -1,4 +1,4 @@
-/** Nodes without kubelets: the real kube-scheduler binds pods to them, and KWOK says of each pod that it runs. */
+/** Nodes without kubelets: the real kube-scheduler binds pods to them, and a KWOK for each node, as a kubelet would, says of each pod there that it runs. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
@@ -10,7 +10,6 @@ import type { BenchProcess } from "../process-group.ts";
 import { kwok } from "./go-programs.ts";
 
 export interface SimulatedNodes {
-  readonly pids: Readonly<Record<"scheduler" | "kwok", number>>;
   end(): Promise<void>;
 }
 
@@ -24,6 +23,8 @@ export interface NodesWanted {
 export const schedulerRequestsPerSecond = 1000;
 /** Of the Go programs: less of their time goes into garbage, and memory is not what is measured of them. */
 export const goGarbagePercent = { GOGC: "400" };
+/** A kubelet is not on its control plane's machine, so what it takes there should be little. */
+const playersGarbage = { GOGC: "off", GOMEMLIMIT: "192MiB" };
 const podsOfNode = 1000;
 const stages = fileURLToPath(new URL("../programs/kwok/stages.yaml", import.meta.url));
 
@@ -31,28 +32,29 @@ export async function startSimulatedNodes(context: BenchContext, wanted: NodesWa
   const { processes, progress, folder } = context;
   const { client, kubeconfig, nodes } = wanted;
   const [program, simulator] = [await buildGoProgram(components, progress), await buildGoProgram(kwok, progress)];
-  for (let i = 0; i < nodes; i += 1) await addNode(client, `node-${i}`);
-  const [securePort = 0, kwokPort = 0] = await freePorts(2);
+  const names = Array.from({ length: nodes }, (_, i) => `node-${i}`);
+  for (const name of names) await addNode(client, name);
+  const [securePort = 0, ...playerPorts] = await freePorts(nodes + 1);
   const started: BenchProcess[] = [];
-  const scheduler = await processes.start({
-    argv: [
-      ...[program, "kube-scheduler", `--kubeconfig=${kubeconfig}`, "--leader-elect=false"],
-      ...["--bind-address=127.0.0.1", `--secure-port=${securePort}`, `--cert-dir=${join(folder, "scheduler-pki")}`],
-      ...[`--kube-api-qps=${schedulerRequestsPerSecond}`, `--kube-api-burst=${2 * schedulerRequestsPerSecond}`],
-    ],
-    env: { PATH: process.env["PATH"] ?? "", ...goGarbagePercent },
-  });
-  started.push(scheduler);
-  const player = await processes.start({
-    argv: [
-      ...[simulator, `--kubeconfig=${kubeconfig}`, "--manage-all-nodes", `--config=${stages}`],
-      ...["--cidr=198.18.0.0/16", `--server-address=127.0.0.1:${kwokPort}`, "--node-lease-duration-seconds=0"],
-    ],
-    env: { PATH: process.env["PATH"] ?? "", HOME: folder, ...goGarbagePercent },
-  });
-  started.push(player);
+  const start = async (argv: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<void> => {
+    const env = { PATH: process.env["PATH"] ?? "", ...goGarbagePercent, ...variables };
+    started.push(await processes.start({ argv, env }));
+  };
+  await start([
+    ...[program, "kube-scheduler", `--kubeconfig=${kubeconfig}`, "--leader-elect=false"],
+    ...["--bind-address=127.0.0.1", `--secure-port=${securePort}`, `--cert-dir=${join(folder, "scheduler-pki")}`],
+    ...[`--kube-api-qps=${schedulerRequestsPerSecond}`, `--kube-api-burst=${2 * schedulerRequestsPerSecond}`],
+  ]);
+  // One for all nodes would begin every watch with all pods that there are, and watches end early in a burst.
+  for (const [i, name] of names.entries()) {
+    const player = [simulator, `--kubeconfig=${kubeconfig}`, `--manage-single-node=${name}`, `--config=${stages}`];
+    const address = `--server-address=127.0.0.1:${playerPorts[i] ?? 0}`;
+    await start([...player, "--cidr=198.18.0.0/16", address, "--node-lease-duration-seconds=0"], {
+      ...playersGarbage,
+      HOME: folder,
+    });
+  }
   return {
-    pids: { scheduler: scheduler.pid, kwok: player.pid },
     async end() {
       await Promise.all(started.map((process) => process.end()));
     },
