@@ -38,8 +38,6 @@ export const annotations = {
   publisher: "kubelambda.dev/publisher",
   /** On an environment's pod: epoch of the routers' roster when it was made. Its agent obeys no owner of an older one. */
   epoch: "kubelambda.dev/epoch",
-  /** On an environment's pod: when it was made, ms since 1970; the API server's own time is in whole seconds. */
-  createdAt: "kubelambda.dev/created-at",
 } as const;
 
 /** On a Version: its snapshot goes with it, and both stay while an alias needs them. */

@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Logger } from "../lib/logger.ts";
 import { environmentDocumentSchema, type EnvironmentDocument } from "../crds/wire/environment.ts";
+import { places } from "../crds/wire/places.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import type { Stored } from "../lib/kubernetes/object.ts";
 import { assemble } from "../runtime-proxy/assemble.ts";
@@ -128,18 +129,16 @@ export class LocalPod {
     const { pod, directory } = this.#options;
     const container = containerOf(pod, "assemble");
     const variables = await containerVariables({ ...this.#options, container });
-    const folder = (name: string): string => variables[name] ?? join(directory, name);
+    const onHost = (path: string): string => hostPath(container, directory, path);
     try {
       const { totalMs } = await assemble({
         environment: document,
         packagesUrl: variables["KUBELAMBDA_PACKAGES_URL"] ?? "",
-        readToken: () => readFile(variables["KUBELAMBDA_TOKEN_FILE"] ?? "", "utf8"),
-        taskDirectory: folder("KUBELAMBDA_TASK_DIRECTORY"),
-        layersDirectory: folder("KUBELAMBDA_LAYERS_DIRECTORY"),
+        readToken: () => readFile(onHost(places.packagesToken), "utf8"),
+        taskDirectory: onHost(places.task),
+        layersDirectory: onHost(places.layers),
       });
-      const agent = containerOf(pod, "agent");
-      const socket = agent.env?.find(({ name }) => name === "KUBELAMBDA_RUNTIME_SOCKET")?.value;
-      if (socket !== undefined) tellFetchMs(dirname(hostPath(agent, directory, socket)), totalMs);
+      tellFetchMs(onHost(places.control), totalMs);
       return true;
     } catch (error) {
       if (this.isEnding()) return false;
@@ -172,13 +171,15 @@ export class LocalPod {
   ): Child {
     const { pod, directory, isolation, program, log } = this.#options;
     const container = containerOf(pod, "agent");
-    const sockets = hostSockets(variables, (path) => hostPath(container, directory, path));
+    const onHost = (path: string): string => hostPath(container, directory, path);
+    const sockets = { KUBELAMBDA_RUNTIME_SOCKET: onHost(places.socket), ...hostSockets(variables, onHost) };
+    const token = { KUBELAMBDA_TOKEN_FILE: onHost(places.routerToken) };
     const runtimeContainer = containerOf(pod, "runtime");
-    const places = isolation.truePaths
+    const roots = isolation.truePaths
       ? {}
       : {
-          KUBELAMBDA_TASK_ROOT: hostPath(runtimeContainer, directory, "/var/task"),
-          KUBELAMBDA_LAYERS_ROOT: hostPath(runtimeContainer, directory, "/opt"),
+          KUBELAMBDA_TASK_ROOT: hostPath(runtimeContainer, directory, places.task),
+          KUBELAMBDA_LAYERS_ROOT: hostPath(runtimeContainer, directory, places.layers),
           KUBELAMBDA_RUNTIME_ROOT: runtimeRoot ?? "/var/runtime",
         };
     // Environments share this machine's loopback: each takes ports of its own.
@@ -186,7 +187,7 @@ export class LocalPod {
     return this.#start(
       "agent",
       [process.execPath, join(program.root, program.agent)],
-      { ...variables, ...sockets, ...places, ...ports },
+      { ...variables, ...sockets, ...token, ...roots, ...ports },
       (line) => log.debug(line, { kind: "Pod", name: pod.metadata.name, function: document.functionName }),
     );
   }
@@ -204,8 +205,8 @@ export class LocalPod {
     const socket = variables["KUBELAMBDA_SOCKET"] ?? "";
     const bind = (from: string, to: string, readOnly = true): Bind => ({ from, to, readOnly });
     const binds = [
-      bind(hostPath(container, directory, "/var/task"), "/var/task"),
-      bind(hostPath(container, directory, "/opt"), "/opt"),
+      bind(hostPath(container, directory, places.task), places.task),
+      bind(hostPath(container, directory, places.layers), places.layers),
       bind(hostPath(container, directory, "/tmp"), "/tmp", false),
       ...wantedFileSystems(this.#options.pod).map(({ mountPath }) =>
         bind(hostPath(container, directory, mountPath), mountPath, false),

@@ -1,5 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
+import { places } from "../crds/wire/places.ts";
 import { ports } from "../crds/wire/routes.ts";
 import { parsePublicKey } from "../lib/http/signed-claim.ts";
 import type { FillSource } from "./fill.ts";
@@ -43,9 +44,9 @@ export interface AgentConfig {
 export function parseAgentConfig(env: Readonly<Record<string, string | undefined>>): AgentConfig {
   const lambdaUrl = env["KUBELAMBDA_LAMBDA_URL"] ?? "";
   const fillSource = parseFillSource(env);
-  const createdAtMs = Number(env["KUBELAMBDA_CREATED_AT"] ?? "");
+  const document = parseDocument(env, fillSource);
   return {
-    document: parseDocument(env, fillSource),
+    document,
     ...(fillSource !== undefined && { fillSource }),
     podUid: need(env, "KUBELAMBDA_POD_UID"),
     podIp: need(env, "KUBELAMBDA_POD_IP"),
@@ -54,16 +55,16 @@ export function parseAgentConfig(env: Readonly<Record<string, string | undefined
     routerUrls: list(need(env, "KUBELAMBDA_ROUTER_URL")).map(parseRouterUrl),
     ...(lambdaUrl !== "" && { lambdaUrl }),
     routerKeys: list(need(env, "KUBELAMBDA_ROUTER_KEYS")).map(parseKey),
-    tokenFile: need(env, "KUBELAMBDA_TOKEN_FILE"),
-    runtimeSocket: need(env, "KUBELAMBDA_RUNTIME_SOCKET"),
+    tokenFile: env["KUBELAMBDA_TOKEN_FILE"] ?? places.routerToken,
+    runtimeSocket: env["KUBELAMBDA_RUNTIME_SOCKET"] ?? places.socket,
     extensionSockets: parseSockets(env["KUBELAMBDA_EXTENSION_SOCKETS"] ?? "{}"),
-    taskRoot: env["KUBELAMBDA_TASK_ROOT"] ?? "/var/task",
-    layersRoot: env["KUBELAMBDA_LAYERS_ROOT"] ?? "/opt",
+    taskRoot: env["KUBELAMBDA_TASK_ROOT"] ?? places.task,
+    layersRoot: env["KUBELAMBDA_LAYERS_ROOT"] ?? places.layers,
     runtimeRoot: env["KUBELAMBDA_RUNTIME_ROOT"] ?? "/var/runtime",
     variables: env,
     terminationLog: env["KUBELAMBDA_TERMINATION_LOG"] ?? "/dev/termination-log",
     epoch: parseEpoch(env["KUBELAMBDA_EPOCH"] ?? "0"),
-    ...(createdAtMs > 0 && { createdAtMs }),
+    ...(document?.createdAtMs !== undefined && { createdAtMs: document.createdAtMs }),
   };
 }
 
@@ -83,7 +84,7 @@ function parseFillSource(env: Readonly<Record<string, string | undefined>>): Fil
   return {
     packagesUrl: need(env, "KUBELAMBDA_PACKAGES_URL"),
     cacheUrl: env["KUBELAMBDA_CACHE_URL"] ?? "",
-    tokenFile: need(env, "KUBELAMBDA_PACKAGES_TOKEN_FILE"),
+    tokenFile: env["KUBELAMBDA_PACKAGES_TOKEN_FILE"] ?? places.packagesToken,
   };
 }
 

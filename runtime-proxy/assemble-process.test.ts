@@ -35,7 +35,6 @@ describe("assemble as a process", () => {
       KUBELAMBDA_TOKEN_FILE: tokenFile,
       KUBELAMBDA_TASK_DIRECTORY: task,
       KUBELAMBDA_LAYERS_DIRECTORY: opt,
-      KUBELAMBDA_SUPERVISOR_SOURCE: "",
       KUBELAMBDA_TERMINATION_LOG: join(kit.directory, "termination-log"),
     };
   }
@@ -57,7 +56,10 @@ describe("assemble as a process", () => {
   });
 
   const wrong: Record<string, { change: Record<string, string>; want: RegExp }> = {
-    "no token file is named": { change: { KUBELAMBDA_TOKEN_FILE: "" }, want: /KUBELAMBDA_TOKEN_FILE is not set/ },
+    "no package store is named": {
+      change: { KUBELAMBDA_PACKAGES_URL: "" },
+      want: /KUBELAMBDA_PACKAGES_URL is not set/,
+    },
     "the document is no JSON": {
       change: { KUBELAMBDA_ENVIRONMENT: "{" },
       want: /KUBELAMBDA_ENVIRONMENT is not JSON/,

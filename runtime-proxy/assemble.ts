@@ -3,6 +3,7 @@ import { lchownSync, lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { EnvironmentDocument } from "../crds/wire/environment.ts";
+import { places } from "../crds/wire/places.ts";
 import { tellFetchMs } from "./assembled.ts";
 import { unzippedLimitBytes } from "./packages/archive-limits.ts";
 import { hexOfDigest } from "./packages/digest.ts";
@@ -259,17 +260,15 @@ function readOptions(env: NodeJS.ProcessEnv): AssembleOptions {
     if (value === undefined || value === "") throw new AssembleError(`Cannot assemble: ${name} is not set`);
     return value;
   };
-  const tokenFile = read("KUBELAMBDA_TOKEN_FILE");
-  const source = env["KUBELAMBDA_SUPERVISOR_SOURCE"] ?? "";
   const directories = (env["KUBELAMBDA_SUPERVISOR_TARGETS"] ?? "").split(",").filter((directory) => directory !== "");
   return {
     environment: parseEnvironment(read("KUBELAMBDA_ENVIRONMENT")),
     packagesUrl: read("KUBELAMBDA_PACKAGES_URL"),
     cacheUrl: env["KUBELAMBDA_CACHE_URL"],
-    readToken: tokenReader(tokenFile),
-    taskDirectory: env["KUBELAMBDA_TASK_DIRECTORY"] ?? "/var/task",
-    layersDirectory: env["KUBELAMBDA_LAYERS_DIRECTORY"] ?? "/opt",
-    ...(source !== "" && { supervisor: { source, directories } }),
+    readToken: tokenReader(env["KUBELAMBDA_TOKEN_FILE"] ?? places.packagesToken),
+    taskDirectory: env["KUBELAMBDA_TASK_DIRECTORY"] ?? places.task,
+    layersDirectory: env["KUBELAMBDA_LAYERS_DIRECTORY"] ?? places.layers,
+    ...(directories.length > 0 && { supervisor: { source: places.supervisor, directories } }),
   };
 }
 

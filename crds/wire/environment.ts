@@ -17,6 +17,8 @@ export const environmentDocumentSchema = z.object({
   /** `$LATEST` or a number. */
   version: z.string(),
   revisionID: z.string(),
+  /** When the pod was made for it, ms since 1970, of which the API server keeps whole seconds; absent where the pod was there before. */
+  createdAtMs: z.number().optional(),
   packageType: z.enum(["Zip", "Image"]),
   /** Runtime identifier, absent for images. */
   runtime: z.string().optional(),

@@ -14,7 +14,7 @@ export const handler = async ({ name }) => ({
   pod: hostname(), greeting: "Hello, " + name, uid: process.getuid(),
   task: readdirSync("/var/task"), mode: (statSync("/var/task/index.mjs").mode & 0o777).toString(8), owner: statSync("/var/task/index.mjs").uid,
   writes: ["/var/task/x", "/opt/x", "/run/kubelambda/runtime/x", "/tmp/x"].map(attempt),
-  tokens: ["/var/run/secrets/kubelambda", "/var/run/secrets/kubelambda-packages", "/var/run/secrets/kubernetes.io"].map((path) => {
+  tokens: ["/var/run/secrets/kubelambda", "/var/run/secrets/kubernetes.io"].map((path) => {
     try { return readdirSync(path); } catch ({ code }) { return code; }
   }),
   kubernetes: Object.keys(process.env).filter((key) => key.startsWith("KUBE")),
@@ -63,7 +63,7 @@ describe("generic pods", () => {
   const expected = {
     ...{ greeting: "Hello, Ada", uid: 10_002, task: ["index.mjs"], mode: "644", owner: 10_001, kubernetes: [] },
     writes: ["EROFS", "EROFS", "EROFS", "written"],
-    tokens: ["ENOENT", "ENOENT", "ENOENT"],
+    tokens: ["ENOENT", "ENOENT"],
   };
 
   it("serve a function that needs nothing of its own in a pod's spec, from one that is made for the call", async () => {

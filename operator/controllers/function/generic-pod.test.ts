@@ -141,10 +141,12 @@ describe("a generic pod", () => {
     const mounts = (agent.volumeMounts ?? []).filter(({ name }) => name.startsWith("token-"));
     assert.deepEqual(
       mounts.map(({ name, readOnly }) => [name, readOnly]),
-      [
-        ["token-router", true],
-        ["token-packages", true],
-      ],
+      [["token-agent", true]],
+    );
+    const tokens = born.spec.volumes?.find(({ name }) => name === "token-agent")?.projected?.sources;
+    assert.deepEqual(
+      tokens?.map(({ serviceAccountToken }) => serviceAccountToken?.path),
+      ["router", "packages"],
     );
   });
 
@@ -154,8 +156,8 @@ describe("a generic pod", () => {
     });
     assert.deepEqual(container(waiting, "runtime"), container(own, "runtime"));
     const rest = ({
-      spec: { containers: _c, initContainers: _i, terminationGracePeriodSeconds: _t, ...others },
-    }: Pod) => others;
+      spec: { containers: _c, initContainers: _i, terminationGracePeriodSeconds: _t, volumes = [], ...others },
+    }: Pod) => ({ ...others, volumes: volumes.filter(({ name }) => !name.startsWith("token-")) });
     assert.deepEqual(rest(waiting), rest(own));
     assert.deepEqual(container(waiting, "agent")?.securityContext, container(own, "agent")?.securityContext);
   });

@@ -52,8 +52,8 @@ describe("the pod of an image", () => {
     assert.deepEqual((pod.spec.volumes ?? []).map(({ name }) => name).sort(), [
       "control-runtime",
       "tmp",
-      "token-packages",
-      "token-router",
+      "token-agent",
+      "token-assemble",
     ]);
     assert.deepEqual(
       pod.spec.containers.map(({ name }) => name),

@@ -119,6 +119,7 @@ describe("environmentPod", () => {
     );
     assert.deepEqual(document.variables, { PRICE: "$(HOME)" });
     assert.deepEqual(document.variablesFrom, { TOKEN: "KUBELAMBDA_VALUE_0" });
+    assert.equal(document.createdAtMs, 1_700_000_000_123);
     const variable = container(made, "agent").env?.find(({ name }) => name === "KUBELAMBDA_VALUE_0");
     assert.deepEqual(variable?.valueFrom, { secretKeyRef: { name: "s", key: "k" } });
     assert.ok(!JSON.stringify(made.spec).includes("PRICE"), "the kubelet would expand it");
@@ -146,10 +147,28 @@ describe("environmentPod", () => {
     });
   });
 
+  it("says in variables what is not the same in every pod, and nothing else", () => {
+    const names = (of: string) => container(pod(), of).env?.map(({ name }) => name);
+    assert.deepEqual(names("assemble"), [
+      "KUBELAMBDA_ENVIRONMENT",
+      "KUBELAMBDA_PACKAGES_URL",
+      "KUBELAMBDA_SUPERVISOR_TARGETS",
+    ]);
+    assert.deepEqual(names("agent"), [
+      "KUBELAMBDA_ENVIRONMENT",
+      "KUBELAMBDA_POD_UID",
+      "KUBELAMBDA_POD_IP",
+      "KUBELAMBDA_EPOCH",
+      "KUBELAMBDA_ROUTER_URL",
+      "KUBELAMBDA_LAMBDA_URL",
+      "KUBELAMBDA_ROUTER_KEYS",
+    ]);
+  });
+
   it("gives each container its own token and nobody else's", () => {
     const made = pod();
-    assert.equal(mountsOf(made, "agent")["/var/run/secrets/kubelambda"], "token-router ro");
-    assert.equal(mountsOf(made, "assemble")["/var/run/secrets/kubelambda"], "token-packages ro");
+    assert.equal(mountsOf(made, "agent")["/var/run/secrets/kubelambda"], "token-agent ro");
+    assert.equal(mountsOf(made, "assemble")["/var/run/secrets/kubelambda"], "token-assemble ro");
     assert.deepEqual(mountsOf(made, "runtime"), {
       "/var/task": "task ro",
       "/opt": "opt ro",

@@ -1,5 +1,6 @@
 /** The pod of one execution environment, made for one revision of one function. */
 import { annotations, ENVIRONMENT_COMPONENT, labels } from "../../../crds/names.ts";
+import { places } from "../../../crds/wire/places.ts";
 import { audiences, ports } from "../../../crds/wire/routes.ts";
 import type { OwnerReference } from "../../../lib/kubernetes/object.ts";
 import { agentUserId, functionUserId, type EnvironmentSettings } from "../../environment-settings.ts";
@@ -37,13 +38,8 @@ export interface EnvironmentPodInput {
   readonly provisionedFor?: string | undefined;
 }
 
-const tokenDirectory = "/var/run/secrets/kubelambda";
-const packagesTokenDirectory = "/var/run/secrets/kubelambda-packages";
-/** In our own image. */
-const supervisorFile = "/kubelambda/supervisor";
+const tokenDirectory = directoryOf(places.routerToken);
 const accountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
-const controlDirectory = "/run/kubelambda/runtime";
-const socketPath = `${controlDirectory}/agent.sock`;
 /** What an agent and its supervisor have after the function's own time, s. */
 const shutdownSeconds = 5;
 /** Source: Lambda quotas. */
@@ -56,11 +52,15 @@ const security = {
   capabilities: { drop: ["ALL"] },
 };
 
-/** Everything that is not in the pod reaches it through variables and mounts, so that whatever runs pods can run it. */
+/**
+ * Everything that is not in the pod reaches it through variables and mounts, so that whatever runs pods can run it. What is the same in all of
+ * them stands in no variable (`places`, `ports`): an API server keeps each in every pod, and sends it to all who watch pods.
+ */
 export function environmentPod(input: EnvironmentPodInput): Pod {
   const { namespace, name, owner, recipe, settings, epoch, nowMs, genericID, provisionedFor } = input;
   const { document } = recipe;
   const own = environmentLabels(document.functionUid, document.revisionID, recipe.configurationID);
+  const born = { createdAtMs: Math.floor(nowMs) };
   const pod: Pod = {
     apiVersion: "v1",
     kind: "Pod",
@@ -74,10 +74,13 @@ export function environmentPod(input: EnvironmentPodInput): Pod {
         ...(provisionedFor !== undefined && { [labels.provisioned]: provisionedFor }),
       },
       annotations: {
-        [annotations.environment]: JSON.stringify({ ...document, variablesFrom: variablesFrom(recipe.valueFrom) }),
+        [annotations.environment]: JSON.stringify({
+          ...document,
+          ...born,
+          variablesFrom: variablesFrom(recipe.valueFrom),
+        }),
         [annotations.functionName]: document.functionName,
         [annotations.epoch]: String(epoch),
-        [annotations.createdAt]: String(Math.floor(nowMs)),
         ...extensionAnnotation(extensionPlaces(recipe)),
         ...podAnnotations,
       },
@@ -121,11 +124,16 @@ export function environmentSpec(recipe: Recipe, settings: EnvironmentSettings, i
       { ...(agentFills ? fillingAgent(agent, settings, extensions) : agent), ...withResources(resources.agent) },
       { ...runtime, ...withResources(resources.runtime) },
       ...extensions.map((place) => ({
-        ...extensionContainer(runtime, controlDirectory, place),
+        ...extensionContainer(runtime, places.control, place),
         ...withResources(resources.extension),
       })),
     ],
-    volumes: [...volumes(recipe, settings), ...files.volumes, ...extensions.map(({ volume }) => volume)],
+    volumes: [
+      ...volumes(recipe, settings),
+      ...tokenVolumes(agentFills),
+      ...files.volumes,
+      ...extensions.map(({ volume }) => volume),
+    ],
   };
 }
 
@@ -162,20 +170,15 @@ function fillingAgent(
   settings: EnvironmentSettings,
   extensions: readonly ExtensionPlace[],
 ): Container {
-  const directories = [controlDirectory, ...extensions.map(({ directory }) => directory)];
+  const directories = [places.control, ...extensions.map(({ directory }) => directory)];
   return {
     ...agent,
     env: [
       ...(agent.env ?? []),
       { name: "KUBELAMBDA_PACKAGES_URL", value: settings.packagesUrl },
       ...(settings.cacheUrl === "" ? [] : [{ name: "KUBELAMBDA_CACHE_URL", value: settings.cacheUrl }]),
-      { name: "KUBELAMBDA_PACKAGES_TOKEN_FILE", value: `${packagesTokenDirectory}/packages` },
     ],
-    lifecycle: { postStart: { exec: { command: [supervisorFile, "install", ...directories] } } },
-    volumeMounts: [
-      ...(agent.volumeMounts ?? []),
-      { name: "token-packages", mountPath: packagesTokenDirectory, readOnly: true },
-    ],
+    lifecycle: { postStart: { exec: { command: [places.supervisor, "install", ...directories] } } },
   };
 }
 
@@ -184,7 +187,7 @@ function assembleContainer(
   settings: EnvironmentSettings,
   extensions: readonly ExtensionPlace[],
 ): Container {
-  const directories = [controlDirectory, ...extensions.map(({ directory }) => directory)];
+  const directories = [places.control, ...extensions.map(({ directory }) => directory)];
   return {
     name: "assemble",
     ...ownImage(settings, settings.assembleCommand),
@@ -192,17 +195,13 @@ function assembleContainer(
       environmentVariable,
       { name: "KUBELAMBDA_PACKAGES_URL", value: settings.packagesUrl },
       ...(settings.cacheUrl === "" ? [] : [{ name: "KUBELAMBDA_CACHE_URL", value: settings.cacheUrl }]),
-      { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/packages` },
-      { name: "KUBELAMBDA_TASK_DIRECTORY", value: "/var/task" },
-      { name: "KUBELAMBDA_LAYERS_DIRECTORY", value: "/opt" },
-      { name: "KUBELAMBDA_SUPERVISOR_SOURCE", value: supervisorFile },
       { name: "KUBELAMBDA_SUPERVISOR_TARGETS", value: directories.join(",") },
     ],
     volumeMounts: [
       ...packageMounts(recipe),
       controlMount,
       ...extensions.map(({ mount }) => mount),
-      { name: "token-packages", mountPath: tokenDirectory, readOnly: true },
+      { name: "token-assemble", mountPath: tokenDirectory, readOnly: true },
     ],
   };
 }
@@ -219,21 +218,13 @@ function agentContainer(
       environmentVariable,
       { name: "KUBELAMBDA_POD_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
       { name: "KUBELAMBDA_POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
-      { name: "KUBELAMBDA_AGENT_PORT", value: String(ports.agent) },
-      { name: "KUBELAMBDA_RUNTIME_API", value: `127.0.0.1:${ports.runtimeApi}` },
       {
         name: "KUBELAMBDA_EPOCH",
         valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${annotations.epoch}']` } },
       },
-      {
-        name: "KUBELAMBDA_CREATED_AT",
-        valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${annotations.createdAt}']` } },
-      },
       { name: "KUBELAMBDA_ROUTER_URL", value: settings.routerUrl },
       ...(settings.lambdaUrl === "" ? [] : [{ name: "KUBELAMBDA_LAMBDA_URL", value: settings.lambdaUrl }]),
       { name: "KUBELAMBDA_ROUTER_KEYS", value: settings.routerKeys.join(",") },
-      { name: "KUBELAMBDA_TOKEN_FILE", value: `${tokenDirectory}/router` },
-      { name: "KUBELAMBDA_RUNTIME_SOCKET", value: socketPath },
       ...extensionVariable(extensions),
       ...recipe.valueFrom.map((entry, index) => valueVariable(entry, index)),
     ],
@@ -250,7 +241,7 @@ function agentContainer(
       ...packageMounts(recipe),
       controlMount,
       ...extensions.map(({ mount }) => mount),
-      { name: "token-router", mountPath: tokenDirectory, readOnly: true },
+      { name: "token-agent", mountPath: tokenDirectory, readOnly: true },
     ],
   };
 }
@@ -260,8 +251,8 @@ function runtimeContainer(recipe: Recipe, settings: EnvironmentSettings): Contai
   return {
     name: "runtime",
     ...runtimeImage(recipe, settings),
-    command: [`${controlDirectory}/supervisor`],
-    env: [{ name: "KUBELAMBDA_SOCKET", value: socketPath }],
+    command: [`${places.control}/supervisor`],
+    env: [{ name: "KUBELAMBDA_SOCKET", value: places.socket }],
     securityContext: { ...security, runAsNonRoot: true, runAsUser: functionUserId, runAsGroup: functionUserId },
     volumeMounts: [
       ...packageMounts(recipe).map((mount) => ({ ...mount, readOnly: true })),
@@ -284,8 +275,8 @@ function runtimeImage({ image, resolvedImage }: Recipe, { imagePullPolicy }: Env
 function packageMounts({ resolvedImage }: Recipe): readonly Mount[] {
   if (resolvedImage !== undefined) return [];
   return [
-    { name: "task", mountPath: "/var/task" },
-    { name: "opt", mountPath: "/opt" },
+    { name: "task", mountPath: places.task },
+    { name: "opt", mountPath: places.layers },
   ];
 }
 
@@ -299,7 +290,7 @@ function ownImage({ image, imagePullPolicy }: EnvironmentSettings, command: read
   };
 }
 
-const controlMount: Mount = { name: "control-runtime", mountPath: controlDirectory };
+const controlMount: Mount = { name: "control-runtime", mountPath: places.control };
 
 const environmentVariable: EnvVar = {
   name: "KUBELAMBDA_ENVIRONMENT",
@@ -337,15 +328,20 @@ function volumes(recipe: Recipe, { tmpMedium }: EnvironmentSettings): Volume[] {
     ...packageMounts(recipe).map(({ name }) => ({ name, emptyDir: { sizeLimit: "1Gi" } })),
     { name: "tmp", emptyDir: { sizeLimit, ...(tmpMedium !== "" && { medium: tmpMedium }) } },
     { name: "control-runtime", emptyDir: { sizeLimit: "64Mi" } },
-    tokenVolume("router"),
-    tokenVolume("packages"),
     ...(recipe.serviceAccountName === undefined ? [] : [accountVolume]),
   ];
 }
 
-function tokenVolume(file: "router" | "packages"): Volume {
-  const token = { audience: audiences[file], expirationSeconds: tokenSeconds, path: file };
-  return { name: `token-${file}`, projected: { sources: [{ serviceAccountToken: token }] } };
+function tokenVolumes(agentFills: boolean): readonly Volume[] {
+  if (agentFills) return [tokenVolume("token-agent", ["router", "packages"])];
+  return [tokenVolume("token-agent", ["router"]), tokenVolume("token-assemble", ["packages"])];
+}
+
+function tokenVolume(name: string, files: readonly ("router" | "packages")[]): Volume {
+  const sources = files.map((file) => ({
+    serviceAccountToken: { audience: audiences[file], expirationSeconds: tokenSeconds, path: file },
+  }));
+  return { name, projected: { sources } };
 }
 
 /** What the kubelet would mount into every container; here it is the runtime's alone. */
@@ -362,4 +358,8 @@ const accountVolume: Volume = {
 
 function withResources(resources: Container["resources"]) {
   return resources === undefined ? {} : { resources };
+}
+
+function directoryOf(file: string): string {
+  return file.slice(0, file.lastIndexOf("/"));
 }
