@@ -12,24 +12,26 @@ export interface CountWakesOptions {
 const delayMs = 1000;
 /** Of many functions at once some are shown later: so many writes a second after a burst of as many. */
 const rate = { perSecond: 25, burst: 100 };
-/** So long counts wait for environments that are to be made. */
-const longestMs = 30_000;
+/** So many a second while environments are to be made: a write takes as much of an API server as a third of an environment. */
+const busyRate = { perSecond: 5, burst: 5 };
 
 /** When a function's counts are written to its status: soon, but after whatever a call waits for. */
 export class CountWakes {
   readonly #options: CountWakesOptions;
   readonly #rate: TokenBucket;
+  readonly #busyRate: TokenBucket;
   readonly #cancelByKey = new Map<string, () => void>();
 
   constructor(options: CountWakesOptions) {
     this.#options = options;
-    this.#rate = new TokenBucket({ ...rate, nowMs: options.clock.monotonicMs() });
+    const nowMs = options.clock.monotonicMs();
+    this.#rate = new TokenBucket({ ...rate, nowMs });
+    this.#busyRate = new TokenBucket({ ...busyRate, nowMs });
   }
 
   soon(key: string): void {
     if (this.#cancelByKey.has(key)) return;
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#schedule(key, Math.max(delayMs, this.#rate.reserveMs(nowMs)), nowMs + longestMs);
+    this.#schedule(key, Math.max(delayMs, this.#rate.reserveMs(this.#options.clock.monotonicMs())));
   }
 
   stop(): void {
@@ -37,11 +39,11 @@ export class CountWakes {
     this.#cancelByKey.clear();
   }
 
-  #schedule(key: string, afterMs: number, latestMs: number): void {
+  #schedule(key: string, afterMs: number): void {
     const { clock, wake, isBusy } = this.#options;
     const cancel = clock.schedule(afterMs, () => {
-      if (isBusy() && clock.monotonicMs() < latestMs) {
-        this.#schedule(key, delayMs, latestMs);
+      if (isBusy() && !this.#busyRate.take(clock.monotonicMs())) {
+        this.#schedule(key, delayMs);
         return;
       }
       this.#cancelByKey.delete(key);

@@ -238,10 +238,10 @@ export class Autoscaler {
       const revisionID = recipe?.document.revisionID;
       if (revisionID !== undefined) this.#judgeHealth(object, revisionID, all, scaling);
     }
-    const isUnderWay = kept.isConcerned || !scaling.isEmpty;
+    const isUnderWay = kept.isConcerned || scaling.changesWithTime;
     if (scaling.isEmpty) this.#scalings.delete(uid);
     if (isUnderWay) this.#schedule.soon(uid);
-    else if (this.#board.knows(uid) || pods.length > 0)
+    else if (this.#board.knows(uid) || pods.length > 0 || !scaling.isEmpty)
       this.#schedule.later(uid, Math.min(...plans.map(({ seen }) => nextLookMs(seen))));
     else this.#schedule.forget(uid);
   }
@@ -375,9 +375,9 @@ export class Autoscaler {
   #verifyCreations(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [uid, scaling] of this.#scalings) {
-      const namespace = this.#functionOf(uid)?.metadata.namespace;
-      if (namespace === undefined) continue;
-      for (const name of scaling.takeOverdue(nowMs - overdueMs, nowMs)) this.#hands.verify(namespace, name, scaling);
+      const object = this.#functionOf(uid);
+      if (object === undefined) continue;
+      for (const name of scaling.takeOverdue(nowMs - overdueMs, nowMs)) this.#hands.verify(object, name, scaling);
     }
   }
 

@@ -121,13 +121,17 @@ export class EnvironmentHands {
   }
 
   /** Asks for a pod that should have been seen by now, and no longer expects it when there is none. */
-  verify(namespace: string, name: string, scaling: FunctionScaling): void {
+  verify({ metadata: { namespace = "", uid } }: Stored<FunctionObject>, name: string, scaling: FunctionScaling): void {
     this.#run(async () => {
       try {
         await this.#options.client.get({ kind: kinds.pod, namespace, name });
       } catch (error) {
-        if (isKubernetesError(error, "NotFound")) scaling.settle(name);
-        else scaling.doubt(name);
+        if (!isKubernetesError(error, "NotFound")) {
+          scaling.doubt(name);
+          return;
+        }
+        scaling.settle(name);
+        this.#options.onFailure(uid);
       }
     });
   }

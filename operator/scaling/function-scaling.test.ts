@@ -44,6 +44,19 @@ describe("FunctionScaling", () => {
     assert.equal(scaling.creating("r"), 2);
   });
 
+  it("changes with time for whatever is told by nobody, which creations are not", () => {
+    const scaling = new FunctionScaling();
+    scaling.expect({ name: "waits", revisionID: "r", atMs: Infinity });
+    assert.deepEqual([scaling.isEmpty, scaling.changesWithTime], [false, false]);
+    scaling.removing("a");
+    assert.deepEqual([scaling.isEmpty, scaling.changesWithTime], [false, true]);
+    scaling.notRemoved("a");
+    scaling.settle("waits");
+    assert.deepEqual([scaling.isEmpty, scaling.changesWithTime], [true, false]);
+    scaling.fail({ revisionID: "r", failure: { reason: "Crashed", message: "m" }, isSlowToMend: false }, 0);
+    assert.equal(scaling.changesWithTime, true);
+  });
+
   it("misses what somebody else takes away and calls used when that was first seen, not what it removes itself", () => {
     const scaling = new FunctionScaling();
     const [theirs, ours] = [ending("theirs"), ending("ours")];

@@ -113,8 +113,12 @@ export class FunctionScaling {
   }
 
   get isEmpty(): boolean {
-    const kept = [this.#creations, this.#removed, this.asked, this.#failures, this.#missed];
-    return kept.every(({ size }) => size === 0);
+    return this.#creations.size === 0 && !this.changesWithTime;
+  }
+
+  /** Otherwise whatever changes is told: a creation ends with a pod that the watch shows, or with a failure. */
+  get changesWithTime(): boolean {
+    return [this.#removed, this.asked, this.#failures, this.#missed].some(({ size }) => size > 0);
   }
 
   #withRemoval(state: EnvironmentState): EnvironmentState {
