@@ -4,7 +4,7 @@ import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
 import type { LoadReport, LoadReportAnswer } from "../../crds/wire/load-report.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
-import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
+import type { Change, ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import { keyOf, type Stored } from "../../lib/kubernetes/object.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { Health } from "../controllers/function/conditions.ts";
@@ -14,7 +14,7 @@ import type { EnvironmentSettings } from "../environment-settings.ts";
 import type { Pod } from "../pod.ts";
 import { decideScaling, type ScalingSeen } from "./decide.ts";
 import { EnvironmentHands, type Creation } from "./environment-hands.ts";
-import type { EnvironmentState } from "./environment-state.ts";
+import { isSameEnvironment, type EnvironmentState } from "./environment-state.ts";
 import { FunctionScaling } from "./function-scaling.ts";
 import { GenericIDs } from "./generic-ids.ts";
 import { GenericPool } from "./generic-pool.ts";
@@ -108,7 +108,7 @@ export class Autoscaler {
   start(): void {
     const { pods, functions, recipes, snapshots } = this.#options;
     this.#unsubscribe.push(
-      pods.onChange(({ object, previous }) => this.#podChanged(object, previous)),
+      pods.onChange((change) => this.#podChanged(change)),
       functions.onChange(({ object }) => this.#scale(object.metadata.uid)),
       recipes.onChange(({ object }) => this.#scale(object.data.document.functionUid)),
       snapshots.onChange(({ object: { metadata, data } }) => {
@@ -190,13 +190,14 @@ export class Autoscaler {
     }
   }
 
-  #podChanged(pod: Stored<Pod>, previous: Stored<Pod> | undefined): void {
+  #podChanged({ type, object: pod, previous }: Change<Pod>): void {
     const uid = functionUidOf(pod);
     if (uid === undefined) return;
+    if (type === "modified" && previous !== undefined && isSameEnvironment(previous, pod)) return;
     this.#scalings.get(uid)?.settle(pod.metadata.name);
     this.#scale(uid);
     const owner = this.#functionOf(uid);
-    if (owner !== undefined && pod.status !== previous?.status) this.#options.onChange(keyOf(owner));
+    if (owner !== undefined) this.#options.onChange(keyOf(owner));
   }
 
   #scale(uid: string): void {

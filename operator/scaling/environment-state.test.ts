@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
+import { labels } from "../../crds/names.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { Pod } from "../pod.ts";
-import { environmentState } from "./environment-state.ts";
+import { environmentState, isSameEnvironment } from "./environment-state.ts";
 
 type Status = NonNullable<Pod["status"]>;
 type ContainerState = NonNullable<NonNullable<Status["containerStatuses"]>[number]["state"]>;
@@ -223,4 +224,30 @@ describe("environmentState", () => {
     assert.equal(hasRun({ phase: "Running", containerStatuses: both(running) }), true);
     assert.equal(hasRun({ phase: "Running", containerStatuses: both(terminated(0, 9)) }), true);
   });
+});
+
+describe("isSameEnvironment", () => {
+  const starting = pod({ phase: "Pending" });
+  const assigned = (functionUid: string): Stored<Pod> => ({
+    ...starting,
+    metadata: { ...starting.metadata, labels: { ...starting.metadata.labels, [labels.functionUid]: functionUid } },
+  });
+  const after: Record<string, { pod: Stored<Pod>; want: boolean }> = {
+    "the same when it gets its node": {
+      pod: pod({ phase: "Pending", conditions: [{ type: "PodScheduled", status: "True" }] }),
+      want: true,
+    },
+    "another when it finds no node": {
+      pod: pod({ conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "m" }] }),
+      want: false,
+    },
+    "another when its containers run": {
+      pod: pod({ phase: "Running", containerStatuses: [container("agent", running)] }),
+      want: false,
+    },
+    "another when it is being deleted": { pod: pod({ phase: "Pending" }, "2026-01-01T00:01:00Z"), want: false },
+    "another when it becomes a function's": { pod: assigned("f"), want: false },
+  };
+  for (const [what, { pod: changed, want }] of Object.entries(after))
+    it(`is ${what}`, () => assert.equal(isSameEnvironment(starting, changed), want));
 });

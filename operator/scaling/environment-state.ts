@@ -1,6 +1,7 @@
 /** What a pod's status says about the environment in it. */
 import { annotations, labels } from "../../crds/names.ts";
 import { FILL_FAILED_EXIT_CODE } from "../../crds/wire/assignment.ts";
+import { isDeepEqual } from "../../lib/kubernetes/deep-equal.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { Pod } from "../pod.ts";
 import type { EnvironmentPhase } from "./environment-phase.ts";
@@ -92,6 +93,12 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
     return { ...base, phase: "starting", failure: { reason: "Unschedulable", message } };
   }
   return { ...base, phase: "starting" };
+}
+
+/** Whether a pod says nothing else of its environment than before: it changes several times on its way, as when it gets its node. */
+export function isSameEnvironment(before: Stored<Pod>, after: Stored<Pod>): boolean {
+  const functionOf = ({ metadata }: Stored<Pod>): string | undefined => metadata.labels?.[labels.functionUid];
+  return functionOf(before) === functionOf(after) && isDeepEqual(environmentState(before), environmentState(after));
 }
 
 function hasStarted({ status }: Stored<Pod>): boolean {
