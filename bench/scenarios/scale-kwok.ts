@@ -32,7 +32,7 @@ const settleMs = 15_000;
 const quietMs = 45_000;
 /** So long the counts in the statuses of as many functions are written, 25 a second, after their environments. */
 const countsMs = 40;
-const podsOfNode = 500;
+const podsOfNode = 2000;
 const toldEvery = 1000;
 const plain = "pods like them alone";
 const mostPlainPods = 2000;

@@ -25,7 +25,7 @@ export const schedulerRequestsPerSecond = 1000;
 export const goGarbagePercent = { GOGC: "400" };
 /** A kubelet is not on its control plane's machine, so what it takes there should be little. */
 const playersGarbage = { GOGC: "off", GOMEMLIMIT: "192MiB" };
-const podsOfNode = 1000;
+const podsOfNode = 4000;
 const stages = fileURLToPath(new URL("../programs/kwok/stages.yaml", import.meta.url));
 
 export async function startSimulatedNodes(context: BenchContext, wanted: NodesWanted): Promise<SimulatedNodes> {
