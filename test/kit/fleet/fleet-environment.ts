@@ -11,6 +11,7 @@ import { startAgent, systemAgentDeps, type RunningAgent } from "../../../runtime
 import { buildSupervisor } from "../build-supervisor.ts";
 import { descendantsOf, killIfAlive } from "../process-tree.ts";
 import { fleetRuntime } from "./fleet-runtime.ts";
+import { monotonicMs } from "./run-record.ts";
 
 export interface FleetEnvironmentOptions {
   readonly folder: string;
@@ -37,6 +38,8 @@ export class FleetEnvironment {
   readonly podUid: string;
   /** Resolves when it has ended, also by itself. */
   readonly ended: Promise<unknown>;
+  /** When its function's processes were killed; absent: they were not. */
+  killedAtMs: number | undefined;
   readonly #agent: RunningAgent;
   readonly #supervisor: ChildProcess;
   readonly #folder: string;
@@ -85,6 +88,7 @@ export class FleetEnvironment {
   /** kill -9 of the supervisor. */
   crash(): void {
     for (const pid of descendantsOf(this.#supervisor.pid ?? 0)) killIfAlive(pid);
+    this.killedAtMs ??= monotonicMs();
     this.#supervisor.kill("SIGKILL");
   }
 

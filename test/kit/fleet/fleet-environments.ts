@@ -53,7 +53,7 @@ export class FleetEnvironments {
   }
 
   async addNode(): Promise<FleetNode> {
-    const node = await FleetNode.start(this.#parts.network.newGroup(), (podUid) => this.#gone(podUid));
+    const node = await FleetNode.start(this.#parts.network.newGroup(), (podUid, atMs) => this.#gone(podUid, atMs));
     this.nodes.push(node);
     this.#tellRouters(node);
     return node;
@@ -118,11 +118,11 @@ export class FleetEnvironments {
     node.tell({ kind: "routers", addresses: this.#parts.routerAddresses() });
   }
 
-  #gone(podUid: string): void {
+  #gone(podUid: string, atMs = monotonicMs()): void {
     const placed = this.#placed.get(podUid);
     if (placed === undefined || this.#isStopped) return;
     this.#placed.delete(podUid);
-    this.endedAtMs.set(podUid, monotonicMs());
+    this.endedAtMs.set(podUid, atMs);
     const replacing = this.#replace(placed).finally(() => this.#replacing.delete(replacing));
     this.#replacing.add(replacing);
   }

@@ -12,9 +12,9 @@ export class FleetNode {
   readonly group: number;
   readonly #waiting = new Map<string, (news: NodeNews) => void>();
   readonly #exited: Promise<unknown>;
-  readonly #onGone: (podUid: string) => void;
+  readonly #onGone: (podUid: string, atMs?: number) => void;
 
-  private constructor(process: ChildProcess, group: number, onGone: (podUid: string) => void) {
+  private constructor(process: ChildProcess, group: number, onGone: (podUid: string, atMs?: number) => void) {
     this.process = process;
     this.group = group;
     this.#onGone = onGone;
@@ -22,8 +22,8 @@ export class FleetNode {
     this.#exited = once(process, "exit");
   }
 
-  /** `onGone`: an environment has ended by itself. */
-  static async start(group: number, onGone: (podUid: string) => void): Promise<FleetNode> {
+  /** `onGone`: an environment has ended by itself, at that time by the machine's monotonic clock. */
+  static async start(group: number, onGone: (podUid: string, atMs?: number) => void): Promise<FleetNode> {
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", nodeFile], {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       gid: group,
@@ -75,6 +75,6 @@ export class FleetNode {
     const waiting = this.#waiting.get(news.podUid);
     this.#waiting.delete(news.podUid);
     if (waiting !== undefined) waiting(news);
-    else if (news.kind === "gone") this.#onGone(news.podUid);
+    else if (news.kind === "gone") this.#onGone(news.podUid, news.atMs);
   }
 }

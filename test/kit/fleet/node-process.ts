@@ -1,5 +1,6 @@
 /** A process that stands for a node: agents of many environments live in it, each with a supervisor and a runtime as processes. */
 import { FleetEnvironment, type FleetEnvironmentOptions } from "./fleet-environment.ts";
+import { monotonicMs } from "./run-record.ts";
 import { JumpingClock } from "./jumping-clock.ts";
 
 /** What a node is told. */
@@ -15,13 +16,16 @@ export type NodeOrder =
 export interface NodeNews {
   readonly kind: "ready" | "started" | "failed" | "gone" | "removed";
   readonly podUid: string;
+  /** Of `gone`: when nothing of it ran any more, by the machine's monotonic clock. */
+  readonly atMs?: number;
 }
 
 const environments = new Map<string, FleetEnvironment>();
 const clock = new JumpingClock();
 let routers: readonly string[] = [];
 
-const say = (kind: NodeNews["kind"], podUid = ""): void => void process.send?.({ kind, podUid } satisfies NodeNews);
+const say = (kind: NodeNews["kind"], podUid = "", atMs?: number): void =>
+  void process.send?.({ kind, podUid, ...(atMs !== undefined && { atMs }) } satisfies NodeNews);
 
 process.on("message", (order: NodeOrder) => {
   switch (order.kind) {
@@ -52,7 +56,8 @@ async function start(options: Extract<NodeOrder, { kind: "start" }>["environment
     environments.set(podUid, environment);
     say("started", podUid);
     await environment.ended;
-    if (environments.has(podUid)) await remove(podUid).finally(() => say("gone", podUid));
+    const atMs = environment.killedAtMs ?? monotonicMs();
+    if (environments.has(podUid)) await remove(podUid).finally(() => say("gone", podUid, atMs));
   } catch (error) {
     process.stderr.write(`Cannot start an environment: ${String(error)}\n`);
     say("failed", podUid);
