@@ -190,7 +190,8 @@ export class PeerLink implements OwnerLine {
 
   #take(message: Answer | Notice): void {
     if (message.t === "roster") this.#parts.onRoster(message.roster);
-    if (message.t === "recall") this.#lentById.get(message.id)?.recall();
+    // What was granted in the same line is lent only when its call has heard of it.
+    if (message.t === "recall") setImmediate(() => this.#lentById.get(message.id)?.recall());
     if (message.t === "roster" || message.t === "here" || message.t === "recall") return;
     this.#waitingById.take(message.id)?.(toTold(message));
   }
