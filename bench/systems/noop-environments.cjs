@@ -6,7 +6,7 @@
 const { createServer } = require("node:net");
 const { Agent, request } = require("node:http");
 
-const { routerUrls = [], podUids = [], answer, renewMs = 4000 } = JSON.parse(process.argv[2]);
+const { routerUrls = [], podUids = [], answer, runMs = 0, renewMs = 4000 } = JSON.parse(process.argv[2]);
 const headEnd = Buffer.from("\r\n\r\n");
 const environments = new Map(podUids.map((podUid) => [podUid, { podUid, position: { epoch: 0, turn: 0 } }]));
 const invocationAnswer = answerOf(
@@ -35,7 +35,9 @@ const server = createServer((socket) => {
       if (grant !== null && environment !== undefined)
         environment.position = { epoch: Number(grant[1]), turn: Number(grant[2]) };
       const isClaim = head.startsWith("POST /v1/claim ") && environment !== undefined;
-      socket.write(isClaim ? answerOf(JSON.stringify(announcementOf(environment)), "") : invocationAnswer);
+      if (isClaim) socket.write(answerOf(JSON.stringify(announcementOf(environment)), ""));
+      else if (runMs === 0) socket.write(invocationAnswer);
+      else setTimeout(() => socket.write(invocationAnswer), runMs);
     }
   });
 });

@@ -26,6 +26,8 @@ export interface NoopOptions {
   readonly coreOf?: (router: number) => number;
   /** Of the environments. */
   readonly core?: number;
+  /** How long a call takes, default 0. */
+  readonly runMs?: number;
 }
 
 /** Routers in front of environments that answer at once: the routers' work and nothing else. */
@@ -41,7 +43,7 @@ export interface NoopWorld {
 
 export async function startNoopWorld(context: BenchContext, options: NoopOptions): Promise<NoopWorld> {
   const { processes } = context;
-  const { environments, functions = 1, functionsWithPods = functions, credentials, coreOf, core } = options;
+  const { environments, functions = 1, functionsWithPods = functions, credentials, coreOf, core, runMs = 0 } = options;
   const ear = new OperatorEar();
   const started: BenchProcess[] = [];
   const shared = {
@@ -63,7 +65,7 @@ export async function startNoopWorld(context: BenchContext, options: NoopOptions
     }
     const routerUrls = routers.map(({ there }) => `http://127.0.0.1:${there.internalPort}`);
     const podUids = routers[0]?.there.podUids ?? [];
-    const noopOrder = JSON.stringify({ routerUrls, podUids, answer: eventAnswer });
+    const noopOrder = JSON.stringify({ routerUrls, podUids, answer: eventAnswer, runMs });
     const noop = await processes.start(
       { argv: pinned(core, [process.execPath, file("./noop-environments.cjs"), noopOrder]) },
       true,
