@@ -139,10 +139,9 @@ async function startAll(context: BenchContext, { environments }: Sizes, { server
     nodes: Math.ceil(environments / podsOfNode) + 1,
   });
   ends.push(() => nodes.end());
-  const start = async (name: string, order: object, chart: Readonly<Record<string, string>> = {}) => {
-    const program = await bundleProgram(name, folder);
-    const env = { PATH: process.env["PATH"] ?? "", ...chart };
-    const started = await processes.start({ argv: [process.execPath, program, JSON.stringify(order)], env }, true);
+  const start = async (name: string, order: object, env?: Readonly<Record<string, string>>) => {
+    const argv = [process.execPath, await bundleProgram(name, folder), JSON.stringify(order)];
+    const started = await processes.start({ argv, ...(env !== undefined && { env }) }, true);
     ends.push(() => started.end());
     return started;
   };

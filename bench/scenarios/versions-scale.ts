@@ -55,7 +55,7 @@ export const versionsScale: Scenario = {
       };
       const program = await bundleProgram("operator-process", context.folder);
       const argv = [process.execPath, program, JSON.stringify(order)];
-      const env = { PATH: process.env["PATH"] ?? "", ...chartsEnvironment("operator") };
+      const env = chartsEnvironment("operator");
       operator = await context.processes.start({ argv, env }, true);
       await operator.ready<OperatorThere>();
       return await measure(context, sizes, { server, view, operator });

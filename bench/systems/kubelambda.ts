@@ -4,6 +4,7 @@ import { buildSupervisor } from "../../test/kit/build-supervisor.ts";
 import type { BenchContext } from "../context.ts";
 import { descendants } from "../process-usage.ts";
 import { bundleAgent } from "./agent-bundle.ts";
+import { chartsEnvironment } from "./charts-environment.ts";
 import { startEnvironment, type BenchEnvironment } from "./environment.ts";
 import { prepareNodeRuntime } from "./node-runtime.ts";
 import { OperatorEar } from "./operator-ear.ts";
@@ -27,7 +28,8 @@ export async function startKubelambda(context: BenchContext, environments: numbe
   const ear = new OperatorEar();
   const functionUrl = `http://127.0.0.1${benchUrlPath}`;
   const order: RouterOrder = { environments, operatorUrl: await ear.listen(), functionUrl };
-  const router = await processes.start({ argv: [process.execPath, routerFile, JSON.stringify(order)] }, true);
+  const argv = [process.execPath, routerFile, JSON.stringify(order)];
+  const router = await processes.start({ argv, env: chartsEnvironment("router") }, true);
   const there = await router.ready<RouterThere>();
   const routerUrl = `http://127.0.0.1:${there.internalPort}`;
   const parts = { ...there, processes, agentBundle, supervisor, runtimeFolder, folder, routerUrl };

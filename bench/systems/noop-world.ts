@@ -5,6 +5,7 @@ import { freePorts } from "../../lib/free-ports.ts";
 import type { BenchContext } from "../context.ts";
 import type { BenchProcess } from "../process-group.ts";
 import type { RawTarget } from "../raw-load.ts";
+import { chartsEnvironment } from "./charts-environment.ts";
 import { OperatorEar } from "./operator-ear.ts";
 import { pinned } from "./pinned.ts";
 import type { BenchCredentials, RouterOrder, RouterThere } from "./router-order.ts";
@@ -59,7 +60,7 @@ export async function startNoopWorld(context: BenchContext, options: NoopOptions
   try {
     for (const [i, order] of orders.entries()) {
       const argv = [process.execPath, file("./router-process.ts"), JSON.stringify(order)];
-      const router = await processes.start({ argv: pinned(coreOf?.(i), argv) }, true);
+      const router = await processes.start({ argv: pinned(coreOf?.(i), argv), env: chartsEnvironment("router") }, true);
       started.push(router);
       routers.push({ pid: router.pid, there: await router.ready<RouterThere>() });
     }
