@@ -1,7 +1,5 @@
-import type { FunctionLoad } from "../../crds/wire/load-report.ts";
 import type { EnvironmentAnnouncement } from "../../crds/wire/environment.ts";
 import type { Grant, Position } from "../../crds/wire/position.ts";
-import { ChurningMap } from "../../lib/churning-map.ts";
 import type { Clock } from "../../lib/clock.ts";
 import {
   EnvironmentRegistry,
@@ -14,8 +12,9 @@ import {
   type UseEnd,
 } from "../domain/environment.ts";
 import { isToBeMended, type FunctionDirectory, type FunctionFacts } from "../domain/function-facts.ts";
-import { WaitingQueue } from "../domain/waiting-queue.ts";
+import { InitFailures, type InitFailure } from "./init-failures.ts";
 import { ScalingRates, type ScalingRate } from "./scaling-rates.ts";
+import { WaitingCalls, type QueueName, type Waiting } from "./waiting-calls.ts";
 
 /**
  * `functionGone` and `functionFailed`: the function changed while the call waited. `scalingRate`: it would take one more new environment
@@ -28,16 +27,7 @@ export type Acquired =
   | { readonly ok: false; readonly refusal: AcquireRefusal };
 
 /** A call that wants an environment. Tried again, it comes with the same `arrival` and deadline. */
-export interface EnvironmentRequest {
-  readonly functionUid: string;
-  /** `$LATEST` or a number. */
-  readonly version: string;
-  /** Of those that are kept ready for the version, and of no others. */
-  readonly isProvisioned?: boolean;
-  /** No two requests that wait at once have the same. */
-  readonly arrival: number;
-  /** On the monotonic clock. */
-  readonly deadlineMs: number;
+export interface EnvironmentRequest extends Waiting {
   /** An environment that it was given did not take it. */
   readonly isRetry?: boolean;
 }
@@ -61,12 +51,6 @@ export interface PoolListener {
   readonly onChanged: (podUid: string) => void;
 }
 
-interface WaitingCall extends EnvironmentRequest {
-  readonly request: EnvironmentRequest;
-  readonly resolve: (acquired: Acquired) => void;
-  readonly cancelDeadline: () => void;
-}
-
 /** So long a call waits for somebody to mend what its function lacks. */
 const mendingMs = 10_000;
 
@@ -74,12 +58,9 @@ const mendingMs = 10_000;
 export class EnvironmentPool {
   readonly #options: EnvironmentPoolOptions;
   readonly #registry: EnvironmentRegistry;
-  readonly #callByArrival = new ChurningMap<WaitingCall>();
   readonly #scaling: ScalingRates;
-  /** Function's uid → key (`queueKey`) → calls. Queues stay when they are empty: calls come and go, and a Map that is deleted from leaves its old tables behind. */
-  readonly #waitingByFunction = new Map<string, Map<string, WaitingQueue<WaitingCall>>>();
-  /** Function's uid → revision → failure. */
-  readonly #failureByFunction = new Map<string, Map<string, NonNullable<FunctionLoad["failure"]>>>();
+  readonly #waiting: WaitingCalls<EnvironmentRequest, Acquired>;
+  readonly #failures = new InitFailures();
   /** Versions whose calls are about to be told that they wait in vain. */
   readonly #hastened = new Set<string>();
   #touched = new Set<string>();
@@ -89,6 +70,11 @@ export class EnvironmentPool {
   constructor(options: EnvironmentPoolOptions) {
     this.#options = options;
     this.#scaling = new ScalingRates(options.scalingRate, options.clock);
+    this.#waiting = new WaitingCalls<EnvironmentRequest, Acquired>({
+      clock: options.clock,
+      timedOut: { ok: false, refusal: "timedOut" },
+      onChanged: ({ functionUid }) => this.#touch(functionUid),
+    });
     this.#registry = new EnvironmentRegistry({ ...options, onTouched: (functionUid) => this.#touch(functionUid) });
   }
 
@@ -149,7 +135,7 @@ export class EnvironmentPool {
 
   /** Calls that wait for an environment of one version to be made. */
   waiting(functionUid: string, version: string): number {
-    return this.#queue(functionUid, version)?.size ?? 0;
+    return this.#waiting.size(functionUid, { version });
   }
 
   /** Functions of which a report would say something else than when this was asked last. */
@@ -165,32 +151,29 @@ export class EnvironmentPool {
   }
 
   /** Functions that calls wait for. */
-  *waitingFunctions(): Iterable<string> {
-    for (const uid of this.#waitingByFunction.keys()) if (this.waitingOf(uid) > 0) yield uid;
+  waitingFunctions(): Iterable<string> {
+    return this.#waiting.functions();
   }
 
   /** Calls that wait for any version of a function. */
   waitingOf(functionUid: string): number {
-    let waiting = 0;
-    for (const queue of this.#waitingByFunction.get(functionUid)?.values() ?? []) waiting += queue.size;
-    return waiting;
+    return this.#waiting.sizeOf(functionUid);
   }
 
   /** The newest failed init of the version's current revision that nothing has overcome since. */
-  failure({ uid, revisionID = "" }: FunctionFacts): FunctionLoad["failure"] {
-    return this.#failureByFunction.get(uid)?.get(revisionID);
+  failure({ uid, revisionID = "" }: FunctionFacts): InitFailure | undefined {
+    return this.#failures.of(uid, revisionID);
   }
 
   /** An environment of the version's current revision: at once when one is idle and nobody waits before, else a promise. */
   acquire(request: EnvironmentRequest): Acquired | Promise<Acquired> {
     const { functionUid } = request;
-    const key = queueKey(request);
-    const queue = this.#queue(functionUid, key);
-    if (queue === undefined || queue.size === 0) {
-      const acquired = this.#pick(functionUid, key);
+    const waiting = this.#waiting.size(functionUid, request);
+    if (waiting === 0) {
+      const acquired = this.#pick(functionUid, request);
       if (acquired !== undefined) return acquired;
     }
-    if ((queue?.size ?? 0) >= this.#options.maxWaiting) return { ok: false, refusal: "queueFull" };
+    if (waiting >= this.#options.maxWaiting) return { ok: false, refusal: "queueFull" };
     const isNew = request.isRetry !== true && request.isProvisioned !== true;
     if (isNew && !this.#mayScale(request)) return { ok: false, refusal: "scalingRate" };
     return this.#wait(request);
@@ -198,7 +181,7 @@ export class EnvironmentPool {
 
   /** `acquire` would give one at once. */
   hasFree({ functionUid, version, isProvisioned }: Omit<EnvironmentRequest, "arrival" | "deadlineMs">): boolean {
-    if ((this.#queue(functionUid, queueKey({ version, isProvisioned }))?.size ?? 0) > 0) return false;
+    if (this.#waiting.size(functionUid, { version, isProvisioned }) > 0) return false;
     if (isProvisioned === true) return this.#registry.hasProvisioned(functionUid, version);
     const { revisionID, configurationID } = this.#options.functions.findVersion(functionUid, version) ?? {};
     return revisionID !== undefined && this.#registry.hasIdle(functionUid, revisionID, configurationID);
@@ -211,8 +194,7 @@ export class EnvironmentPool {
 
   /** Ends the wait of a request with this refusal; nothing happens when it waits no more. */
   refuse(request: EnvironmentRequest, refusal: AcquireRefusal): void {
-    const call = this.#callByArrival.get(request.arrival);
-    if (call?.request === request) this.#refuseOne(call, refusal);
+    this.#waiting.end(request, { ok: false, refusal });
   }
 
   /** Ends the use of an environment; the next waiting call gets it. */
@@ -257,7 +239,7 @@ export class EnvironmentPool {
   /** Takes over the whole set that the operator wants back. */
   askBack(podUids: readonly string[]): void {
     const { isAsked, isGivenBack } = this.#registry.askBack(new Set(podUids));
-    if (isGivenBack) for (const functionUid of this.waitingFunctions()) this.#serve(functionUid);
+    if (isGivenBack) for (const functionUid of this.#waiting.functions()) this.#serve(functionUid);
     if (isAsked) this.#tellUrgent();
   }
 
@@ -265,21 +247,19 @@ export class EnvironmentPool {
   functionChanged(uid: string): void {
     const { functions } = this.#options;
     if (functions.findByUid(uid) === undefined) {
-      this.#failureByFunction.delete(uid);
+      this.#failures.forget(uid);
       this.#scaling.forget(uid);
     }
-    for (const key of [...(this.#waitingByFunction.get(uid)?.keys() ?? [])]) {
-      const { version, isProvisioned } = parseQueueKey(key);
-      const facts = functions.findVersion(uid, version);
+    for (const queue of this.#waiting.queues(uid)) {
+      const facts = functions.findVersion(uid, queue.version);
       if (facts === undefined) {
-        this.#refuseAll(uid, key, "functionGone");
-        this.#waitingByFunction.get(uid)?.delete(key);
-      } else if (facts.state === "Failed") this.#refuseAll(uid, key, "functionFailed");
+        this.#refuseAll(uid, queue, "functionGone");
+        this.#waiting.forget(uid, queue);
+      } else if (facts.state === "Failed") this.#refuseAll(uid, queue, "functionFailed");
       // Nothing is kept ready any more: whoever waits for it is admitted anew.
-      else if (isProvisioned && !this.#isKept(uid, version)) this.#refuseAll(uid, key, "moved");
+      else if (queue.isProvisioned && !this.#isKept(uid, queue.version)) this.#refuseAll(uid, queue, "moved");
       else this.#hasten(facts);
     }
-    if (functions.findByUid(uid) === undefined) this.#waitingByFunction.delete(uid);
     this.#serve(uid);
     if (this.waitingOf(uid) > 0) this.#tellUrgent();
   }
@@ -289,21 +269,17 @@ export class EnvironmentPool {
     this.#touched.add(functionUid);
   }
 
-  #queue(functionUid: string, key: string): WaitingQueue<WaitingCall> | undefined {
-    return this.#waitingByFunction.get(functionUid)?.get(key);
-  }
-
   #isKept(functionUid: string, version: string): boolean {
     return (this.#options.functions.findByUid(functionUid)?.provisioned?.[version]?.usable ?? 0) > 0;
   }
 
-  #pick(functionUid: string, key: string): Acquired | undefined {
-    const { version, isProvisioned } = parseQueueKey(key);
+  #pick(functionUid: string, { version, isProvisioned }: QueueName): Acquired | undefined {
     const { revisionID, configurationID } = this.#options.functions.findVersion(functionUid, version) ?? {};
     if (revisionID === undefined) return undefined;
-    const environment = isProvisioned
-      ? this.#registry.pickProvisioned(functionUid, version, revisionID)
-      : this.#registry.pick(functionUid, revisionID, configurationID);
+    const environment =
+      isProvisioned === true
+        ? this.#registry.pickProvisioned(functionUid, version, revisionID)
+        : this.#registry.pick(functionUid, revisionID, configurationID);
     if (environment === undefined) return undefined;
     const { freshForMs = Infinity, clock } = this.#options;
     if (clock.monotonicMs() - environment.heardAtMs > freshForMs) {
@@ -324,36 +300,27 @@ export class EnvironmentPool {
       const { revisionID } = environment.pod;
       if (mayComeFree(environment)) starting.set(revisionID, (starting.get(revisionID) ?? 0) + 1);
     }
-    const wanted = (key: string, waiting: number): number => {
-      const revisionID = this.#options.functions.findVersion(functionUid, key)?.revisionID ?? "";
+    const wanted = (name: string, waiting: number): number => {
+      const revisionID = this.#options.functions.findVersion(functionUid, name)?.revisionID ?? "";
       return Math.max(0, waiting - (starting.get(revisionID) ?? 0));
     };
     let all = wanted(version, this.waiting(functionUid, version) + 1);
     if (all === 0) return true;
-    for (const [key, { size }] of this.#waitingByFunction.get(functionUid) ?? [])
-      if (key !== version && !parseQueueKey(key).isProvisioned) all += wanted(key, size);
+    for (const queue of this.#waiting.queues(functionUid))
+      if (queue.version !== version && !queue.isProvisioned)
+        all += wanted(queue.version, this.#waiting.size(functionUid, queue));
     return this.#scaling.allows(functionUid, all);
   }
 
   #wait(request: EnvironmentRequest): Promise<Acquired> {
-    const { clock } = this.#options;
-    const { functionUid, version, deadlineMs } = request;
-    return new Promise((resolve) => {
-      const cancelDeadline = clock.schedule(deadlineMs - clock.monotonicMs(), () => this.#refuseOne(call, "timedOut"));
-      const call: WaitingCall = { ...request, request, resolve, cancelDeadline };
-      this.#callByArrival.set(request.arrival, call);
-      const queues = this.#waitingByFunction.get(functionUid) ?? new Map<string, WaitingQueue<WaitingCall>>();
-      const key = queueKey(request);
-      const queue = queues.get(key) ?? new WaitingQueue<WaitingCall>();
-      this.#waitingByFunction.set(functionUid, queues.set(key, queue));
-      queue.add(call);
-      this.#touch(functionUid);
-      const facts = this.#options.functions.findVersion(functionUid, version);
-      if (facts !== undefined) this.#hasten(facts);
-      // A call that came back from a refusal may find one that came free for nobody.
-      this.#serve(functionUid);
-      if (queue.size > 0) this.#tellUrgent();
-    });
+    const { functionUid, version } = request;
+    const acquired = this.#waiting.add(request);
+    const facts = this.#options.functions.findVersion(functionUid, version);
+    if (facts !== undefined) this.#hasten(facts);
+    // A call that came back from a refusal may find one that came free for nobody.
+    this.#serve(functionUid);
+    if (this.#waiting.size(functionUid, request) > 0) this.#tellUrgent();
+    return acquired;
   }
 
   /** Calls of a version that does not come up unless somebody mends it are told so, before their callers lose patience. */
@@ -370,54 +337,30 @@ export class EnvironmentPool {
     this.#hastened.add(key);
     clock.schedule(mendingMs, () => {
       this.#hastened.delete(key);
-      if (isInVain()) this.#refuseAll(uid, version, "timedOut");
+      if (isInVain()) this.#refuseAll(uid, { version }, "timedOut");
     });
   }
 
   /** All versions of the function: of which one an environment came free, its revision says. */
   #serve(functionUid: string): void {
-    for (const [key, queue] of this.#waitingByFunction.get(functionUid) ?? []) {
-      while (queue.size > 0) {
-        const acquired = this.#pick(functionUid, key);
+    if (this.#waiting.sizeOf(functionUid) === 0) return;
+    for (const queue of this.#waiting.queues(functionUid)) {
+      while (this.#waiting.size(functionUid, queue) > 0) {
+        const acquired = this.#pick(functionUid, queue);
         if (acquired === undefined) break;
-        this.#end(queue.takeFirst(), acquired);
+        this.#waiting.endFirst(functionUid, queue, acquired);
       }
     }
   }
 
-  #refuseOne(call: WaitingCall, refusal: AcquireRefusal): void {
-    const key = queueKey(call);
-    const queue = this.#queue(call.functionUid, key);
-    if (queue?.remove(call) !== true) return;
-    this.#end(call, { ok: false, refusal });
+  #refuseAll(functionUid: string, queue: QueueName, refusal: AcquireRefusal): void {
+    this.#waiting.endAll(functionUid, queue, { ok: false, refusal });
   }
 
-  #refuseAll(functionUid: string, key: string, refusal: AcquireRefusal): void {
-    for (const call of this.#queue(functionUid, key)?.takeAll() ?? []) this.#end(call, { ok: false, refusal });
-  }
-
-  #end(call: WaitingCall | undefined, acquired: Acquired): void {
-    if (call === undefined) return;
-    this.#callByArrival.take(call.arrival);
-    this.#touch(call.functionUid);
-    call.cancelDeadline();
-    call.resolve(acquired);
-  }
-
-  #noteInit({ podUid, functionUid, revisionID }: EnvironmentPod, init: EnvironmentAnnouncement["init"]): void {
+  #noteInit(pod: EnvironmentPod, init: EnvironmentAnnouncement["init"]): void {
     if (init === undefined) return;
-    const failures =
-      this.#failureByFunction.get(functionUid) ?? new Map<string, NonNullable<FunctionLoad["failure"]>>();
-    const current = new Set(this.#options.functions.versionsOf(functionUid).map((facts) => facts.revisionID));
-    for (const known of failures.keys()) if (!current.has(known)) failures.delete(known);
-    if (init.ok) failures.delete(revisionID);
-    else if (current.has(revisionID)) {
-      const { errorType = "Unknown", errorMessage = "" } = init;
-      failures.set(revisionID, { podUid, errorType, errorMessage });
-      this.#tellUrgent();
-    }
-    if (failures.size > 0) this.#failureByFunction.set(functionUid, failures);
-    else this.#failureByFunction.delete(functionUid);
+    const current = new Set(this.#options.functions.versionsOf(pod.functionUid).map(({ revisionID }) => revisionID));
+    if (this.#failures.note(pod, init, current)) this.#tellUrgent();
   }
 
   #tellUrgent(): void {
@@ -433,14 +376,4 @@ export class EnvironmentPool {
 function mayComeFree({ pod, standing, ...environment }: Environment): boolean {
   if (environment.isInUse || environment.isUnreachable || pod.isTerminating) return false;
   return pod.provisionedFor === undefined && (!environment.mayRun || standing === "unheard");
-}
-
-/** Calls of one version wait apart for what is kept ready and for what is made. No version's name has a "!". */
-function queueKey({ version, isProvisioned }: { version: string; isProvisioned?: boolean | undefined }): string {
-  return isProvisioned === true ? `${version}!` : version;
-}
-
-function parseQueueKey(key: string): { readonly version: string; readonly isProvisioned: boolean } {
-  const isProvisioned = key.endsWith("!");
-  return { version: isProvisioned ? key.slice(0, -1) : key, isProvisioned };
 }
