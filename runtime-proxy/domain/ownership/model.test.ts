@@ -1,7 +1,7 @@
 /** All interleavings of a small account: whatever routers, agents, rosters and messages do, never more than the limit runs. */
 import assert from "node:assert/strict";
-import { explore } from "../../../test/kit/ownership-explorer.ts";
-import type { OwnershipOptions, OwnershipRules } from "../../../test/kit/ownership-world.ts";
+import { explore } from "../../../test/kit/ownership/ownership-explorer.ts";
+import type { OwnershipOptions, OwnershipRules } from "../../../test/kit/ownership/ownership-world.ts";
 import { end, hear, newTenancy } from "./tenancy.ts";
 
 const base: OwnershipOptions = { agents: 2, calls: 2, limit: 1, rosters: 0, faults: {} };

@@ -1,13 +1,8 @@
 /** Goes through all worlds of an account, the shortest ways first, and says by which way a broken one is reached. */
-import {
-  checkOwnership,
-  checkRest,
-  firstOwnershipWorld,
-  ownershipKey,
-  ownershipMoves,
-  type OwnershipOptions,
-  type OwnershipWorld,
-} from "./ownership-world.ts";
+import { ownershipKey } from "./ownership-key.ts";
+import { checkOwnership, checkRest } from "./ownership-laws.ts";
+import { firstOwnershipWorld, ownershipMoves } from "./ownership-moves.ts";
+import type { OwnershipOptions, OwnershipWorld } from "./ownership-world.ts";
 
 interface Found {
   readonly from: number;
