@@ -170,7 +170,14 @@ export class EnvironmentRegistry {
     const known = this.#entryByPodUid.get(pod.podUid);
     if (known === undefined) this.#add(pod);
     // What it was made for stays, whatever becomes of its labels.
-    else this.#change(known, (entry) => (entry.pod = { ...pod, provisionedFor: entry.pod.provisionedFor }));
+    else
+      this.#change(known, (entry) => {
+        entry.pod = { ...pod, provisionedFor: entry.pod.provisionedFor };
+        if (entry.address === undefined || isAddressOf(entry.address, pod)) return;
+        // Nobody is sent where the pod does not listen.
+        delete entry.address;
+        entry.standing = "unheard";
+      });
   }
 
   /** Forgets an environment whose pod is gone, also one in use. */
@@ -352,6 +359,12 @@ const standingAfter: Readonly<Record<UseEnd, EnvironmentStanding | undefined>> =
   lost: "aside",
   abandoned: "aside",
 };
+
+/** Whether a `host:port` is the pod's; anything may be while the pod's address is not known. */
+export function isAddressOf(address: string, { podIP }: Pick<EnvironmentPod, "podIP">): boolean {
+  if (podIP === undefined) return true;
+  return address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "") === podIP;
+}
 
 /** May be handed out now. */
 export function isIdle({ standing, address, isInUse, mayRun, isAskedBack, pod, hasFailedInit }: Environment): boolean {

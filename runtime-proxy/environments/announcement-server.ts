@@ -7,6 +7,7 @@ import { BodyTooLargeError, readBody } from "../../lib/http/read-body.ts";
 import type { TokenVerifier } from "../../lib/http/service-account-token.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
+import { isAddressOf } from "../domain/environment.ts";
 import type { EnvironmentPool } from "./environment-pool.ts";
 
 export interface AnnouncementServerParts {
@@ -68,6 +69,11 @@ async function take(
   const { announcement } = read;
   if (pool.get(podUid) === undefined && !(await arrivals.has(podUid))) {
     return refusal(409, `Cannot take the announcement: pod "${podUid}" is not known yet`);
+  }
+  const known = pool.get(podUid)?.pod;
+  if (known !== undefined && !isAddressOf(announcement.address, known)) {
+    const problem = `address is "${announcement.address}", right is one of the pod's own, ${known.podIP}`;
+    return refusal(400, `Cannot take the announcement: ${problem}`);
   }
   const result = pool.announce(announcement);
   if (result === "unknownPod") return refusal(409, `Cannot take the announcement: pod "${podUid}" is gone`);

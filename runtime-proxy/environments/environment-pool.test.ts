@@ -81,6 +81,21 @@ async function outcome(acquired: Acquired | Promise<Acquired>): Promise<string> 
 }
 
 describe("EnvironmentPool", () => {
+  it("gives out no pod of another namespace than the function's, nor one that came before the function", () => {
+    const world = new PoolWorld();
+    const foreign = (podUid: string): void => {
+      world.pool.putPod({ podUid, namespace: "evil", functionUid: "f", revisionID: "r1", isTerminating: false });
+      world.announce(podUid);
+    };
+    world.facts = undefined;
+    foreign("early");
+    world.facts = facts;
+    world.pool.functionChanged("f");
+    foreign("late");
+    assert.ok(world.acquire() instanceof Promise);
+    assert.deepEqual([...world.pool.of("f")], []);
+  });
+
   describe("scaling rate", () => {
     const scalingRate = { burst: 2, perSecond: 0.2 };
     const limited = (): PoolWorld => new PoolWorld({ maxWaiting: 10, scalingRate });

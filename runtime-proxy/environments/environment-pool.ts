@@ -96,10 +96,11 @@ export class EnvironmentPool {
 
   /** Begins to give an account's environments out; whatever was listed counts as running until it is heard. */
   adopt(namespace: string, tenure: Tenure, listed: readonly EnvironmentPod[]): void {
-    this.#registry.adopt(namespace, tenure, listed, this.#options.clock.monotonicMs());
+    const ours = listed.filter((pod) => !this.#isForeign(pod));
+    this.#registry.adopt(namespace, tenure, ours, this.#options.clock.monotonicMs());
     const { functions } = this.#options;
     const own = [...this.#scaling.functionUids].filter((uid) => functions.findByUid(uid)?.namespace === namespace);
-    this.#scaling.adopt(own, listed);
+    this.#scaling.adopt(own, ours);
     for (const { pod } of [...this.#registry.unsettled()]) this.#tellChanged(pod.podUid);
   }
 
@@ -207,7 +208,12 @@ export class EnvironmentPool {
     this.#serve(environment.pod.functionUid);
   }
 
+  /** A pod that its labels give to a function of another namespace is none of it: anybody can write labels. */
   putPod(pod: EnvironmentPod): void {
+    if (this.#isForeign(pod)) {
+      this.removePod(pod.podUid);
+      return;
+    }
     if (this.#registry.get(pod.podUid) === undefined) this.#scaling.came(pod);
     this.#registry.putPod(pod);
     this.#tellChanged(pod.podUid);
@@ -246,6 +252,8 @@ export class EnvironmentPool {
   /** A changed function serves or ends its waiting calls; they get environments of the new revision only. */
   functionChanged(uid: string): void {
     const { functions } = this.#options;
+    // Pods may show before their function does.
+    for (const { pod } of [...this.of(uid)]) if (this.#isForeign(pod)) this.removePod(pod.podUid);
     if (functions.findByUid(uid) === undefined) {
       this.#failures.forget(uid);
       this.#scaling.forget(uid);
@@ -262,6 +270,11 @@ export class EnvironmentPool {
     }
     this.#serve(uid);
     if (this.waitingOf(uid) > 0) this.#tellUrgent();
+  }
+
+  #isForeign({ functionUid, namespace }: EnvironmentPod): boolean {
+    const facts = this.#options.functions.findByUid(functionUid);
+    return facts !== undefined && facts.namespace !== namespace;
   }
 
   #touch(functionUid: string): void {
