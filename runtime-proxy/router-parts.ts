@@ -28,6 +28,7 @@ import { createAuthorizeUrl } from "./function-urls/authorize-url.ts";
 import { createFunctionUrls } from "./function-urls/server.ts";
 import { BodyMemory } from "./invoke-api/body-memory.ts";
 import { createFindFunction } from "./invoke-api/find-function.ts";
+import { createFindSettled } from "./invoke-api/find-settled.ts";
 import { createInvokeWithResponseStream } from "./invoke-api/invoke-with-response-stream.ts";
 import { createInvoke } from "./invoke-api/invoke.ts";
 import { createInvocationRunner } from "./invoke-api/run-invocation.ts";
@@ -152,11 +153,14 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     calls.follow(roster);
     peers.tell(roster);
   };
-  const calls = new Calls({ replica, authorize, ownership, desk, functions, clock, log, draw, onRoster: setRoster });
+  const maxWaiting = config.KUBELAMBDA_WAITING_CALLS;
+  const calls = new Calls({
+    ...{ replica, authorize, ownership, desk, functions, clock, log, draw, maxWaiting, onRoster: setRoster },
+  });
   const isRouter = createRouterProof([createPublicKey(options.signingKey)], replica, () => clock.nowMs());
   const peers = new PeerServer({
     isAllowed: isRouter,
-    ...{ ownership, desk, clock, log, onRoster: setRoster },
+    ...{ ownership, desk, clock, log, maxWaiting, onRoster: setRoster },
   });
   const ownerAddress = (namespace: string): string | undefined => ownership.ownerOf(namespace)?.address;
   const asker = new EnvironmentAsker({ pool, agents, ownerAddress, clock, draw });
@@ -244,6 +248,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     runner,
     calls,
     bodyMemory,
+    findSettled: createFindSettled({ functions, clock }),
     beginTrace,
     clock,
     log,

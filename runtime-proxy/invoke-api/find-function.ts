@@ -59,11 +59,13 @@ export interface FunctionFinder {
 }
 
 const mostRemembered = 10_000;
+/** Of a name and qualifier as they were sent: the longest that there may be, with every third character escaped. */
+const longestRemembered = 1024;
 
 /** Remembers parsed names. */
 export function createFindFunction(options: FindFunctionOptions): FunctionFinder {
   const { region, functions } = options;
-  const remembered = new Map<string, TargetCheck>();
+  const remembered = new Map<string, Extract<TargetCheck, { ok: true }>>();
   const accountIds = new Map<string, string>();
 
   function parse(encodedName: string, qualifier: string | undefined): TargetCheck {
@@ -71,6 +73,7 @@ export function createFindFunction(options: FindFunctionOptions): FunctionFinder
     const known = remembered.get(key);
     if (known !== undefined) return known;
     const parsed = parseTarget(encodedName, qualifier);
+    if (!parsed.ok || key.length > longestRemembered) return parsed;
     if (remembered.size >= mostRemembered) remembered.clear();
     remembered.set(key, parsed);
     return parsed;

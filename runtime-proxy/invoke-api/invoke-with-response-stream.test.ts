@@ -68,6 +68,7 @@ function world(): {
     functionMetrics: new FunctionMetrics({ clock }),
     log: silentLogger,
     bodyTimeoutMs: 1000,
+    findSettled: (find) => find(),
     beginTrace: () => ({ header: "Root=1-2-3" }),
     waitMs: 1000,
     ...{ calls, bodyMemory, clock },

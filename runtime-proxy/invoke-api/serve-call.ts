@@ -13,7 +13,7 @@ import { answerBytes, type CallObserver, type CallOperation } from "./call-recor
 import { CallTimes } from "./call-times.ts";
 import { InvokeError, throttled, toInvokeError } from "./errors.ts";
 import type { FoundFunction, FunctionFinder } from "./find-function.ts";
-import { findSettled } from "./find-settled.ts";
+import type { FindSettled } from "./find-settled.ts";
 import { stateRefusal } from "./function-refusal.ts";
 import type { InvokeHeaders } from "./invoke-headers.ts";
 import { ClientGoneError, discardRest, EVENT_LIMIT_BYTES, tooLarge } from "./read-event.ts";
@@ -24,6 +24,7 @@ import type { BegunTrace, BeginTrace } from "./trace-header.ts";
 export interface CallParts {
   readonly calls: Pick<Calls, "ticket">;
   readonly bodyMemory: BodyMemory;
+  readonly findSettled: FindSettled;
   readonly beginTrace: BeginTrace;
   readonly clock: Clock;
   readonly log: Logger;
@@ -104,7 +105,8 @@ export async function serveCall(parts: CallParts, request: HttpRequest, steps: C
   };
   try {
     await steps.enter?.();
-    found = await findSettled(() => steps.find(), clock);
+    const finding = parts.findSettled(() => steps.find());
+    found = finding instanceof Promise ? await finding : finding;
     await steps.authorize?.(found);
     const headers = steps.readHeaders();
     const trace = parts.beginTrace(found.facts, request.headers);

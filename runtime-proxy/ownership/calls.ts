@@ -15,9 +15,12 @@ export interface CallsParts extends Omit<PeerLinkParts, "peer" | "roster"> {
   readonly clock: Clock;
   /** As this replica knows them. */
   readonly functions: Pick<FunctionDirectory, "findVersion">;
+  /** Most calls of one account that wait here for an owner that answers. */
+  readonly maxWaiting: number;
 }
 
 const timedOut: Placement = { kind: "refused", refusal: "timedOut" };
+const tooMany: Placement = { kind: "refused", refusal: "queueFull" };
 /** Between two looks for an owner that answers, when nothing says that anything has changed. */
 const lookAgainMs = 50;
 /** An owner says itself when a call has waited too long: after this it says nothing at all. */
@@ -29,6 +32,8 @@ const newsMs = 2000;
 export class Calls {
   readonly #parts: CallsParts;
   readonly #links = new Map<string, PeerLink>();
+  /** Calls for whose account nobody answers, by namespace. */
+  readonly #waiting = new Map<string, number>();
   #open = 0;
   #opened = 0;
 
@@ -52,7 +57,22 @@ export class Calls {
     return new Ticket(this.#parts, order, {
       linkTo: (replica, address) => this.#linkTo(replica, address),
       onClosed: () => (this.#open -= 1),
+      beginWait: (namespace) => this.#beginWait(namespace),
+      endWait: (namespace) => this.#endWait(namespace),
     });
+  }
+
+  #beginWait(namespace: string): boolean {
+    const waiting = this.#waiting.get(namespace) ?? 0;
+    if (waiting >= this.#parts.maxWaiting) return false;
+    this.#waiting.set(namespace, waiting + 1);
+    return true;
+  }
+
+  #endWait(namespace: string): void {
+    const left = (this.#waiting.get(namespace) ?? 0) - 1;
+    if (left > 0) this.#waiting.set(namespace, left);
+    else this.#waiting.delete(namespace);
   }
 
   /** Connections to all replicas that may own something, before they are needed. */
@@ -86,6 +106,9 @@ export class Calls {
 interface TicketHooks {
   readonly linkTo: (podUid: string, address: string) => PeerLink;
   readonly onClosed: () => void;
+  /** False: as many wait as may. */
+  readonly beginWait: (namespace: string) => boolean;
+  readonly endWait: (namespace: string) => void;
 }
 
 /** One call, at whichever replica owns its account at the time. */
@@ -142,14 +165,22 @@ class Ticket implements CallTicket {
 
   async #placeAnywhere(): Promise<Placement> {
     const { clock, ownership } = this.#parts;
-    for (;;) {
-      const placement = await this.#placeOnce();
-      if (placement !== undefined && !this.#isMoved(placement) && !this.#isNews(placement)) return placement;
-      void this.#at?.close();
-      this.#at = undefined;
-      const leftMs = this.#order.deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0) return timedOut;
-      await ownership.changed(Math.min(leftMs, lookAgainMs));
+    const { namespace } = this.#order;
+    let waits = false;
+    try {
+      for (;;) {
+        const placement = await this.#placeOnce();
+        if (placement !== undefined && !this.#isMoved(placement) && !this.#isNews(placement)) return placement;
+        void this.#at?.close();
+        this.#at = undefined;
+        const leftMs = this.#order.deadlineMs - clock.monotonicMs();
+        if (leftMs <= 0) return timedOut;
+        waits ||= this.#hooks.beginWait(namespace);
+        if (!waits) return tooMany;
+        await ownership.changed(Math.min(leftMs, lookAgainMs));
+      }
+    } finally {
+      if (waits) this.#hooks.endWait(namespace);
     }
   }
 

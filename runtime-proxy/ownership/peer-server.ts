@@ -26,6 +26,8 @@ export interface PeerServerParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onRoster: (roster: Roster) => void;
+  /** Most questions of one replica that wait for accounts to be taken over. */
+  readonly maxWaiting: number;
 }
 
 type Asking = Extract<Question, { t: "ask" }>;
@@ -72,6 +74,8 @@ export class PeerServer {
 class Peer {
   readonly #parts: PeerServerParts;
   readonly #callById = new ChurningMap<OwnedCall>();
+  /** Questions about accounts that are being taken over. */
+  readonly #waiting = new Set<number>();
   readonly #wire: PeerWire<Question | Notice>;
 
   constructor(
@@ -86,6 +90,7 @@ class Peer {
       onClosed: (reason) => {
         onGone();
         log.debug("A router is gone that asked here", { replica, reason, calls: this.#callById.size });
+        this.#waiting.clear();
         for (const call of this.#callById.takeAll()) call.abandon();
       },
     });
@@ -114,6 +119,7 @@ class Peer {
         void this.#again(message);
         return;
       case "end": {
+        this.#waiting.delete(message.id);
         const call = this.#callById.take(message.id);
         call?.noteFurther(message.further ?? 0);
         if (message.end !== undefined) call?.giveBack(message.end);
@@ -130,9 +136,13 @@ class Peer {
     const { ownership, desk, clock } = this.#parts;
     ownership.know(ns);
     const deadlineMs = clock.monotonicMs() + waitMs;
-    // Taken over soon: who asks has seen the roster before us, or as soon.
-    while (ownership.placeOf(ns).kind === "taking" && clock.monotonicMs() < deadlineMs)
-      await ownership.changed(deadlineMs - clock.monotonicMs());
+    if (ownership.placeOf(ns).kind === "taking") {
+      if (this.#waiting.size >= this.#parts.maxWaiting) {
+        this.#wire.send({ t: "refused", id, refusal: "queueFull" });
+        return;
+      }
+      if (!(await this.#isStillAsked(id, ns, deadlineMs))) return;
+    }
     if (!ownership.isHere(ns)) {
       this.#wire.send({ t: "refused", id, refusal: "moved" });
       return;
@@ -140,6 +150,15 @@ class Peer {
     const call = desk.open({ namespace: ns, functionUid: fn, version, deadlineMs, hasWaited });
     this.#callById.set(id, call);
     this.#answer(id, call, await placeSettled(this.#parts, ns, call), keeps);
+  }
+
+  /** Waits until the account is taken over: who asks has seen the roster before us, or as soon. False when nobody asks any more. */
+  async #isStillAsked(id: number, namespace: string, deadlineMs: number): Promise<boolean> {
+    const { ownership, clock } = this.#parts;
+    this.#waiting.add(id);
+    while (this.#waiting.has(id) && ownership.placeOf(namespace).kind === "taking" && clock.monotonicMs() < deadlineMs)
+      await ownership.changed(deadlineMs - clock.monotonicMs());
+    return this.#waiting.delete(id);
   }
 
   async #again({ id, end }: Extract<Question, { t: "again" }>): Promise<void> {

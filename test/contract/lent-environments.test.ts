@@ -14,6 +14,9 @@ import {
   type Answer,
   type Question,
 } from "../../runtime-proxy/ownership/peer-messages.ts";
+import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
+import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
+import type { Stored } from "../../lib/kubernetes/object.ts";
 import { withDeadline } from "../../lib/with-deadline.ts";
 import { sleep, systemClock } from "../../lib/clock.ts";
 import { RouterWorld, type HttpAnswer } from "../kit/router-world.ts";
@@ -203,6 +206,71 @@ describe("a lent environment", () => {
   });
 });
 
+describe("an account that is being taken over", () => {
+  let world: RouterWorld;
+  let open: () => void;
+  let carrier: ScriptedCarrier | undefined;
+  let hello: Stored<FunctionObject>;
+
+  beforeEach(async () => {
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    world = new RouterWorld((store) => listingPodsAfter(store, gate));
+    await world.startRouters(2, { ...noRates, KUBELAMBDA_WAITING_CALLS: 2 });
+    hello = await world.addFunction({ name: "hello", spec: { reservedConcurrentExecutions: 1 } });
+    await world.addEnvironment(hello);
+  });
+  afterEach(async () => {
+    open();
+    carrier?.close();
+    carrier = undefined;
+    await world.close();
+  });
+
+  const call = async (): Promise<number> =>
+    (await world.call(path("hello"), { body: "{}", router: world.owner })).status;
+
+  for (const how of ["is gone", "has ended the call"] as const)
+    it(`gives nothing to who has asked before and ${how}`, async () => {
+      carrier = await ScriptedCarrier.connect(world, hello.metadata.uid);
+      carrier.say(carrier.question({}));
+      if (how === "is gone") carrier.close();
+      else {
+        carrier.say({ t: "end", id: 1 });
+        await carrier.next("ended");
+      }
+      // The router sees the end of a connection within moments.
+      await sleep(systemClock, 100);
+      open();
+      assert.equal(await call(), 200);
+    });
+
+  it("lets no more calls wait than may, and serves those that do", async () => {
+    const ref = { kind: functionKind, name: "hello", namespace: "default" };
+    await world.store.patch(ref, { spec: { reservedConcurrentExecutions: 2 } });
+    await world.addEnvironment(hello);
+    const waiting = [call(), call()];
+    await sleep(systemClock, 100);
+    assert.equal(await call(), 429);
+    open();
+    assert.deepEqual(await Promise.all(waiting), [200, 200]);
+    assert.equal(await call(), 200);
+  });
+});
+
+/** The API server does not answer who lists an account's pods before then. */
+function listingPodsAfter(store: KubernetesClient, gate: Promise<void>): KubernetesClient {
+  const list: KubernetesClient["list"] = async (kind, selection) => {
+    if (kind.kind === "Pod" && selection?.namespace !== undefined) await gate;
+    return await store.list(kind, selection);
+  };
+  return new Proxy(store, {
+    get: (target, name) => {
+      const member: unknown = name === "list" ? list : Reflect.get(target, name, target);
+      return typeof member === "function" ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
 /** The standing connection of a replica, its lines written by hand. */
 class ScriptedCarrier {
   readonly #socket: Duplex;
@@ -240,8 +308,12 @@ class ScriptedCarrier {
   }
 
   async ask(more: { readonly keeps?: boolean }): Promise<Answer> {
-    this.say({ t: "ask", id: 1, ns: "default", fn: this.#functionUid, version: "$LATEST", waitMs: 2000, ...more });
+    this.say(this.question(more));
     return await this.next("granted");
+  }
+
+  question(more: { readonly keeps?: boolean }): Question {
+    return { t: "ask", id: 1, ns: "default", fn: this.#functionUid, version: "$LATEST", waitMs: 2000, ...more };
   }
 
   say(...questions: Question[]): void {
