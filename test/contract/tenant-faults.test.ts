@@ -116,6 +116,17 @@ describe("a tenant that does its worst", () => {
     await flooding.close();
   });
 
+  it("with names of nearly a megabyte: each is refused, nothing is remembered of them", async function () {
+    this.timeout(60_000);
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let number = 0; number < 60; number += 1)
+      assert.equal((await loud(`${number}${"n".repeat(900_000)}`)).status, 400);
+    collectGarbage();
+    const grownBytes = process.memoryUsage().heapUsed - before;
+    assert.ok(grownBytes < 16 * megabyte, `the heap grew by ${grownBytes} bytes`);
+  });
+
   it("with the other's names: what is not granted runs for nobody, by any spelling", async () => {
     const seen = world.agents.reduce((sum, { calls }) => sum + calls.length, 0);
     for (const name of [
