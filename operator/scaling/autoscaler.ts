@@ -14,7 +14,7 @@ import type { EnvironmentSettings } from "../environment-settings.ts";
 import type { Pod } from "../pod.ts";
 import { decideScaling, type ScalingSeen } from "./decide.ts";
 import { EnvironmentHands, type Creation } from "./environment-hands.ts";
-import { isSameEnvironment, type EnvironmentState } from "./environment-state.ts";
+import { isSameEnvironment, podsIn, type EnvironmentState } from "./environment-state.ts";
 import { FunctionScaling } from "./function-scaling.ts";
 import { GenericIDs } from "./generic-ids.ts";
 import { GenericPool } from "./generic-pool.ts";
@@ -213,7 +213,7 @@ export class Autoscaler {
       return;
     }
     const scaling = this.#scalingOf(uid);
-    const all = this.#look(object, scaling, pods);
+    const all = this.#look(object, scaling, podsIn(object.metadata.namespace, pods));
     const environments = all.filter(({ provisionedFor }) => provisionedFor === undefined);
     const targets = functionTargets(this.#options, object);
     const groups = groupByVersion(targets, environments, this.#board.revisionsOf(uid));

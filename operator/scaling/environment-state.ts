@@ -95,6 +95,13 @@ export function environmentState(pod: Stored<Pod>): EnvironmentState {
   return { ...base, phase: "starting" };
 }
 
+/** Anybody can write a function's labels on pods of a namespace of his own. */
+export function podsIn(namespace: string | undefined, pods: readonly Stored<Pod>[]): readonly Stored<Pod>[] {
+  return pods.every(({ metadata }) => metadata.namespace === namespace)
+    ? pods
+    : pods.filter(({ metadata }) => metadata.namespace === namespace);
+}
+
 /** Whether a pod says nothing else of its environment than before: it changes several times on its way, as when it gets its node. */
 export function isSameEnvironment(before: Stored<Pod>, after: Stored<Pod>): boolean {
   const functionOf = ({ metadata }: Stored<Pod>): string | undefined => metadata.labels?.[labels.functionUid];

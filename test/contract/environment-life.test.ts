@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { labels } from "../../crds/names.ts";
+import { ENVIRONMENT_COMPONENT, labels } from "../../crds/names.ts";
 import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
@@ -77,6 +77,28 @@ describe("the life of environments, on a real API server", function () {
     });
     await world.report(operator, [loadOf(object, { needed: 1, released: [old.metadata.uid] })]);
     await world.untilPods(object, (pods) => pods.every(({ metadata }) => metadata.uid !== old.metadata.uid));
+  });
+
+  it("makes a call's environment whatever pods of other namespaces have the function's labels", async () => {
+    const object = await ready("copied");
+    const other = await world.makeNamespace();
+    const { uid } = object.metadata;
+    const { revisionID = "" } = object.status ?? {};
+    const copied = {
+      [labels.component]: ENVIRONMENT_COMPONENT,
+      [labels.functionUid]: uid,
+      [labels.revision]: revisionID,
+    };
+    const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
+    const restricted = { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } };
+    await world.client.raw("POST", `/api/v1/namespaces/${other}/pods`, {
+      ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "copy", namespace: other, labels: copied } },
+      spec: { securityContext: restricted, containers: [{ name: "runtime", image: "x", securityContext }] },
+    });
+    // Until the operator's watch has shown it.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await world.report(operator, [loadOf(object, { needed: 1 })]);
+    await world.untilPods(object, ({ length }) => length === 1);
   });
 
   it("makes the successor of an evicted environment while that still ends, though nobody waits", async () => {

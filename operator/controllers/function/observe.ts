@@ -12,7 +12,7 @@ import { decideSource, type PackageSeen } from "../../package-source.ts";
 import { withRevision } from "../../source-read.ts";
 import { wantedOf } from "../../package-wanted.ts";
 import { isOrphan } from "../../restored.ts";
-import { environmentState } from "../../scaling/environment-state.ts";
+import { environmentState, podsIn } from "../../scaling/environment-state.ts";
 import type { Health } from "./conditions.ts";
 import type { FunctionSeen } from "./decide.ts";
 import type { FunctionSettings } from "./settings.ts";
@@ -54,13 +54,13 @@ export async function observeFunction(
     parts.images?.forget(key);
     return undefined;
   }
-  const { uid } = object.metadata;
+  const { uid, namespace } = object.metadata;
   const holder = nameHolder(object, caches.functions.byIndex("name", nameKey(object)));
   const recipes = recipesOf(caches, object);
   const serving = recipes.find(({ data }) => data.document.revisionID === object.status?.revisionID)?.data;
   // A backup leaves the status behind, which says what served.
   const restored = recipes.filter(isOrphan).flatMap(({ data }) => data.layers ?? []);
-  const states = caches.pods.byIndex("function", uid).map(environmentState);
+  const states = podsIn(namespace, caches.pods.byIndex("function", uid)).map(environmentState);
   const isImage = holder === undefined && object.spec.packageType === "Image";
   const isPackage = holder === undefined && !isImage;
   const code = isPackage ? await seeCode(parts, object, signal) : ({ type: "resolving" } as const);
