@@ -1,7 +1,7 @@
 /** The judge of fleets sees what must not be: without that, a run that held proves nothing. */
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
-import { violations, type Evidence } from "../kit/fleet/fleet-judge.ts";
+import { roomMissing, violations, type Evidence } from "../kit/fleet/fleet-judge.ts";
 import type { LoadCall } from "../kit/fleet/fleet-load.ts";
 import type { Run } from "../kit/fleet/run-record.ts";
 
@@ -105,4 +105,24 @@ describe("the judge of a fleet", () => {
       }
     });
   }
+
+  const full: Record<string, { readonly calls: readonly LoadCall[]; readonly want: string | undefined }> = {
+    "all run at once": { calls: [call("a"), call("b", { beganMs: 5, endedMs: 29 })], want: undefined },
+    "one was refused: its slot was never given back": {
+      calls: [
+        call("a"),
+        call("b", {
+          answer: refused(429, "TooManyRequestsException", { Reason: "ConcurrentInvocationLimitExceeded" }),
+        }),
+      ],
+      want: '1 of 2 ran: one of "hello" ended with 429 TooManyRequestsException: ConcurrentInvocationLimitExceeded',
+    },
+    "one waited for another's slot": {
+      calls: [call("a"), call("b", { endedMs: 30 })],
+      want: "2 of 2 ran, and one after another: 30 ms for 15 ms each",
+    },
+  };
+  for (const [title, { calls, want }] of Object.entries(full))
+    it(`of as many calls as may run it says what is missing: ${title}`, () =>
+      assert.equal(roomMissing(calls, 15), want));
 });

@@ -1,7 +1,8 @@
 /** One fleet under steady load, faults one after another, and the record of it all. */
-import { FleetLoad } from "./fleet-load.ts";
+import { FleetLoad, type LoadCall } from "./fleet-load.ts";
 import { faults, type Fault, type FaultName, type FaultScene } from "./fleet-faults.ts";
 import { limitsHeld, violations, type Held, type Limits } from "./fleet-judge.ts";
+import { untilFullUse } from "./full-use.ts";
 import { RouterFleet } from "./router-fleet.ts";
 import { monotonicMs } from "./run-record.ts";
 
@@ -24,6 +25,8 @@ const reserved: Readonly<Record<string, number>> = { hello: 2 };
 const clients = { hello: 3, left: 2, right: 2 };
 const names = Object.keys(clients);
 const runMs = 30;
+/** All that may run at once, of each function and of the account. */
+const fullUse = { counts: { hello: 2, left: 2, right: 1 }, runMs: 400, withinMs: 20_000 };
 /** A fault may last minutes: whatever it was, it is over by then. */
 const recoverWithinMs = 90_000;
 
@@ -35,7 +38,7 @@ export class FaultRun {
   readonly #times: { readonly name: string; readonly fromMs: number; readonly untilMs: number }[] = [];
   #mayLoseEnvironments = false;
   #load: FleetLoad | undefined;
-  readonly #ended: FleetLoad[] = [];
+  readonly #ended: LoadCall[] = [];
 
   private constructor(fleet: RouterFleet, options: FaultRunOptions) {
     this.fleet = fleet;
@@ -65,7 +68,7 @@ export class FaultRun {
     await this.#untilServed();
   }
 
-  /** Brings the fault about under load; resolves when everything is as before. */
+  /** Brings the fault about under load; resolves when everything is as before, and as many calls can run at once as ever. */
   async suffer(name: FaultName): Promise<FaultRecord> {
     const { fleet } = this;
     const fault: Fault = faults[name];
@@ -89,6 +92,8 @@ export class FaultRun {
     };
     this.records.push(record);
     this.#times.push({ name, fromMs: beganMs, untilMs: recoveredMs });
+    await this.#endLoad();
+    this.#ended.push(...(await untilFullUse(fleet, fullUse)));
     return record;
   }
 
@@ -105,9 +110,9 @@ export class FaultRun {
     return violations({ ...evidence, duringAt, calls: this.calls, mayLoseEnvironments: this.#mayLoseEnvironments });
   }
 
-  /** Of all loads that have ended. */
-  get calls() {
-    return this.#ended.flatMap(({ calls }) => calls);
+  /** Of all loads that have ended, and of full use. */
+  get calls(): readonly LoadCall[] {
+    return this.#ended;
   }
 
   held(): readonly Held[] {
@@ -136,8 +141,7 @@ export class FaultRun {
     const load = this.#load;
     this.#load = undefined;
     if (load === undefined) return;
-    await load.end();
-    this.#ended.push(load);
+    for (const call of await load.end()) this.#ended.push(call);
   }
 
   /** Every router serves every function. */

@@ -65,6 +65,19 @@ export function violations(evidence: Evidence): readonly string[] {
   ];
 }
 
+/** Why calls that began together, each running `runMs`, do not show that there is room for all at once; undefined: they do. */
+export function roomMissing(calls: readonly LoadCall[], runMs: number): string | undefined {
+  const others = calls.filter((call) => kindOf(call) !== "200");
+  const ran = `${calls.length - others.length} of ${calls.length} ran`;
+  if (others.length > 0)
+    return `${ran}: ${others.map((call) => `one of "${call.name}" ended with ${kindOf(call)}`).join(", ")}`;
+  const tookMs = Math.max(...calls.map(({ endedMs }) => endedMs)) - Math.min(...calls.map(({ beganMs }) => beganMs));
+  // Each takes more than half of that time, so all of them run in its middle.
+  return tookMs < 2 * runMs
+    ? undefined
+    : `${ran}, and one after another: ${Math.round(tookMs)} ms for ${runMs} ms each`;
+}
+
 /** How a call ended, in few words: calls of one kind have the same. */
 export function kindOf({ answer }: LoadCall): string {
   if (answer === undefined) return "no answer: the connection broke";
