@@ -94,7 +94,7 @@ describeWithRouters("Invoke API", (routers) => {
     assert.deepEqual(JSON.parse(answer.body), { Type: "User", Message: `Function not found: ${arn}:nope` });
   });
 
-  it("invoke-api 7, 9: asks for the log with Tail and hands it on", async () => {
+  it("invoke-api 7: asks for the log with Tail and hands it on", async () => {
     agent.script = ({ requestId }) => ({
       body: "{}",
       headers: { "x-amz-log-result": Buffer.from(`REPORT RequestId: ${requestId}`).toString("base64") },

@@ -5,15 +5,15 @@ import { join } from "node:path";
 import {
   InvokeCommand,
   InvokeWithResponseStreamCommand,
-  LambdaClient,
+  type LambdaClient,
   type InvokeWithResponseStreamCompleteEvent,
 } from "@aws-sdk/client-lambda";
 import { request } from "undici";
-import { formatPublicKey } from "../../lib/http/signed-claim.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
-import { AgentEnvironment } from "../kit/agent-environment.ts";
+import type { AgentEnvironment } from "../kit/agent-environment.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
-import { RouterWorld } from "../kit/router-world.ts";
+import { RoutedEnvironment } from "../kit/routed-environment.ts";
+import type { RouterWorld } from "../kit/router-world.ts";
 import { runtimeProgram } from "../kit/scripted-runtime.ts";
 import { describeWithRouters } from "../kit/with-routers.ts";
 
@@ -60,6 +60,7 @@ async function reaches(what: string, isSo: () => boolean): Promise<void> {
 
 describeWithRouters("InvokeWithResponseStream end to end", function (this: Mocha.Suite, routers) {
   this.timeout(60_000);
+  let routed: RoutedEnvironment;
   let world: RouterWorld;
   let environment: AgentEnvironment;
   let sdk: LambdaClient;
@@ -69,32 +70,11 @@ describeWithRouters("InvokeWithResponseStream end to end", function (this: Mocha
     await buildSupervisor();
   });
   async function start(timeoutSeconds: number): Promise<void> {
-    world = new RouterWorld();
-    await world.startRouters(routers);
-    const owner = await world.addFunction({ name: "probe", spec: { timeout: timeoutSeconds } });
-    // Its scripted agent is never announced: a real one stands in its place.
-    const { podUid } = await world.addPod(owner);
-    environment = await AgentEnvironment.start({
-      document: { timeoutSeconds },
-      files: { bootstrap: streaming },
-      variables: { KUBELAMBDA_POD_UID: podUid, KUBELAMBDA_ROUTER_KEYS: formatPublicKey(world.keys.privateKey) },
-    });
-    const announcement = { podUid, address: environment.agent.address, state: "ready", sequence: 1 } as const;
-    assert.equal(await world.announce({ podUid, announcement }), 204);
-    sdk = new LambdaClient({
-      endpoint: `http://127.0.0.1:${world.router.invokePort}`,
-      region: "us-east-1",
-      credentials: { accessKeyId: "dummy", secretAccessKey: "dummy" },
-      maxAttempts: 1,
-    });
-  }
-  async function stop(): Promise<void> {
-    sdk.destroy();
-    await environment.stop();
-    await world.close();
+    routed = await RoutedEnvironment.start({ routers, bootstrap: streaming, timeoutSeconds });
+    ({ world, environment, sdk } = routed);
   }
   beforeEach(async () => start(30));
-  afterEach(stop);
+  afterEach(async () => routed.stop());
 
   async function stream(event: object, onChunk: (text: string) => void = () => undefined): Promise<Streamed> {
     const command = new InvokeWithResponseStreamCommand({
@@ -141,12 +121,14 @@ describeWithRouters("InvokeWithResponseStream end to end", function (this: Mocha
     const { text, completion } = await stream({ texts: ["some"], exit: 3 });
     assert.equal(text, "some");
     assert.equal(completion?.ErrorCode, "Unhandled");
-    assert.match(completion.ErrorDetails ?? "", /"errorType":"Runtime\.(ExitError|TruncatedResponse)"/);
+    const { errorType, errorMessage } = JSON.parse(completion.ErrorDetails ?? "") as Record<string, string>;
+    assert.equal(errorType, "Runtime.ExitError");
+    assert.match(errorMessage ?? "", /^RequestId: \S+ Error: Runtime exited with error: exit status 3$/);
     assert.equal((await stream({ texts: ["again"] })).text, "again");
   });
 
   it("invoke-api 13: tells a timeout halfway", async () => {
-    await stop();
+    await routed.stop();
     await start(1);
     const { text, completion } = await stream({ texts: ["some"], hang: true });
     assert.equal(text, "some");
