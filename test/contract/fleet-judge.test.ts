@@ -48,6 +48,22 @@ const cases: Record<string, { readonly seen: Partial<Evidence>; readonly want: r
     seen: { runs: [run("a", { endMs: Infinity }), run("b", { beginMs: 1 }), run("c", { beginMs: 2 })] },
     want: [],
   },
+  "more at once than a limit that was lower meanwhile": {
+    seen: {
+      runs: [
+        run("before"),
+        run("a", { beginMs: 5 }),
+        run("b", { beginMs: 20, endMs: 30 }),
+        run("c", { beginMs: 40, endMs: 50 }),
+      ],
+      windows: [
+        { name: "hello", limit: 0, fromMs: 1, untilMs: 10 },
+        { name: "hello", limit: 1, fromMs: 15, untilMs: 30 },
+        { name: "left", limit: 0, fromMs: 0, untilMs: 100 },
+      ],
+    },
+    want: ['function "hello": 1 ran at once while its limit was 0'],
+  },
   "a call that ran twice": {
     seen: { calls: [call("a")], runs: [run("a"), run("a", { beginMs: 50, endMs: 60 })] },
     want: ['call "a" ran twice'],

@@ -1,7 +1,7 @@
 /** One fleet under steady load, faults one after another, and the record of it all. */
 import { FleetLoad, type LoadCall } from "./fleet-load.ts";
 import { faults, type Fault, type FaultName, type FaultScene } from "./fleet-faults.ts";
-import { limitsHeld, violations, type Held, type Limits } from "./fleet-judge.ts";
+import { limitsHeld, violations, type Held, type Limits, type LimitWindow } from "./fleet-judge.ts";
 import { untilFullUse } from "./full-use.ts";
 import { RouterFleet } from "./router-fleet.ts";
 import { monotonicMs } from "./run-record.ts";
@@ -27,6 +27,8 @@ const names = Object.keys(clients);
 const runMs = 30;
 /** All that may run at once, of each function and of the account. */
 const fullUse = { counts: { hello: 2, left: 2, right: 1 }, runMs: 400, withinMs: 20_000 };
+/** A fault that is over sooner may take all of its time. */
+const shortMs = 2000;
 /** A fault may last minutes: whatever it was, it is over by then. */
 const recoverWithinMs = 90_000;
 
@@ -35,6 +37,7 @@ export class FaultRun {
   readonly records: FaultRecord[] = [];
   readonly #options: FaultRunOptions;
   readonly #killed = new Set<string>();
+  readonly #windows: LimitWindow[] = [];
   readonly #times: { readonly name: string; readonly fromMs: number; readonly untilMs: number }[] = [];
   #mayLoseEnvironments = false;
   #load: FleetLoad | undefined;
@@ -73,13 +76,14 @@ export class FaultRun {
     const { fleet } = this;
     const fault: Fault = faults[name];
     this.#mayLoseEnvironments ||= fault.losesEnvironments === true;
+    // One fault at a time: an account that still goes to another owner cannot be without the API server.
+    await fleet.untilRoster(({ replicas }) => replicas.length === fleet.routers.length);
     const load = (this.#load ??= this.#newLoad());
     await load.untilServed(5);
     const [beganMs, servedBefore] = [monotonicMs(), load.served];
-    await fault.carryOut({ ...this.#options, fleet, load, killed: this.#killed });
+    await fault.carryOut({ ...this.#options, fleet, load, killed: this.#killed, windows: this.#windows });
     const endedMs = monotonicMs();
-    if (fault.flows === true && load.served === servedBefore)
-      throw new Error(`Cannot see calls flow while ${name}: none was served in ${Math.round(endedMs - beganMs)} ms`);
+    if (fault.flows === true) this.#mustFlow(load, { name, beganMs, endedMs });
     await fleet.environments.whole();
     await this.#untilServed();
     const recoveredMs = monotonicMs();
@@ -100,7 +104,9 @@ export class FaultRun {
   /** Ends the load; what must not have been, a sentence each. */
   async judge(): Promise<readonly string[]> {
     await this.#endLoad();
-    const evidence = { runs: this.fleet.runs(), limits: this.#limits(), killed: this.#killed };
+    const evidence = {
+      ...{ runs: this.fleet.runs(), limits: this.#limits(), killed: this.#killed, windows: this.#windows },
+    };
     const duringAt = (atMs: number): string => {
       const fault = this.#times.find(({ fromMs, untilMs }) => atMs >= fromMs && atMs <= untilMs);
       return fault === undefined
@@ -131,6 +137,18 @@ export class FaultRun {
       account: accountLimit,
       left: hasLowered ? accountLimit : accountLimit - (reserved["hello"] ?? 0),
     };
+  }
+
+  /** Every function is served, and nobody waits for half of the fault's time. */
+  #mustFlow(load: FleetLoad, { name, beganMs, endedMs }: { name: FaultName; beganMs: number; endedMs: number }): void {
+    const lastedMs = endedMs - beganMs;
+    const served = load.calls.filter(({ answer, endedMs: atMs }) => answer?.status === 200 && atMs >= beganMs);
+    const problem = (what: string): Error =>
+      new Error(`Cannot see calls flow while ${name}, for ${Math.round(lastedMs)} ms: ${what}`);
+    for (const function_ of names)
+      if (!served.some((call) => call.name === function_)) throw problem(`none of "${function_}" was served`);
+    const gapMs = this.#longestGap(load, beganMs, endedMs);
+    if (lastedMs > shortMs && gapMs > lastedMs / 2) throw problem(`none was served for ${Math.round(gapMs)} ms`);
   }
 
   #newLoad(): FleetLoad {

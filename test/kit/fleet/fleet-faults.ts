@@ -4,8 +4,10 @@ import { sleep, systemClock } from "../../../lib/clock.ts";
 import { ports } from "../../../crds/wire/routes.ts";
 import type { Blocked, BlockKind } from "./fleet-network.ts";
 import { setRouterClock, type FleetRouter } from "./fleet-router.ts";
+import type { LimitWindow } from "./fleet-judge.ts";
 import type { FleetLoad } from "./fleet-load.ts";
 import type { RouterFleet } from "./router-fleet.ts";
+import { monotonicMs } from "./run-record.ts";
 
 export interface FaultScene {
   readonly fleet: RouterFleet;
@@ -16,6 +18,8 @@ export interface FaultScene {
   readonly awayMs: number;
   /** uids of routers that were killed. */
   readonly killed: Set<string>;
+  /** Limits that were lower, and when, so that they are judged. */
+  readonly windows: LimitWindow[];
 }
 
 export interface Fault {
@@ -193,10 +197,15 @@ export const faults = {
   },
   "a limit is set below what is in use": {
     lowersLimits: true,
-    carryOut: async ({ fleet, load }) => {
-      for (const limit of [1, 0, 2]) {
+    carryOut: async ({ fleet, load, windows }) => {
+      // While it is 0 nothing is let in: what is let in later shows that the next limit is known.
+      for (const limit of [1, 2]) {
+        await fleet.reserve(ours, 0);
+        await load.untilInARow(ours, 30, ({ answer }) => answer?.status !== 200);
+        await whileLimited({ name: ours, limit: 0 }, windows, async () => await load.untilServed(5));
         await fleet.reserve(ours, limit);
-        await load.untilServed(5);
+        await load.untilInARow(ours, 1, ({ answer }) => answer?.status === 200);
+        await whileLimited({ name: ours, limit }, windows, async () => await load.untilServed(20));
       }
     },
   },
@@ -235,6 +244,16 @@ async function freeze({ fleet, lastMs }: FaultScene, router: FleetRouter): Promi
     router.process.kill("SIGCONT");
   }
   await fleet.untilRoster(({ replicas }) => replicas.length === fleet.routers.length);
+}
+
+async function whileLimited(
+  limited: Pick<LimitWindow, "name" | "limit">,
+  windows: LimitWindow[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const fromMs = monotonicMs();
+  await work();
+  windows.push({ ...limited, fromMs, untilMs: monotonicMs() });
 }
 
 async function whileBlocked(

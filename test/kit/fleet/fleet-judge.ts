@@ -10,10 +10,20 @@ export interface Limits {
   readonly left: number;
 }
 
+/** For a while a function's limit was another, and who decides knew it. */
+export interface LimitWindow {
+  readonly name: string;
+  readonly limit: number;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
 export interface Evidence {
   readonly calls: readonly LoadCall[];
   readonly runs: readonly Run[];
   readonly limits: Limits;
+  /** Limits that were lower meanwhile: of what began then. */
+  readonly windows?: readonly LimitWindow[];
   /** uids of routers that were killed: their own clients may be left without an answer. */
   readonly killed: ReadonlySet<string>;
   /** What was going on at a moment, to be told. */
@@ -59,6 +69,7 @@ export function violations(evidence: Evidence): readonly string[] {
       });
       return `${what}: ${most} ran at once, the limit is ${limit}${duringAt(atMs)}: ${named.join(", ")}`;
     }),
+    ...(evidence.windows ?? []).flatMap((window) => beyondLowered(window, runs) ?? []),
     ...again.map(({ id }) => `call "${id}" ran twice`),
     ...calls.flatMap((call) => wrongAnswer(call, runById.get(call.id)) ?? []),
     ...calls.flatMap((call) => undocumented(call, evidence) ?? []),
@@ -76,6 +87,12 @@ export function roomMissing(calls: readonly LoadCall[], runMs: number): string |
   return tookMs < 2 * runMs
     ? undefined
     : `${ran}, and one after another: ${Math.round(tookMs)} ms for ${runMs} ms each`;
+}
+
+function beyondLowered({ name, limit, fromMs, untilMs }: LimitWindow, runs: readonly Run[]): string | undefined {
+  const begun = runs.filter((run) => run.name === name && run.beginMs >= fromMs && run.beginMs <= untilMs);
+  const { most } = peakOf(begun);
+  return most > limit ? `function "${name}": ${most} ran at once while its limit was ${limit}` : undefined;
 }
 
 /** How a call ended, in few words: calls of one kind have the same. */

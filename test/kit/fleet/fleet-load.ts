@@ -60,6 +60,15 @@ export class FleetLoad {
     );
   }
 
+  /** Waits until so many calls of a function in a row, begun from now on, ended as wanted. */
+  async untilInARow(name: string, count: number, isWanted: (call: LoadCall) => boolean): Promise<void> {
+    const fromMs = monotonicMs();
+    await this.#fleet.world.until(`${count} calls of "${name}" in a row end as wanted`, () => {
+      const last = this.calls.filter((call) => call.name === name && call.beganMs >= fromMs).slice(-count);
+      return Promise.resolve(last.length === count && last.every(isWanted) ? true : undefined);
+    });
+  }
+
   /** Each at a router of its own: one that hangs holds up its own clients only. */
   async #call(client: string, name: string, place: number): Promise<void> {
     const { runMs } = this.#options;
