@@ -5,9 +5,18 @@ import { FunctionMetrics, type EndedCall } from "./function-metrics.ts";
 
 const arnOf = (name: string): string => `arn:aws:lambda:us-east-1:000000000001:function:${name}`;
 
-function facts(name: string, version = "$LATEST"): FunctionFacts {
+function facts(name: string, version = "$LATEST", namespace = "shop"): FunctionFacts {
   const state = "Active";
-  return { uid: name, version, namespace: "shop", objectName: name, name, arn: arnOf(name), state, timeoutSeconds: 3 };
+  return {
+    uid: `${namespace}/${name}`,
+    version,
+    namespace,
+    objectName: name,
+    name,
+    arn: arnOf(name),
+    state,
+    timeoutSeconds: 3,
+  };
 }
 
 function ran(name: string, more: Partial<EndedCall> & { readonly durationMs?: number; readonly fails?: boolean } = {}) {
@@ -81,11 +90,29 @@ describe("metrics of each function", () => {
     for (let n = 0; n < 150; n += 1) metrics.count(ran(`f${n}`));
     metrics.count(ran("f149"));
     const counted = await lines(/^kubelambda_invocations_total/);
-    assert.equal(counted.length, 101);
+    assert.equal(counted.length, 51);
     assert.equal(
       counted.at(-1),
-      'kubelambda_invocations_total{namespace="",function="",resource="",executed_version=""} 51',
+      'kubelambda_invocations_total{namespace="",function="",resource="",executed_version=""} 101',
     );
+  });
+
+  it("of one namespace leave room for others, also what top shows", async () => {
+    for (let n = 0; n < 150; n += 1) metrics.count(ran("many", { facts: facts("many", `${n}`, "loud") }));
+    for (let n = 0; n < 150; n += 1) metrics.count(ran(`f${n}`, { facts: facts(`f${n}`, "1", "loud") }));
+    const quiet = facts("pay", "1", "quiet");
+    metrics.count(ran("pay", { facts: quiet }));
+    assert.deepEqual(await lines(/^kubelambda_invocations_total.*quiet/), [
+      'kubelambda_invocations_total{namespace="quiet",function="pay",resource="pay",executed_version="1"} 1',
+    ]);
+    assert.equal(metrics.recent.of(quiet.uid, clock.monotonicMs()).calls, 1);
+  });
+
+  it("find room again within a minute of when others have become old", async () => {
+    for (let n = 0; n < 60; n += 1) metrics.count(ran(`old${n}`));
+    clock.advance(3_600_001);
+    metrics.count(ran("new"));
+    assert.equal((await lines(/^kubelambda_invocations_total.*"new"/)).length, 1);
   });
 
   it("of 5,000 functions are less than 20 MB, in pieces between which other work goes on", async () => {

@@ -1,6 +1,7 @@
 /** What is counted function by function, in the text format of Prometheus, and only for functions that were called lately. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../lib/clock.ts";
+import { NamespaceShares } from "./domain/namespace-shares.ts";
 import { RecentCounts } from "./domain/recent-counts.ts";
 import type { ProvisionedUse } from "./ownership/placement.ts";
 import type { FunctionFacts } from "./domain/function-facts.ts";
@@ -43,7 +44,7 @@ interface Series {
 
 export interface FunctionMetricsOptions {
   readonly clock: Clock;
-  /** Most series of labels at once; default 20,000. Calls beyond are counted for a function without a name. */
+  /** Most series of labels at once, which namespaces share; default 20,000. Calls beyond are counted for a function without a name. */
   readonly maxSeries?: number;
 }
 
@@ -60,23 +61,24 @@ const rest = 'namespace="",function="",resource="",executed_version=""';
  */
 export class FunctionMetrics {
   readonly #clock: Clock;
-  readonly #maxSeries: number;
-  readonly #seriesByKey = new Map<string, Series>();
+  readonly #seriesByKey: NamespaceShares<Series>;
+  /** Of calls for whose own there is no room. */
+  #rest: Series | undefined;
   /** Of the last minute, by the function's uid. */
   readonly recent: RecentCounts;
 
   constructor({ clock, maxSeries = 20_000 }: FunctionMetricsOptions) {
     this.#clock = clock;
-    this.#maxSeries = maxSeries;
+    this.#seriesByKey = new NamespaceShares({ most: maxSeries, isOld });
     this.recent = new RecentCounts(maxSeries);
   }
 
   count({ facts, invokedArn, end }: EndedCall): void {
-    const series = this.#series(facts, invokedArn);
     const nowMs = this.#clock.monotonicMs();
+    const series = this.#series(facts, invokedArn, nowMs);
     series.calledAtMs = nowMs;
     if (end.type === "throttled") {
-      this.recent.count(facts.uid, "throttled", nowMs);
+      this.recent.count(facts, "throttled", nowMs);
       series.throttlesByReason.set(end.reason, (series.throttlesByReason.get(end.reason) ?? 0) + 1);
       return;
     }
@@ -90,10 +92,10 @@ export class FunctionMetrics {
     }
     const seconds = end.durationMs / 1000;
     series.invocations += 1;
-    this.recent.count(facts.uid, "calls", nowMs);
+    this.recent.count(facts, "calls", nowMs);
     if (end.isFunctionError) {
       series.errors += 1;
-      this.recent.count(facts.uid, "errors", nowMs);
+      this.recent.count(facts, "errors", nowMs);
     }
     if (end.provisioned !== undefined) series.runsByUse[end.provisioned] += 1;
     series.durationSecondsSum += seconds;
@@ -104,8 +106,10 @@ export class FunctionMetrics {
 
   /** The series of functions that were called in the last hour; forgets the others. */
   async *text(): AsyncGenerator<string, void> {
-    this.#forgetOld();
-    const all = [...this.#seriesByKey.values()];
+    const nowMs = this.#clock.monotonicMs();
+    this.#seriesByKey.forgetOld(nowMs);
+    if (this.#rest !== undefined && isOld(this.#rest, nowMs)) this.#rest = undefined;
+    const all = [...this.#seriesByKey.values(), ...(this.#rest === undefined ? [] : [this.#rest])];
     for (const { name, type, help, lines } of families) {
       yield `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
       for (let from = 0; from < all.length; from += seriesAtOnce) {
@@ -118,23 +122,20 @@ export class FunctionMetrics {
     }
   }
 
-  #series(facts: FunctionFacts, invokedArn: string): Series {
-    const key = `${invokedArn} ${facts.version} ${facts.namespace}`;
-    const known = this.#seriesByKey.get(key);
+  #series(facts: FunctionFacts, invokedArn: string, nowMs: number): Series {
+    const { namespace, version } = facts;
+    const key = `${invokedArn} ${version} ${namespace}`;
+    const known =
+      this.#seriesByKey.get(key) ??
+      this.#seriesByKey.add(key, { namespace, nowMs }, () => newSeries(labelsOf(facts, invokedArn), nowMs));
     if (known !== undefined) return known;
-    if (this.#seriesByKey.size >= this.#maxSeries) this.#forgetOld();
-    const isFull = this.#seriesByKey.size >= this.#maxSeries;
-    const made = newSeries(isFull ? rest : labelsOf(facts, invokedArn));
-    const shared = isFull ? this.#seriesByKey.get("") : undefined;
-    if (shared !== undefined) return shared;
-    this.#seriesByKey.set(isFull ? "" : key, made);
-    return made;
+    this.#rest ??= newSeries(rest, nowMs);
+    return this.#rest;
   }
+}
 
-  #forgetOld(): void {
-    const oldestMs = this.#clock.monotonicMs() - keptMs;
-    for (const [key, { calledAtMs }] of this.#seriesByKey) if (calledAtMs < oldestMs) this.#seriesByKey.delete(key);
-  }
+function isOld({ calledAtMs }: Series, nowMs: number): boolean {
+  return calledAtMs < nowMs - keptMs;
 }
 
 interface Family {
@@ -218,10 +219,10 @@ function durationLines(name: string, { labels, invocations, durationCounts, dura
   ];
 }
 
-function newSeries(labels: string): Series {
+function newSeries(labels: string, calledAtMs: number): Series {
   return {
     labels,
-    calledAtMs: 0,
+    calledAtMs,
     invocations: 0,
     errors: 0,
     runsByUse: { used: 0, spilled: 0 },

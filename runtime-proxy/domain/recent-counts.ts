@@ -1,4 +1,5 @@
-/** How often something happened within the last minute, for many keys. Pure. */
+/** How often something happened within the last minute, for many functions. Pure. */
+import { NamespaceShares } from "./namespace-shares.ts";
 
 export interface RecentCalls {
   readonly calls: number;
@@ -7,6 +8,11 @@ export interface RecentCalls {
 }
 
 export type Happening = keyof RecentCalls;
+
+interface FunctionKey {
+  readonly uid: string;
+  readonly namespace: string;
+}
 
 interface Ring {
   /** Number of the slot that is counted into. */
@@ -23,25 +29,26 @@ const none: RecentCalls = { calls: 0, errors: 0, throttled: 0 };
 
 /** In steps of 10 s: between 50 and 60 seconds are looked back. */
 export class RecentCounts {
-  readonly #mostKeys: number;
-  readonly #ringByKey = new Map<string, Ring>();
+  readonly #ringByUid: NamespaceShares<Ring>;
 
-  /** What happens to further keys is not counted. */
-  constructor(mostKeys = 20_000) {
-    this.#mostKeys = mostKeys;
+  /** What happens to further functions is not counted; namespaces share the room. */
+  constructor(most = 20_000) {
+    this.#ringByUid = new NamespaceShares({ most, isOld });
   }
 
-  count(key: string, happening: Happening, nowMs: number): void {
+  count({ uid, namespace }: FunctionKey, happening: Happening, nowMs: number): void {
     const slot = Math.floor(nowMs / slotMs);
-    const ring = this.#ringByKey.get(key) ?? this.#add(key, slot);
+    const ring =
+      this.#ringByUid.get(uid) ??
+      this.#ringByUid.add(uid, { namespace, nowMs }, () => ({ slot, counts: new Uint32Array(slots * width) }));
     if (ring === undefined) return;
     advance(ring, slot);
     const at = (slot % slots) * width + places[happening];
     ring.counts[at] = (ring.counts[at] ?? 0) + 1;
   }
 
-  of(key: string, nowMs: number): RecentCalls {
-    const ring = this.#ringByKey.get(key);
+  of(uid: string, nowMs: number): RecentCalls {
+    const ring = this.#ringByUid.get(uid);
     if (ring === undefined) return none;
     advance(ring, Math.floor(nowMs / slotMs));
     const sum = (place: number): number => {
@@ -51,18 +58,10 @@ export class RecentCounts {
     };
     return { calls: sum(places.calls), errors: sum(places.errors), throttled: sum(places.throttled) };
   }
+}
 
-  #add(key: string, slot: number): Ring | undefined {
-    if (this.#ringByKey.size >= this.#mostKeys) this.#forgetOld(slot);
-    if (this.#ringByKey.size >= this.#mostKeys) return undefined;
-    const ring = { slot, counts: new Uint32Array(slots * width) };
-    this.#ringByKey.set(key, ring);
-    return ring;
-  }
-
-  #forgetOld(slot: number): void {
-    for (const [key, ring] of this.#ringByKey) if (ring.slot + slots <= slot) this.#ringByKey.delete(key);
-  }
+function isOld(ring: Ring, nowMs: number): boolean {
+  return ring.slot + slots <= Math.floor(nowMs / slotMs);
 }
 
 /** What has happened in slots that are over by now is forgotten. */
