@@ -36,6 +36,7 @@ createServer(tls, async (request, response) => {
 
 /** Resolves once the API server serves it; returns how to end that. A label's value has no colon, so the resource is \`name_alias\`. */
 export async function startMetricsApi(space: Space): Promise<() => Promise<void>> {
+  await space.system.kubectl(["label", "namespace", space.name, "kubelambda.dev/metrics=reader", "--overwrite"]);
   const selected = ["-n", installNamespace, "get", "pods", "-l", "app.kubernetes.io/component=router"];
   const addresses = await space.system.kubectl([...selected, "-o", "jsonpath={.items[*].status.podIP}"]);
   const caBundle = await startServingPod(space, { name, source: sourceOf(addresses.split(" ")) });

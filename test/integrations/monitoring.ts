@@ -28,7 +28,10 @@ function manifestsWith(image: string): readonly Manifest[] {
   // The recipe leaves the interval open; with Prometheus' own minute a test would take many.
   const config = { global: { scrape_interval: "2s" }, ...scraping };
   return [
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: monitoringNamespace } },
+    {
+      ...{ apiVersion: "v1", kind: "Namespace" },
+      metadata: { name: monitoringNamespace, labels: { "kubelambda.dev/metrics": "reader" } },
+    },
     { apiVersion: "v1", kind: "ServiceAccount", metadata: ours },
     {
       ...{ apiVersion: `${rbac}/v1`, kind: "Role", metadata: role },

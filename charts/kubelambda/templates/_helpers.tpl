@@ -143,3 +143,11 @@ startupProbe: { httpGet: { path: /healthz, port: health }, periodSeconds: 1, fai
 {{- if not $hosts }}{{ fail (printf "%s has no host: set %s.host, functionUrls.domain or both" .what .what) }}{{ end -}}
 {{- dict "hosts" $hosts | toJson -}}
 {{- end }}
+
+{{/* Who reaches the port of metrics and health, as a rule of ingress; nothing: nobody but the node's kubelet, which no policy keeps off. */}}
+{{- define "kubelambda.metricsRule" -}}
+{{- with .Values.networkPolicy.metricsFrom -}}
+- ports: [{ port: health }]
+  from: {{ toYaml . | nindent 4 }}
+{{- end }}
+{{- end }}
