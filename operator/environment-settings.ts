@@ -22,6 +22,8 @@ export interface EnvironmentSettings {
   /** "": /tmp on disk; Memory: a part of the memory limit. */
   readonly tmpMedium: "" | "Memory";
   readonly runtimeClassName?: string | undefined;
+  /** A pod on a node that is not ready or unreachable stays for so long; Kubernetes' own: 300. */
+  readonly nodeLostSeconds: number;
   /** Functions that need nothing of their own in a pod's spec run in generic pods. */
   readonly genericPods: boolean;
   /** Agents bring code and layers in own pods too. */

@@ -345,6 +345,7 @@ function environmentSettings(
     memoryRequestPercent: config.KUBELAMBDA_MEMORY_REQUEST_PERCENT,
     tmpMedium: config.KUBELAMBDA_TMP_MEDIUM,
     runtimeClassName: config.KUBELAMBDA_RUNTIME_CLASS,
+    nodeLostSeconds: config.KUBELAMBDA_NODE_LOST_SECONDS,
     genericPods: hasContainers && config.KUBELAMBDA_GENERIC_PODS,
     agentsFill: hasContainers && config.KUBELAMBDA_AGENTS_FILL,
     hasPodResources,

@@ -91,6 +91,8 @@ export const operatorConfigSchema = z.object({
   /** Most that wait in one namespace, and in all together. */
   KUBELAMBDA_POOL_PER_NAMESPACE: integerVariable({ min: 1, max: 1000 }).default(4),
   KUBELAMBDA_POOL_TOTAL: integerVariable({ min: 1, max: 10_000 }).default(40),
+  /** How long environments stay on a node that is not ready or unreachable. */
+  KUBELAMBDA_NODE_LOST_SECONDS: integerVariable({ min: 0, max: 86_400 }).default(30),
   KUBELAMBDA_RUNTIME_CLASS: z.string().optional(),
   KUBELAMBDA_IMAGE_PULL_POLICY: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent"),
   /** Absent: all namespaces. */

@@ -49,6 +49,7 @@ export const environmentSettings: EnvironmentSettings = {
   cpuRequestPercent: 100,
   memoryRequestPercent: 100,
   tmpMedium: "",
+  nodeLostSeconds: 30,
   genericPods: false,
   agentsFill: false,
   hasPodResources: false,

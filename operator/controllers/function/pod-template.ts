@@ -52,13 +52,24 @@ export function mergePodTemplate(pod: Pod, template: PodTemplate | undefined): P
       ...spec,
       ...simple,
       ...(wanted.nodeSelector !== undefined && { nodeSelector: { ...wanted.nodeSelector, ...spec.nodeSelector } }),
-      ...(wanted.tolerations !== undefined && { tolerations: wanted.tolerations }),
+      ...(wanted.tolerations !== undefined && {
+        tolerations: [...wanted.tolerations, ...uncovered(spec.tolerations ?? [], wanted.tolerations)],
+      }),
       hostAliases: [...(spec.hostAliases ?? []), ...(wanted.hostAliases ?? [])],
       ...(spec.securityContext !== undefined && {
         securityContext: { ...spec.securityContext, ...groupsOf(wanted.securityContext) },
       }),
     },
   };
+}
+
+type Tolerations = NonNullable<Pod["spec"]["tolerations"]>;
+
+/** Ours of whose taint the function says nothing: of two that match, Kubernetes goes by the shorter. One without a key is for every taint. */
+function uncovered(ours: Tolerations, wanted: Tolerations): Tolerations {
+  const isFor = (toleration: Tolerations[number], { key, effect }: Tolerations[number]): boolean =>
+    [key, "", undefined].includes(toleration.key) && [effect, "", undefined].includes(toleration.effect);
+  return ours.filter((one) => !wanted.some((other) => isFor(other, one)));
 }
 
 function groupsOf(context: Pod["spec"]["securityContext"]): Partial<Pod["spec"]["securityContext"]> {

@@ -246,6 +246,34 @@ describe("environmentPod", () => {
     assert.equal(pod({ timeout: 900 }).spec.terminationGracePeriodSeconds, 905);
   });
 
+  const lost = (name: string, tolerationSeconds?: number): Record<string, unknown> => ({
+    key: `node.kubernetes.io/${name}`,
+    operator: "Exists",
+    effect: "NoExecute",
+    ...(tolerationSeconds !== undefined && { tolerationSeconds }),
+  });
+  const special = { key: "special", operator: "Exists" };
+  const anything = { operator: "Exists" };
+  const tolerations: Record<string, { own?: Record<string, unknown>[]; want: object[] }> = {
+    "the installation's time": { want: [lost("not-ready", 30), lost("unreachable", 30)] },
+    "the same beside a function's own tolerations of other taints": {
+      own: [special, { ...anything, effect: "NoSchedule" }],
+      want: [special, { ...anything, effect: "NoSchedule" }, lost("not-ready", 30), lost("unreachable", 30)],
+    },
+    "a function's own time": {
+      own: [lost("unreachable", 3600)],
+      want: [lost("unreachable", 3600), lost("not-ready", 30)],
+    },
+    "for good where a function tolerates everything": { own: [anything], want: [anything] },
+  };
+  for (const [title, { own, want }] of Object.entries(tolerations))
+    it(`stays on a lost node: ${title}`, () => {
+      const made = pod(own === undefined ? {} : { podTemplate: { spec: { tolerations: own } } }, {
+        nodeLostSeconds: 30,
+      });
+      assert.deepEqual(made.spec.tolerations, want);
+    });
+
   it("lets a pod template say where, not what", () => {
     const object = functionObject({
       podTemplate: {

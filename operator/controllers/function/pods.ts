@@ -20,6 +20,7 @@ import type { Recipe, ValueFromEntry } from "./recipe.ts";
 type Container = Pod["spec"]["containers"][number];
 type Volume = NonNullable<Pod["spec"]["volumes"]>[number];
 type EnvVar = NonNullable<Container["env"]>[number];
+type Toleration = NonNullable<Pod["spec"]["tolerations"]>[number];
 type Mount = NonNullable<Container["volumeMounts"]>[number];
 
 export interface EnvironmentPodInput {
@@ -116,6 +117,7 @@ export function environmentSpec(recipe: Recipe, settings: EnvironmentSettings, i
     serviceAccountName: recipe.serviceAccountName ?? "default",
     ...(settings.runtimeClassName !== undefined && { runtimeClassName: settings.runtimeClassName }),
     ...(recipe.nodeArchitecture !== undefined && { nodeSelector: { "kubernetes.io/arch": recipe.nodeArchitecture } }),
+    tolerations: lostNodeTolerations(settings),
     hostAliases: [{ ip: "127.0.0.1", hostnames: ["sandbox.localdomain", "sandbox"] }],
     securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" }, ...files.securityContext },
     ...(resources.pod !== undefined && { resources: resources.pod }),
@@ -135,6 +137,16 @@ export function environmentSpec(recipe: Recipe, settings: EnvironmentSettings, i
       ...extensions.map(({ volume }) => volume),
     ],
   };
+}
+
+/** In place of those that an API server gives a pod that has none. Source: Kubernetes, Taints and Tolerations, Taint based Evictions. */
+function lostNodeTolerations({ nodeLostSeconds }: EnvironmentSettings): Toleration[] {
+  return ["not-ready", "unreachable"].map((taint) => ({
+    key: `node.kubernetes.io/${taint}`,
+    operator: "Exists",
+    effect: "NoExecute",
+    tolerationSeconds: nodeLostSeconds,
+  }));
 }
 
 /**
