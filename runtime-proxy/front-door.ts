@@ -25,7 +25,8 @@ export function createFrontDoor({ invokeApi, functionUrl, urlHostSuffix, clock }
     }
     const plain = inOriginForm(request);
     const target = findFunctionUrl({ host: plain.headers["host"], path: plain.path }, urlHostSuffix);
-    return await (target === undefined ? invokeApi(plain) : functionUrl(target, plain));
+    const answer = await (target === undefined ? invokeApi(plain) : functionUrl(target, plain));
+    return asksToUpgrade(request.headers) ? lastOfConnection(answer) : answer;
   };
 }
 
@@ -46,16 +47,25 @@ function refuse({ method, path, headers, sent }: HttpRequest): HttpResponse | un
   if (hosts > 1) return refusal(400, `Cannot serve the request: it has ${hosts} Host headers, one is right`);
   const coding = headers["transfer-encoding"]?.trim().toLowerCase() ?? "chunked";
   if (coding !== "chunked") return refusal(501, "Cannot read the body: its Transfer-Encoding is not chunked alone");
-  if (isUpgrade(headers)) return refusal(501, "Cannot upgrade the connection: this server speaks HTTP/1.1 alone");
+  if (asksToUpgrade(headers) && !offersHttp2(headers))
+    return refusal(501, "Cannot upgrade the connection: this server speaks HTTP/1.1 alone");
   if (!path.startsWith("/") && !absoluteForm.test(path))
     return refusal(400, `Cannot serve ${method}: the request's target is no path`);
   return undefined;
 }
 
-/** A client that offers HTTP/2 takes HTTP/1.1 too, as RFC 7540 had it; one that wants another protocol does not. */
-function isUpgrade(headers: HttpRequest["headers"]): boolean {
-  const upgrade = headers["upgrade"]?.trim().toLowerCase();
-  return upgrade !== undefined && upgrade !== "h2c" && /(^|,)\s*upgrade\s*(,|$)/i.test(headers["connection"] ?? "");
+function asksToUpgrade({ upgrade, connection = "" }: HttpRequest["headers"]): boolean {
+  return upgrade !== undefined && /(^|,)\s*upgrade\s*(,|$)/i.test(connection);
+}
+
+/** As curl and Java's HttpClient do by themselves: they take HTTP/1.1 too; who wants another protocol does not. Source: RFC 7540, 3.2. */
+function offersHttp2({ upgrade }: HttpRequest["headers"]): boolean {
+  return upgrade?.trim().toLowerCase() === "h2c";
+}
+
+/** What is sent behind a request that asks to upgrade, node:http may throw away unread: nobody is to wait for an answer to it. */
+function lastOfConnection(answer: HttpResponse): HttpResponse {
+  return { ...answer, headers: { ...answer.headers, connection: "close" } };
 }
 
 const absoluteForm = /^https?:\/\/([^/?#@]+)/i;

@@ -87,6 +87,10 @@ describe("the router's port", () => {
       text: `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
       status: 501,
     },
+    "another protocol beside HTTP/2": {
+      text: `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c, websocket\r\n\r\n`,
+      status: 501,
+    },
     "headers of more than 1 MB": {
       text: `GET ${path} HTTP/1.1\r\nHost: x\r\nX-A: ${"a".repeat(1_100_000)}\r\n\r\n`,
       status: 413,
@@ -103,6 +107,23 @@ describe("the router's port", () => {
       assert.equal(world.agent.calls.length, 0);
     });
   }
+
+  const offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+  const behind: Record<string, string> = {
+    "another call": `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`,
+    "HTTP/2 all the same": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  };
+  for (const target of [path, "/2015-03-31/functions/hello/invocations"])
+    for (const [what, rest] of Object.entries(behind))
+      it(`an offer of HTTP/2 is served over HTTP/1.1 and ends the connection, whatever is behind it: ${what}, ${target}`, async () => {
+        const call = `POST ${target} HTTP/1.1\r\nHost: x\r\n${offer}Content-Length: 2\r\n\r\n{}`;
+        const { statuses, text, wasEnded } = await send(`${call}${rest}`);
+        assert.deepEqual([statuses, wasEnded], [[200], true]);
+        assert.match(text, /^connection: close\r$/im);
+        assert.doesNotMatch(text, /^upgrade:/im);
+        assert.equal(world.agent.calls.length, 1);
+        assert.doesNotMatch(JSON.stringify(world.agent.calls), /h2c|http2-settings/i);
+      });
 
   it("CONNECT ends without an answer", async () => {
     assert.deepEqual(await send("CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n"), {
