@@ -13,6 +13,7 @@ interface Gauge {
   readonly labels: string;
   readonly running: number;
   readonly usable: number;
+  readonly highest: number;
 }
 
 /** Only an account's owner knows: over all routers there is one line for each Alias or Version that wants environments kept ready. */
@@ -31,6 +32,11 @@ const families = [
     name: "kubelambda_provisioned_concurrent_executions",
     help: "Environments that are kept ready and run a call now",
     value: ({ running }: Gauge) => running,
+  },
+  {
+    name: "kubelambda_provisioned_concurrent_executions_max",
+    help: "The most of them at once, within 30 seconds at least before the look; of two versions the sum of what each had",
+    value: ({ highest }: Gauge) => highest,
   },
   {
     name: "kubelambda_provisioned_concurrency_allocated",
@@ -54,6 +60,7 @@ function gaugesOf({ ledger, pool }: ProvisionedMetricsParts, facts: FunctionFact
       labels: `namespace="${namespace}",function="${name}",resource="${name}:${qualifier}"`,
       running: counts.reduce((sum, count) => sum + (count?.running ?? 0), 0),
       usable: counts.reduce((sum, count) => sum + (count?.usable ?? 0), 0),
+      highest: counts.reduce((sum, count) => sum + (count?.peak.highest ?? 0), 0),
     };
   });
 }

@@ -48,6 +48,14 @@ interface ProvisionedCount {
   usable: number;
   running: number;
   readonly rate: RequestRate;
+  readonly peak: Peak;
+}
+
+export interface ProvisionedReading {
+  readonly running: number;
+  readonly usable: number;
+  /** Of `running`. */
+  readonly peak: Pick<Peak, "highest">;
 }
 
 interface AccountCount {
@@ -176,13 +184,13 @@ export class ConcurrencyLedger {
     if (!count.provisionedByVersion.has(version))
       count.provisionedByVersion = new Map([
         ...count.provisionedByVersion,
-        [version, { usable: 0, running: 0, rate: new RequestRate(0) }],
+        [version, { usable: 0, running: 0, rate: new RequestRate(0), peak: new Peak() }],
       ]);
     this.#count(count, { pool: "provisioned", version, by: 1 });
   }
 
   /** Calls in provisioned environments of a version, and how many there may be; undefined: none are provisioned. */
-  provisioned(uid: string, version: string): { readonly running: number; readonly usable: number } | undefined {
+  provisioned(uid: string, version: string): ProvisionedReading | undefined {
     return this.#functionByUid.get(uid)?.provisionedByVersion.get(version);
   }
 
@@ -217,7 +225,10 @@ export class ConcurrencyLedger {
 
   /** The next span of looks begins. */
   rollPeaks(): void {
-    for (const count of this.#functionByUid.values()) count.peak.roll(count.running + provisionedRunning(count));
+    for (const count of this.#functionByUid.values()) {
+      count.peak.roll(count.running + provisionedRunning(count));
+      for (const { peak, running } of count.provisionedByVersion.values()) peak.roll(running);
+    }
     for (const { peak, unreservedRunning } of this.#accountByNamespace.values()) peak.roll(unreservedRunning);
   }
 
@@ -270,7 +281,9 @@ export class ConcurrencyLedger {
   #move(count: FunctionCount, { pool, version, by }: { pool: ConcurrencyPool; version: string; by: number }): void {
     if (pool === "provisioned") {
       const provisioned = count.provisionedByVersion.get(version);
-      if (provisioned !== undefined) provisioned.running += by;
+      if (provisioned === undefined) return;
+      provisioned.running += by;
+      if (by > 0) provisioned.peak.note(provisioned.running);
       return;
     }
     count.running += by;
@@ -298,7 +311,8 @@ export class ConcurrencyLedger {
     for (const [version, { claimed, usable }] of Object.entries(sizes)) {
       const rate = before.get(version)?.rate ?? new RequestRate(claimed * this.#ratePerConcurrency);
       rate.change(claimed * this.#ratePerConcurrency);
-      after.set(version, { usable, running: before.get(version)?.running ?? 0, rate });
+      const { running = 0, peak = new Peak() } = before.get(version) ?? {};
+      after.set(version, { usable, running, rate, peak });
     }
     return after.size === 0 ? noProvisioned : after;
   }
