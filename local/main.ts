@@ -10,10 +10,12 @@ import { startLocalSystem } from "./system.ts";
 import { Terminal } from "./terminal.ts";
 
 const defaultPushPort = "4001";
-const usage = `usage: kubelambda local <dir> [--port 3001] [--push-port 4001] [--top-port 4002] [--host 127.0.0.1] [--file-system <claim>=<folder>]… [--no-namespaces]
+const usage = `usage: kubelambda local <dir> [--port 3001] [--push-port 4001] [--top-port 4002] [--metrics-port 4003] [--host 127.0.0.1]
+                        [--account-concurrency 1000] [--file-system <claim>=<folder>]… [--no-namespaces]
                         [--plain-http-registry <host:port>]… [--registry-ca <file.pem>]
                         [--otlp-endpoint <url>] [--verbose]`;
 const defaultTopPort = "4002";
+const defaultMetricsPort = "4003";
 const defaultPort = "3001";
 
 /** Runs until SIGINT or SIGTERM; process.exitCode is 2 for wrong arguments and 1 when it cannot start. */
@@ -38,6 +40,8 @@ export async function localMain(args: readonly string[], env: NodeJS.ProcessEnv)
       port: options.port,
       pushPort: options.pushPort,
       topPort: options.topPort,
+      metricsPort: options.metricsPort,
+      accountConcurrency: options.accountConcurrency,
       plainHttpRegistries: options.plainHttpRegistries,
       registryCaFile: options.registryCaFile,
       otlpEndpoint: options.otlpEndpoint,
@@ -52,6 +56,7 @@ export async function localMain(args: readonly string[], env: NodeJS.ProcessEnv)
     terminal.note(`Packages are pushed by: kubelambda push --local${at} <zip or folder>`);
     const seen = system.topPort === Number(defaultTopPort) ? "" : ` --url http://127.0.0.1:${system.topPort}`;
     terminal.note(`What functions do is shown by: kubelambda top --local${seen}`);
+    terminal.note(`Metrics are at ${system.metricsUrl}`);
     await untilAskedToEnd();
     terminal.note("Ending …");
     await system.stop();
@@ -71,6 +76,8 @@ interface LocalArguments {
   readonly fileSystems: ReadonlyMap<string, string>;
   readonly pushPort: number;
   readonly topPort: number;
+  readonly metricsPort: number;
+  readonly accountConcurrency: number;
   readonly plainHttpRegistries: readonly string[];
   readonly registryCaFile: string;
   readonly otlpEndpoint: string;
@@ -87,6 +94,8 @@ function readArguments(args: readonly string[]): LocalArguments | string {
         port: { type: "string", default: defaultPort },
         "push-port": { type: "string" },
         "top-port": { type: "string" },
+        "metrics-port": { type: "string" },
+        "account-concurrency": { type: "string", default: "1000" },
         "plain-http-registry": { type: "string", multiple: true, default: [] },
         "registry-ca": { type: "string", default: "" },
         "otlp-endpoint": { type: "string", default: "" },
@@ -104,6 +113,8 @@ function readArguments(args: readonly string[]): LocalArguments | string {
     // Several at once have ports of their own.
     const pushPort = Number(values["push-port"] ?? (values.port === defaultPort ? defaultPushPort : "0"));
     const topPort = Number(values["top-port"] ?? (values.port === defaultPort ? defaultTopPort : "0"));
+    const metricsPort = Number(values["metrics-port"] ?? (values.port === defaultPort ? defaultMetricsPort : "0"));
+    const accountConcurrency = Number(values["account-concurrency"]);
     if (!existsSync(folder)) return `Cannot serve "${folder}": no such folder`;
     if (!Number.isInteger(port) || port < 0 || port > 65_535)
       return `Cannot listen on port "${values.port}": want 0 to 65535`;
@@ -113,6 +124,10 @@ function readArguments(args: readonly string[]): LocalArguments | string {
       return `Cannot listen on port "${values["push-port"] ?? ""}": want 0 to 65535`;
     if (!Number.isInteger(topPort) || topPort < 0 || topPort > 65_535)
       return `Cannot listen on port "${values["top-port"] ?? ""}": want 0 to 65535`;
+    if (!Number.isInteger(metricsPort) || metricsPort < 0 || metricsPort > 65_535)
+      return `Cannot listen on port "${values["metrics-port"] ?? ""}": want 0 to 65535`;
+    if (!/^\d{1,6}$/.test(values["account-concurrency"]))
+      return `Cannot let "${values["account-concurrency"]}" calls run at once: want 0 to 999999`;
     return {
       fileSystems,
       folder: resolve(folder),
@@ -120,6 +135,8 @@ function readArguments(args: readonly string[]): LocalArguments | string {
       port,
       pushPort,
       topPort,
+      metricsPort,
+      accountConcurrency,
       plainHttpRegistries: values["plain-http-registry"],
       registryCaFile: values["registry-ca"],
       otlpEndpoint,

@@ -43,6 +43,10 @@ export interface LocalSystemOptions {
   readonly pushPort: number;
   /** Of `kubelambda top --local`; 0 chooses a free one. */
   readonly topPort: number;
+  /** Of the router's metrics; 0 chooses a free one. */
+  readonly metricsPort: number;
+  /** Calls of one namespace that may run at once. */
+  readonly accountConcurrency: number;
   /** Registries (`host:port`) that are spoken to without TLS. */
   readonly plainHttpRegistries: readonly string[];
   /** Certificates (PEM) that registries may be signed by, beside the public authorities; empty: none. */
@@ -64,6 +68,7 @@ export interface LocalSystem {
   readonly port: number;
   readonly pushPort: number;
   readonly topPort: number | undefined;
+  readonly metricsUrl: string;
   /** Ends every environment and server; no process is left. */
   stop(): Promise<void>;
 }
@@ -83,6 +88,7 @@ const functionUrlKey = Buffer.from("local mode's key of function URLs");
 /** Starts everything and serves the folder; rejects when a port or folder cannot be had. */
 export async function startLocalSystem(options: LocalSystemOptions): Promise<LocalSystem> {
   const { folder, host, stateDirectory, cacheDirectory, isolation, terminal, log } = options;
+  const reachable = ["0.0.0.0", "::"].includes(host) ? loopback : host;
   const identity = await LocalIdentity.create();
   const ourKinds: KindRef[] = kindDefinitions.map(({ apiVersion, kind, plural }) => ({
     apiVersion,
@@ -126,7 +132,8 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       KUBELAMBDA_INVOKE_PORT: String(options.port),
       KUBELAMBDA_INTERNAL_PORT: "0",
       KUBELAMBDA_TOP_PORT: String(options.topPort),
-      KUBELAMBDA_HEALTH_PORT: "0",
+      KUBELAMBDA_HEALTH_PORT: String(options.metricsPort),
+      KUBELAMBDA_ACCOUNT_CONCURRENCY: String(options.accountConcurrency),
       KUBELAMBDA_OPERATOR_URL: `http://${loopback}:${operatorPort}`,
       KUBELAMBDA_REGION: region,
       KUBELAMBDA_FUNCTION_URL_HOST: "lambda-url.localhost",
@@ -174,8 +181,9 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
     operatorConfigSchema.parse(
       operatorEnvironment({
         ...{ operatorPort, packagesPort: packages.port, routerPort: router.internalPort },
+        accountConcurrency: options.accountConcurrency,
         functionUrl: `http://${host}:${router.invokePort}${FUNCTION_URL_PATH}${FUNCTION_URL_ID}/`,
-        lambdaUrl: `http://${["0.0.0.0", "::"].includes(host) ? loopback : host}:${router.invokePort}`,
+        lambdaUrl: `http://${reachable}:${router.invokePort}`,
       }),
     ),
     {
@@ -229,7 +237,8 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   closing.push(() => watcher.stop());
   await sync.sync();
   const { invokePort: port, topPort } = router;
-  return { port, topPort, pushPort: packages.pushPort, stop: () => closeAll(closing) };
+  const metricsUrl = `http://${reachable}:${router.healthPort}/metrics`;
+  return { port, topPort, metricsUrl, pushPort: packages.pushPort, stop: () => closeAll(closing) };
 }
 
 /** Who reaches the loopback is the user; a web page that tries cannot send such a header. */
@@ -250,6 +259,7 @@ function operatorEnvironment(at: {
   readonly routerPort: number;
   readonly functionUrl: string;
   readonly lambdaUrl: string;
+  readonly accountConcurrency: number;
 }): Record<string, string> {
   return {
     KUBELAMBDA_NAMESPACE: installNamespace,
@@ -262,6 +272,7 @@ function operatorEnvironment(at: {
     KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: `${installNamespace}/${accounts.router}`,
     KUBELAMBDA_REGION: region,
     KUBELAMBDA_FUNCTION_URL: at.functionUrl,
+    KUBELAMBDA_ACCOUNT_CONCURRENCY: String(at.accountConcurrency),
     KUBELAMBDA_LEADER_ELECTION: "false",
     KUBELAMBDA_LISTEN_HOST: loopback,
     KUBELAMBDA_INTERNAL_PORT: String(at.operatorPort),
