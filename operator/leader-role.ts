@@ -11,6 +11,7 @@ import { lead, type Leadership } from "./leadership.ts";
 import type { OperatorCaches } from "./operator-caches.ts";
 import type { OperatorConfig } from "./operator-config.ts";
 import type { OperatorDependencies } from "./operator-dependencies.ts";
+import type { PoolMetrics } from "./scaling/pool-metrics.ts";
 
 export interface LeaderRoleOptions {
   readonly config: OperatorConfig;
@@ -18,6 +19,7 @@ export interface LeaderRoleOptions {
   readonly caches: OperatorCaches;
   readonly notServed: readonly ObjectCache<NotServedObject>[];
   readonly metrics: ControllerMetrics;
+  readonly poolMetrics: PoolMetrics;
 }
 
 interface Term {

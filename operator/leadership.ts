@@ -38,6 +38,7 @@ import { startReferences } from "./references.ts";
 import { RosterWriter } from "./roster/roster-writer.ts";
 import { Autoscaler } from "./scaling/autoscaler.ts";
 import { HttpPoolAgents } from "./scaling/pool-agents.ts";
+import type { PoolMetrics } from "./scaling/pool-metrics.ts";
 import { createSecretFetch, type SecretFetch } from "./secret-fetch.ts";
 import { sha256Hex } from "./sha256.ts";
 import { ensureSigningKey } from "./signing-key.ts";
@@ -50,6 +51,7 @@ export interface LeadershipOptions {
   readonly notServed: readonly ObjectCache<NotServedObject>[];
   /** Of the process: one term after another writes to them. */
   readonly metrics: ControllerMetrics;
+  readonly poolMetrics: PoolMetrics;
   readonly mayAct: () => boolean;
   /** Aborted when the leadership ends before all of it has begun. */
   readonly signal: AbortSignal;
@@ -241,7 +243,9 @@ function rosterWriter(
 }
 
 /** Undefined: there are no generic pods. Where none shall wait any more, those that do are still to be removed. */
-function poolOf({ config, dependencies: { clock, hasContainers, poolAgents } }: LeadershipOptions, key: KeyObject) {
+function poolOf(options: LeadershipOptions, key: KeyObject) {
+  const { config, poolMetrics: metrics } = options;
+  const { clock, hasContainers, poolAgents } = options.dependencies;
   const settings = {
     size: config.KUBELAMBDA_GENERIC_PODS ? config.KUBELAMBDA_POOL_SIZE : 0,
     keepMs: config.KUBELAMBDA_POOL_KEEP_SECONDS * 1000,
@@ -249,7 +253,7 @@ function poolOf({ config, dependencies: { clock, hasContainers, poolAgents } }: 
     total: config.KUBELAMBDA_POOL_TOTAL,
   };
   if (!hasContainers) return undefined;
-  return { settings, agents: poolAgents ?? new HttpPoolAgents(key, () => clock.nowMs()) };
+  return { settings, metrics, agents: poolAgents ?? new HttpPoolAgents(key, () => clock.nowMs()) };
 }
 
 function functionSettings(

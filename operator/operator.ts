@@ -29,6 +29,7 @@ import { operatorConfigSchema, runtimesSchema, type OperatorConfig } from "./ope
 import type { OperatorDependencies } from "./operator-dependencies.ts";
 import { RouterPods } from "./router-pods.ts";
 import { createInternalHandler } from "./scaling/server.ts";
+import { createPoolMetrics } from "./scaling/pool-metrics.ts";
 
 export { operatorConfigSchema, type OperatorConfig, type OperatorDependencies };
 
@@ -60,7 +61,9 @@ export async function startOperator(
   const caches = createOperatorCaches(cacheOptions);
   const notServed = [eventSourceMappingKind].map((kind) => new ObjectCache<NotServedObject>({ ...cacheOptions, kind }));
   const all = [...cachesOf(caches), ...notServed];
-  const role = new LeaderRole({ config, dependencies, caches, notServed, metrics: createControllerMetrics(registry) });
+  const metrics = createControllerMetrics(registry);
+  const poolMetrics = createPoolMetrics(registry);
+  const role = new LeaderRole({ config, dependencies, caches, notServed, metrics, poolMetrics });
   const closing: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const end of closing.splice(0).reverse()) await end();

@@ -24,6 +24,7 @@ import { LookSchedule } from "./look-schedule.ts";
 import { nextLookMs } from "./next-look.ts";
 import type { PoolAgents } from "./pool-agents.ts";
 import { calledForMs, type PoolSettings } from "./pool-decide.ts";
+import type { PoolMetrics } from "./pool-metrics.ts";
 import { provisionedGroup, type ProvisionedWord } from "./provisioned.ts";
 import { ProvisionedScaling, type ProvisionedLook } from "./provisioned-scaling.ts";
 import { recentMs } from "./recycling.ts";
@@ -36,7 +37,8 @@ export interface AutoscalerOptions extends ScalingTargetsOptions {
   readonly pods: ObjectCache<Pod>;
   readonly settings: EnvironmentSettings;
   /** Absent: no generic pods wait. */
-  readonly pool?: { readonly settings: PoolSettings; readonly agents: PoolAgents } | undefined;
+  readonly pool?:
+    { readonly settings: PoolSettings; readonly agents: PoolAgents; readonly metrics: PoolMetrics } | undefined;
   readonly keepAliveMs: number;
   /** Of an environment whose function does not say; Infinity: none. */
   readonly maxAgeMs: number;
@@ -275,10 +277,10 @@ export class Autoscaler {
     if (this.#pool?.take(creation) !== true) this.#hands.create(creation);
   }
 
-  #createPool({ settings, agents }: NonNullable<AutoscalerOptions["pool"]>, onFailure: (uid: string) => void) {
+  #createPool({ settings, agents, metrics }: NonNullable<AutoscalerOptions["pool"]>, onFailure: (uid: string) => void) {
     const { functions } = this.#options;
     return new GenericPool({
-      ...{ ...this.#options, agents, pool: settings, genericIDs: this.#genericIDs, onFailure },
+      ...{ ...this.#options, agents, metrics, pool: settings, genericIDs: this.#genericIDs, onFailure },
       recipeOf: (uid, revisionID) => {
         const object = this.#functionOf(uid);
         const { latest, versions } = object === undefined ? {} : functionTargets(this.#options, object);

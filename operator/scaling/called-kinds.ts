@@ -34,6 +34,8 @@ const seenForMs = 5000;
 export class CalledKinds {
   readonly #options: CalledKindsOptions;
   readonly #calls = new Map<string, KnownCall>();
+  /** Keys of kinds whose user was asked for. */
+  readonly #recalled = new Set<string>();
 
   constructor(options: CalledKindsOptions) {
     this.#options = options;
@@ -44,6 +46,24 @@ export class CalledKinds {
     const known = this.#calls.get(key);
     if (known === undefined) this.#calls.set(key, { ...call, atMs, kind: undefined, seenAtMs: -Infinity });
     else known.atMs = Math.max(atMs, known.atMs);
+  }
+
+  /** What a leader before has left of these kinds is kept for functions that it could be of, as if called now: once, while there is any. */
+  recall(present: readonly PoolKind[], nowMs: number, userOf: (kind: PoolKind) => Call | undefined): void {
+    const keys = new Map(present.map((kind) => [kindKey(kind), kind]));
+    for (const [key, kind] of keys) {
+      if (this.#recalled.has(key)) continue;
+      this.#recalled.add(key);
+      const user = userOf(kind);
+      if (user !== undefined) this.called(user, nowMs);
+    }
+    const gone = [...this.#recalled].filter((key) => !keys.has(key));
+    if (gone.length === 0) return;
+    // Of a kind that is called some are made again: they are no leader's before.
+    const called = new Set(
+      [...this.#calls.values()].flatMap(({ kind }) => (kind === undefined ? [] : [kindKey(kind)])),
+    );
+    for (const key of gone) if (!called.has(key)) this.#recalled.delete(key);
   }
 
   /** Each with a recipe to make its pods from. */

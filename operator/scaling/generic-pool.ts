@@ -16,6 +16,7 @@ import { drawName, type Creation } from "./environment-hands.ts";
 import { environmentState } from "./environment-state.ts";
 import type { GenericIDs } from "./generic-ids.ts";
 import type { PoolAgents } from "./pool-agents.ts";
+import type { PoolMetrics } from "./pool-metrics.ts";
 import { PoolStandings } from "./pool-standings.ts";
 import {
   decidePool,
@@ -45,6 +46,7 @@ export interface GenericPoolOptions {
   readonly userOf: (kind: PoolKind) => Call | undefined;
   /** A pod of the pool did not become the function's: it is to be looked at again. */
   readonly onFailure: (functionUid: string) => void;
+  readonly metrics: PoolMetrics;
   readonly log: Logger;
 }
 
@@ -69,7 +71,6 @@ export class GenericPool {
   readonly #standings: PoolStandings;
   readonly #creating = new Map<string, PoolKind & { readonly atMs: number }>();
   readonly #removed = new Set<string>();
-  readonly #recalled = new Set<string>();
   /** Namespace, or `everywhere` → until when nothing waits there. */
   readonly #closedUntilMs = new Map<string, number>();
   /** The same, until when none is made there. */
@@ -104,6 +105,7 @@ export class GenericPool {
     this.#cancelTick();
     await Promise.all(this.#running);
     await this.#options.agents.close();
+    this.#options.metrics.waiting({ free: 0, starting: 0 });
   }
 
   /** Resolves when no pod is being given to a function under an epoch before now. */
@@ -118,6 +120,7 @@ export class GenericPool {
 
   /** Something that is needed has no room: in the namespace, or on any node. True: pods of the pool go for it, or are about to be gone. */
   makeRoom(namespace: string = everywhere): boolean {
+    this.#options.metrics.paused("noRoom");
     this.#closedUntilMs.set(namespace, this.#options.clock.monotonicMs() + closedMs);
     const waiting = this.#pods().filter(({ metadata }) => namespace === everywhere || metadata.namespace === namespace);
     if (waiting.length > 0) this.#look();
@@ -136,7 +139,10 @@ export class GenericPool {
       return { pod, createdAtMs, isFree };
     });
     const picked = pickFromPool(candidates)?.pod;
-    if (picked === undefined) return false;
+    if (picked === undefined) {
+      this.#options.metrics.brought("new");
+      return false;
+    }
     const { name, uid } = picked.metadata;
     this.#standings.set(uid, "held");
     creation.scaling.expect({ name, revisionID: creation.recipe.document.revisionID, atMs: clock.monotonicMs() });
@@ -147,7 +153,7 @@ export class GenericPool {
 
   /** First the agent, which takes one function in its life, then what the rest of the world sees. */
   async #give(pod: Stored<Pod>, { object, recipe, scaling }: Creation): Promise<void> {
-    const { agents, client, pods, mayAct, onFailure, log } = this.#options;
+    const { agents, client, pods, mayAct, onFailure, metrics, log } = this.#options;
     const { namespace = "", name, uid } = pod.metadata;
     const epoch = this.#options.epoch();
     const answer = mayAct() ? await agents.assign(pod, { document: recipe.document, epoch }) : "absent";
@@ -158,6 +164,7 @@ export class GenericPool {
         { kind: objectKinds.pod, namespace, name },
         adoption({ uid, owner: ownedBy(object), recipe, epoch }),
       );
+      metrics.brought("pool");
       // The watch may have been faster than the answer.
       if (pods.get(keyOf(pod))?.metadata.labels?.[labels.functionUid] !== undefined) scaling.settle(name);
     } catch (error) {
@@ -179,7 +186,7 @@ export class GenericPool {
   }
 
   #look(): void {
-    const { clock, pool, mayAct } = this.#options;
+    const { clock, pool, mayAct, metrics } = this.#options;
     if (this.#isStopped || !mayAct()) return;
     const nowMs = clock.monotonicMs();
     for (const [name, { atMs }] of this.#creating) if (nowMs - atMs > overdueMs) this.#creating.delete(name);
@@ -187,13 +194,18 @@ export class GenericPool {
       for (const [namespace, untilMs] of until) if (untilMs <= nowMs) until.delete(namespace);
     const pods = this.#pods();
     // Where no node takes what only waits, the next would be none's either, and keep nodes from what is needed.
-    if (pods.some(isUnschedulable)) this.#pausedUntilMs.set(everywhere, nowMs + closedMs);
-    this.#recall(pods);
+    if (pods.some(isUnschedulable)) {
+      this.#pausedUntilMs.set(everywhere, nowMs + closedMs);
+      metrics.paused("unschedulable");
+    }
+    this.#called.recall(pods.map(kindOf), nowMs, this.#options.userOf);
     const kinds = this.#called.kinds(nowMs);
+    const seen = pods.map((pod) => this.#see(pod));
+    metrics.waiting(this.#countWaiting(seen));
     const plan = decidePool({
       settings: pool,
       kinds,
-      pods: pods.map((pod) => this.#see(pod)),
+      pods: seen,
       creating: [...this.#creating.values()],
       closedNamespaces: new Set(this.#closedUntilMs.keys()),
       isClosed: this.#closedUntilMs.has(everywhere),
@@ -221,15 +233,12 @@ export class GenericPool {
     };
   }
 
-  /** What a leader before has left: pods are kept for functions that they could be of, as if called now. */
-  #recall(pods: readonly Stored<Pod>[]): void {
-    for (const kind of pods.map(kindOf)) {
-      const key = kindKey(kind);
-      if (this.#recalled.has(key)) continue;
-      this.#recalled.add(key);
-      const user = this.#options.userOf(kind);
-      if (user !== undefined) this.called(user);
-    }
+  #countWaiting(pods: readonly PoolPodSeen[]): { readonly free: number; readonly starting: number } {
+    const alive = pods.filter(
+      ({ phase, isHeld, isLost }) => (phase === "running" || phase === "starting") && !isHeld && !isLost,
+    );
+    const free = alive.filter(({ uid, phase }) => phase === "running" && this.#standings.of(uid) === "free").length;
+    return { free, starting: alive.length - free };
   }
 
   #ask(pod: Stored<Pod>): void {
@@ -238,15 +247,16 @@ export class GenericPool {
 
   /** Perhaps a policy keeps us out: the next would be silent too. */
   #silent({ metadata: { namespace = "", name } }: Stored<Pod>): void {
-    const { clock, log } = this.#options;
+    const { clock, metrics, log } = this.#options;
     this.#pausedUntilMs.set(namespace, clock.monotonicMs() + silentMs);
+    metrics.paused("silent");
     log.warn("A pod of the pool does not answer on its agent's port: none waits in its namespace for a while", {
       ...{ kind: "Pod", namespace, name },
     });
   }
 
   #create(kind: PoolKind, recipe: Recipe): void {
-    const { client, clock, draw, settings, pods, mayAct, log } = this.#options;
+    const { client, clock, draw, settings, pods, mayAct, metrics, log } = this.#options;
     const { namespace, genericID } = kind;
     const name = poolPodName(genericID, drawName(draw));
     this.#creating.set(name, { ...kind, atMs: clock.monotonicMs() });
@@ -262,6 +272,7 @@ export class GenericPool {
         // A full quota, a namespace that ends: what waits is not worth a second try soon.
         log.debug("Cannot make a pod for the pool", { namespace, name, error });
         this.#pausedUntilMs.set(namespace, clock.monotonicMs() + closedMs);
+        metrics.paused("refused");
         this.#creating.delete(name);
       }
     });

@@ -269,6 +269,58 @@ describe("generic pods on a real API server", function () {
     );
   });
 
+  async function untilMetrics(wanted: Readonly<Record<string, number>>): Promise<void> {
+    await world.until(JSON.stringify(wanted), async () => {
+      const text = await (await fetch(`http://127.0.0.1:${operator.healthPort}/metrics`)).text();
+      const lines = [...text.matchAll(/^kubelambda_generic_pool_(\w+)\{(?:state|from|reason)="(\w+)".*\} (\d+)$/gm)];
+      const seen = new Map(lines.map(([, name, label, value]) => [`${name} ${label}`, Number(value)]));
+      return Object.entries(wanted).every(([name, value]) => seen.get(name) === value) ? true : undefined;
+    });
+  }
+
+  it("are seen in metrics: what waits, what was there for a call and what was not", async () => {
+    await lead();
+    await untilMetrics({
+      "pods free": 0,
+      "pods starting": 0,
+      "environments_total pool": 0,
+      "environments_total new": 0,
+    });
+    await call(await ready("first"));
+    const [pod] = await untilWaiting(1);
+    await untilMetrics({
+      "pods free": 0,
+      "pods starting": 1,
+      "environments_total pool": 0,
+      "environments_total new": 1,
+    });
+    assert.ok(pod !== undefined);
+    await world.runPod(pod);
+    await untilMetrics({ "pods free": 1, "pods starting": 0 });
+    await call(await ready("second"));
+    await untilMetrics({
+      "pods free": 0,
+      "pods starting": 1,
+      "environments_total pool": 1,
+      "environments_total new": 1,
+    });
+  });
+
+  it("tell in metrics why none waits", async () => {
+    await lead();
+    const quota = { apiVersion: "v1", kind: "ResourceQuota", metadata: { namespace, name: "pods" } };
+    const path = `/api/v1/namespaces/${namespace}/resourcequotas`;
+    const spec = { hard: { pods: "1" } };
+    await world.client.raw("POST", path, { ...quota, spec });
+    // Without a controller manager nobody counts: there is room for one, and nobody takes it away.
+    await world.client.raw("PUT", `${path}/pods/status`, { ...quota, spec, status: { ...spec, used: { pods: "0" } } });
+    await untilMetrics({ "pauses_total refused": 0 });
+    const object = await ready("only");
+    await call(object);
+    await world.untilPods(object, ({ length }) => length === 1);
+    await untilMetrics({ "pauses_total refused": 1, "pods starting": 0, "pods free": 0 });
+  });
+
   it("lets them go for what has no room under a quota", async () => {
     await lead();
     const waits = await pool();
