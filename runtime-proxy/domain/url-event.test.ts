@@ -16,16 +16,20 @@ const call: UrlCall = {
 interface Event {
   readonly headers: Record<string, string>;
   readonly cookies?: readonly string[];
+  readonly rawQueryString: string;
   readonly queryStringParameters?: Record<string, string>;
   readonly requestContext: { readonly http: Record<string, string>; readonly domainName: string };
   readonly body?: string;
   readonly isBase64Encoded: boolean;
 }
 
-function eventOf(changes: Partial<Omit<UrlRequest, "body">> & { body?: Uint8Array | string } = {}): Event {
+function eventOf(
+  changes: Partial<Omit<UrlRequest, "body">> & { body?: Uint8Array | string } = {},
+  callChanges: Partial<UrlCall> = {},
+): Event {
   const { body = "", ...others } = changes;
   const request = { method: "GET", path: "/", query: "", rawHeaders: ["Host", "x"], httpVersion: "1.1", ...others };
-  return urlEvent({ ...request, body: Buffer.from(body) }, call) as Event;
+  return urlEvent({ ...request, body: Buffer.from(body) }, { ...call, ...callChanges }) as Event;
 }
 
 describe("urlEvent", () => {
@@ -94,6 +98,36 @@ describe("urlEvent", () => {
 
   it("puts its own headers in place of the client's", () => {
     assert.equal(eventOf({ rawHeaders: ["X-Forwarded-For", "6.6.6.6"] }).headers["x-forwarded-for"], "203.0.113.9");
+  });
+
+  describe("of a caller whose credentials were for the router", () => {
+    const signature = "AWS4-HMAC-SHA256 Credential=KLAK/20261125/us-east-1/lambda/aws4_request, Signature=00";
+    const headersOf = (rawHeaders: readonly string[], withholdsCredentials = true): object => {
+      const { "x-forwarded-for": _, ...headers } = eventOf({ rawHeaders }, { withholdsCredentials }).headers;
+      return headers;
+    };
+
+    it("has no bearer token and no session token, and a signature as it is", () => {
+      for (const bearer of ["Bearer e30.e30.AAAA", "bEARER e30.e30.AAAA"])
+        assert.deepEqual(headersOf(["AUTHORIZATION", bearer, "X-A", "1"]), { "x-a": "1" }, bearer);
+      const signed = ["Authorization", signature, "X-Amz-Date", "20261125T235958Z", "X-Amz-Security-Token", "e30.AAAA"];
+      assert.deepEqual(headersOf(signed), { authorization: signature, "x-amz-date": "20261125T235958Z" });
+    });
+
+    it("has all of a query but its session token, as sent", () => {
+      const query = "a=%2f&&X-Amz-Algorithm=AWS4-HMAC-SHA256&x%2Damz-security-token=e30.AAAA&X-Amz-Signature=00&b=+";
+      const event = eventOf({ query }, { withholdsCredentials: true });
+      assert.equal(event.rawQueryString, "a=%2f&&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00&b=+");
+      const names = ["a", "X-Amz-Algorithm", "X-Amz-Signature", "b"];
+      assert.deepEqual(Object.keys(event.queryStringParameters ?? {}), names);
+      assert.equal(eventOf({ query }).rawQueryString, query, "where the function asks for credentials itself");
+    });
+
+    it("has all of them where the function asks for credentials itself", () => {
+      const rawHeaders = ["authorization", "Bearer e30.e30.AAAA", "x-amz-security-token", "e30.AAAA"];
+      const want = { authorization: "Bearer e30.e30.AAAA", "x-amz-security-token": "e30.AAAA" };
+      assert.deepEqual(headersOf(rawHeaders, false), want);
+    });
   });
 
   it("decodes query parameters, whatever their names", () => {

@@ -21,6 +21,8 @@ export interface UrlCall {
   readonly accountId: string;
   /** Of a caller who has proved who it is. */
   readonly iam?: object;
+  /** The caller's credentials were for the router: the function is not given what it could call others with. */
+  readonly withholdsCredentials?: boolean;
   readonly requestId: string;
   /** Headers that stand for what the client sent of them. */
   readonly ownHeaders: Readonly<Record<string, string>>;
@@ -50,14 +52,16 @@ export function urlEvent(request: UrlRequest, call: UrlCall): object {
   const cookies = splitCookies(request.rawHeaders);
   const headers = endToEnd(all);
   headers.delete("cookie");
+  if (call.withholdsCredentials === true) withholdCredentials(headers);
   for (const [name, value] of Object.entries(call.ownHeaders)) headers.set(name, value);
-  const parameters = queryParameters(request.query);
+  const query = call.withholdsCredentials === true ? withoutSessionToken(request.query) : request.query;
+  const parameters = queryParameters(query);
   const domainName = (all.get("host") ?? "").replace(/:\d*$/, "");
   return {
     version: "2.0",
     routeKey: "$default",
     rawPath: request.path,
-    rawQueryString: request.query,
+    rawQueryString: query,
     ...(cookies.length > 0 && { cookies }),
     headers: Object.fromEntries(headers),
     ...(parameters.size > 0 && { queryStringParameters: Object.fromEntries(parameters) }),
@@ -82,6 +86,25 @@ export function urlEvent(request: UrlRequest, call: UrlCall): object {
     },
     ...encodeBody(request.body, all.get("content-type")),
   };
+}
+
+const sessionToken = "x-amz-security-token";
+
+/** A signature is good for its one request, which the function has anyway; a bearer token is its caller wherever it is shown, for as long as it lives. */
+function withholdCredentials(headers: Map<string, string>): void {
+  headers.delete(sessionToken);
+  if (!/^AWS4-/.test(headers.get("authorization") ?? "")) headers.delete("authorization");
+}
+
+/** All else of the query stays as sent. */
+function withoutSessionToken(query: string): string {
+  if (!/x-amz-/i.test(query)) return query;
+  const isToken = (pair: string): boolean =>
+    [...new URLSearchParams(pair).keys()].some((name) => name.toLowerCase() === sessionToken);
+  return query
+    .split("&")
+    .filter((pair) => !isToken(pair))
+    .join("&");
 }
 
 /** Lower-case names, repeated ones joined with a comma; values are the bytes that came, as UTF-8 where they are. */

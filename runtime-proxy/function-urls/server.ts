@@ -76,7 +76,8 @@ async function serveUrl(
     async readEvent(call) {
       const { source, ...access } = entered;
       const body = await readWhole(source, { timeoutMs: parts.bodyTimeoutMs, clock: parts.clock, ...access });
-      return encodeEvent(parts, { target, request, body, caller, ...call });
+      const withholdsCredentials = url?.config.authType === "AWS_IAM";
+      return encodeEvent(parts, { target, request, body, caller, withholdsCredentials, ...call });
     },
     run: (call) => (url?.config.invokeMode === "RESPONSE_STREAM" ? runStreamed(parts, call) : runBuffered(parts, call)),
     refuse: urlRefusal,
@@ -110,12 +111,13 @@ interface EventInput {
   readonly request: HttpRequest;
   readonly body: Buffer;
   readonly caller: UrlCaller | undefined;
+  readonly withholdsCredentials: boolean;
   readonly requestId: string;
   readonly trace: BegunTrace;
 }
 
 function encodeEvent({ clock, isTrustedProxy }: FunctionUrlParts, input: EventInput): Buffer {
-  const { target, request, body, caller, requestId, trace } = input;
+  const { target, request, body, caller, withholdsCredentials, requestId, trace } = input;
   const sent = request.sent ?? withoutSocket(request);
   const forwarded = whoForwarded(sent, joinHeaders(sent.headers), isTrustedProxy);
   const nowMs = clock.nowMs();
@@ -125,6 +127,7 @@ function encodeEvent({ clock, isTrustedProxy }: FunctionUrlParts, input: EventIn
       urlId: target.id ?? "",
       accountId: caller?.accountId ?? "anonymous",
       ...(caller?.iam !== undefined && { iam: caller.iam }),
+      withholdsCredentials,
       requestId,
       sourceIp: forwarded.sourceIp,
       ownHeaders: {

@@ -15,6 +15,7 @@ import { runAccessKey, UsageError } from "../../operator/cli/access-key.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { AccessWorld, type Question } from "../kit/access-world.ts";
 import { pythonSdk, runPython } from "../kit/python-sdk.ts";
+import type { UrlEventSeen } from "../kit/url-world.ts";
 
 const group = "kubelambda.dev";
 const missing = { message: "Missing Authentication Token" };
@@ -212,6 +213,14 @@ for secret in (os.environ["SECRET"], "wrong"):
     });
     assert.deepEqual([nobody.statusCode, agent.calls.length], [403, 1]);
     await nobody.body.dump();
+    const token = await world.token("team-a/ci");
+    const own = await request(functionURL, { headers: { authorization: `Bearer ${token}`, "x-own": "1" } });
+    assert.equal(own.statusCode, 200);
+    await own.body.dump();
+    const event = agent.calls.at(-1)?.event ?? "";
+    const { headers, requestContext } = JSON.parse(event) as UrlEventSeen;
+    assert.deepEqual([headers["x-own"], requestContext.accountId], ["1", accountIdOf("team-a")]);
+    assert.ok(!event.includes(token), "the function is not given its caller's token");
   });
 
   it("ends with the access key, which the command line makes, lists without its secret, and deletes", async () => {
