@@ -49,8 +49,12 @@ function refuse({ method, path, headers, sent }: HttpRequest): HttpResponse | un
   if (coding !== "chunked") return refusal(501, "Cannot read the body: its Transfer-Encoding is not chunked alone");
   if (asksToUpgrade(headers) && !offersHttp2(headers))
     return refusal(501, "Cannot upgrade the connection: this server speaks HTTP/1.1 alone");
-  if (!path.startsWith("/") && !absoluteForm.test(path))
-    return refusal(400, `Cannot serve ${method}: the request's target is no path`);
+  if (path.startsWith("/")) return undefined;
+  const [, authority] = absoluteForm.exec(path) ?? [];
+  if (authority === undefined) return refusal(400, `Cannot serve ${method}: the request's target is no path`);
+  // A signature binds Host, and would say nothing of where the request goes.
+  if (authority.toLowerCase() !== headers["host"]?.toLowerCase())
+    return refusal(400, `Cannot serve ${method}: the request's target and its Host header name different hosts`);
   return undefined;
 }
 
@@ -68,15 +72,15 @@ function lastOfConnection(answer: HttpResponse): HttpResponse {
   return { ...answer, headers: { ...answer.headers, connection: "close" } };
 }
 
-const absoluteForm = /^https?:\/\/([^/?#@]+)/i;
+const absoluteForm = /^https?:\/\/([^/?#@]+)(?=\/|$)/i;
 
-/** What a client sends to a proxy; its authority takes the place of Host. Source: RFC 9112, 3.2.2. */
+/** What a client sends to a proxy, with an authority that is the same as Host. Source: RFC 9112, 3.2 and 3.2.2. */
 function inOriginForm(request: HttpRequest): HttpRequest {
-  const [start, host] = absoluteForm.exec(request.path) ?? [];
+  const [start] = absoluteForm.exec(request.path) ?? [];
   if (start === undefined) return request;
   const { method, query, headers, body, signal, sent } = request;
   const path = request.path.slice(start.length) || "/";
-  return { method, path, query, headers: { ...headers, host }, body, signal, ...(sent !== undefined && { sent }) };
+  return { method, path, query, headers, body, signal, ...(sent !== undefined && { sent }) };
 }
 
 function refusal(status: number, message: string): HttpResponse {

@@ -4,9 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InvokeCommand, LambdaClient, type LambdaServiceException } from "@aws-sdk/client-lambda";
+import { SignatureV4 } from "@smithy/signature-v4";
 import { request } from "undici";
 import { parse, stringify } from "yaml";
 import { accountIdOf } from "../../crds/names.ts";
+import { functionKind } from "../../crds/v1alpha1/function.ts";
 import { routes } from "../../crds/wire/routes.ts";
 import { topTokenHeader } from "../../crds/wire/top.ts";
 import type { NewAccessKey } from "../../operator/access-keys.ts";
@@ -15,7 +17,9 @@ import { runAccessKey, UsageError } from "../../operator/cli/access-key.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { AccessWorld, type Question } from "../kit/access-world.ts";
 import { pythonSdk, runPython } from "../kit/python-sdk.ts";
-import type { UrlEventSeen } from "../kit/url-world.ts";
+import { sendRaw } from "../kit/raw-connection.ts";
+import { Sha256 } from "../kit/signed-request.ts";
+import { aliasUrlId, urlHostSuffix, urlId, type UrlEventSeen } from "../kit/url-world.ts";
 
 const group = "kubelambda.dev";
 const missing = { message: "Missing Authentication Token" };
@@ -34,7 +38,7 @@ describe("access to functions", function () {
   before(async function () {
     this.timeout(300_000);
     await pythonSdk();
-    world = await AccessWorld.start(["team-a", "team-b"]);
+    world = await AccessWorld.start(["team-a", "team-b"], { KUBELAMBDA_FUNCTION_URL_HOST: urlHostSuffix });
     for (const account of ["team-a/ci", "team-a/nobody", "team-a/only-one", "team-b/ci"])
       await world.makeAccount(account);
     await world.addFunction("team-a", "hello");
@@ -182,8 +186,7 @@ except ClientError as error:
   });
 
   it("is asked for by function URLs with AWS_IAM, for a permission of their own, signed with and without the payload's hash", async () => {
-    const id = "0123456789abcdefghijklmnopqrstuv";
-    const functionURL = `${world.routerUrl}/lambda-url/${id}/`;
+    const functionURL = `${world.routerUrl}/lambda-url/${aliasUrlId}/`;
     const functionURLConfig = { authType: "AWS_IAM", invokeMode: "BUFFERED" };
     const spec = { functionURLConfig } as never;
     const owner = await world.routers.addFunction({ namespace: "team-a", name: "web", spec, status: { functionURL } });
@@ -221,6 +224,31 @@ for secret in (os.environ["SECRET"], "wrong"):
     const { headers, requestContext } = JSON.parse(event) as UrlEventSeen;
     assert.deepEqual([headers["x-own"], requestContext.accountId], ["1", accountIdOf("team-a")]);
     assert.ok(!event.includes(token), "the function is not given its caller's token");
+  });
+
+  it("is bound to the host that was signed, whatever form the request's target has", async () => {
+    const host = `${urlId}.${urlHostSuffix}`;
+    const functionURLConfig = { authType: "AWS_IAM", invokeMode: "BUFFERED" };
+    const web = { namespace: "team-a", name: "web-by-host", spec: { functionURLConfig } as never };
+    const owner = await world.routers.addFunction({ ...web, status: { functionURL: `https://${host}/` } });
+    const agent = await world.routers.addEnvironment(owner);
+    agent.script = ({ event }) => ({ body: event });
+    /** What the answer begins with. */
+    const send = async (target: string, signedHost: string): Promise<string> => {
+      const v4 = new SignatureV4({ credentials: key, region: "us-east-1", service: "lambda", sha256: Sha256 });
+      const request = { method: "POST", protocol: "http:", hostname: signedHost, path: "/a", body: "{}" };
+      const { headers } = await v4.sign({ ...request, headers: { host: signedHost } });
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      const text = `POST ${target} HTTP/1.1\r\n${lines.join("")}content-length: 2\r\nconnection: close\r\n\r\n{}`;
+      const { answer } = await sendRaw(world.routerUrl.slice("http://".length), [Buffer.from(text)], 10_000);
+      return answer.toString().split("\r\n")[0] ?? "";
+    };
+    assert.equal(await send("/a", host), "HTTP/1.1 200 OK");
+    assert.equal(await send(`http://${host}/a`, host), "HTTP/1.1 200 OK");
+    assert.equal(agent.calls.length, 2);
+    assert.equal(await send(`http://${host}/a`, "lambda.test"), "HTTP/1.1 400 Bad Request");
+    assert.equal(agent.calls.length, 2, "what was signed for another host reaches no function");
+    await world.routers.store.delete({ kind: functionKind, namespace: "team-a", name: "web-by-host" });
   });
 
   it("ends with the access key, which the command line makes, lists without its secret, and deletes", async () => {

@@ -8,7 +8,7 @@ import { startServer, type RunningServer } from "../../lib/http/express.ts";
 import { badRequestAnswer } from "../../runtime-proxy/front-door.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { sendRaw } from "../kit/raw-connection.ts";
-import { urlId, UrlWorld } from "../kit/url-world.ts";
+import { urlHost, urlId, UrlWorld } from "../kit/url-world.ts";
 
 describe("the router's port", () => {
   let world: UrlWorld;
@@ -79,6 +79,15 @@ describe("the router's port", () => {
     "lines that end with LF alone": { text: `GET ${path} HTTP/1.1\nHost: x\n\n`, status: 400 },
     "a NUL in a header": { text: `GET ${path} HTTP/1.1\r\nHost: x\r\nX-A: a\0b\r\n\r\n`, status: 400 },
     "a target that is no path": { text: "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", status: 400 },
+    "an absolute form whose authority is not Host": {
+      text: `GET http://x${path} HTTP/1.1\r\nHost: y\r\n\r\n`,
+      status: 400,
+    },
+    "an absolute form of a function URL's host with another Host": {
+      text: `GET http://${urlHost}/ HTTP/1.1\r\nHost: x\r\n\r\n`,
+      status: 400,
+    },
+    "an absolute form with a user": { text: `GET http://x@y${path} HTTP/1.1\r\nHost: x\r\n\r\n`, status: 400 },
     "HTTP/1.0": { text: `GET ${path} HTTP/1.0\r\nHost: x\r\n\r\n`, status: 505 },
     "HTTP/0.9": { text: `GET ${path}\r\n\r\n`, status: 505 },
     "HTTP/2 without asking": { text: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", status: 505 },
@@ -156,10 +165,15 @@ describe("the router's port", () => {
     );
   });
 
-  it("the absolute form is served, its authority in place of Host", async () => {
-    const { statuses } = await send(`GET http://x${path}a?b=c HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n`);
-    assert.deepEqual(statuses, [200]);
-    assert.deepEqual([world.event.rawPath, world.event.rawQueryString], ["/a", "b=c"]);
+  it("the absolute form is served where Host says the same, by path and by host", async () => {
+    const targets = { [`http://x${path}a?b=c`]: "x", [`HTTP://${urlHost.toUpperCase()}/a?b=c`]: urlHost };
+    for (const [target, host] of Object.entries(targets)) {
+      const { statuses } = await send(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      assert.deepEqual(statuses, [200], target);
+      const { rawPath, rawQueryString, headers, requestContext } = world.event;
+      assert.deepEqual([rawPath, rawQueryString], ["/a", "b=c"]);
+      assert.deepEqual([headers["host"], requestContext.domainName], [host, host]);
+    }
   });
 
   it("two requests in one piece are two calls, answered in their order", async () => {
