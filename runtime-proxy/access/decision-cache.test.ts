@@ -11,21 +11,38 @@ class Bench {
   readonly clock = new ManualClock();
   readonly cache = new DecisionCache<string>({
     clock: this.clock,
-    lifeOf: () => life,
+    isYes: (decision) => !decision.startsWith("no"),
+    yesLife: life,
+    noLife: life,
     mostRemembered: 3,
-    mostAsked: 2,
+    mostAsked: 8,
   });
   readonly asked: string[] = [];
   answer: string | Error = "yes";
 
   /** The decision, and whether it was there at once. */
-  async get(key = "k"): Promise<string> {
-    const got = this.cache.get(key, () => {
+  async get(key = "k", asker?: string): Promise<string> {
+    const ask = (): Promise<string> => {
       this.asked.push(key);
       return this.answer instanceof Error ? Promise.reject(this.answer) : Promise.resolve(this.answer);
-    });
+    };
+    const got = this.cache.get({ key, ask, ...(asker !== undefined && { asker }) });
     return got instanceof Promise ? await got : `${got} at once`;
   }
+
+  /** So many questions that have no answer before they are given one, each another, and what is told at once of them. */
+  async hold(count: number, asker?: string): Promise<{ readonly refused: number; readonly answer: () => void }> {
+    const gate = Promise.withResolvers<string>();
+    let refused = 0;
+    for (let n = 0; n < count; n += 1) {
+      const question = { key: `held ${(this.#held += 1)}`, ask: () => gate.promise };
+      const got = this.cache.get({ ...question, ...(asker !== undefined && { asker }) });
+      Promise.resolve(got).catch((error: unknown) => (refused += error instanceof TooManyQuestionsError ? 1 : 0));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    return { refused, answer: () => gate.resolve("no") };
+  }
+  #held = 0;
 }
 
 describe("a remembered decision", () => {
@@ -77,15 +94,68 @@ describe("a remembered decision", () => {
     assert.equal(await bench.get(), "yes");
   });
 
-  it("is one question for all who ask at once, and there is a bound to questions and to memory", async () => {
+  it("that nobody answers in time holds on too; one that the API server refuses to make does not", async () => {
+    const bench = new Bench();
+    await bench.get();
+    bench.clock.advance(300);
+    bench.answer = new KubernetesError({ code: "Timeout", action: "ask", serverMessage: "nobody" });
+    assert.equal(await bench.get(), "yes");
+    bench.answer = new KubernetesError({ code: "TooManyRequests", action: "ask", serverMessage: "slower" });
+    await assert.rejects(bench.get(), bench.answer);
+  });
+
+  it("that is too old to be used unasked is not used because too much is asked", async () => {
+    const bench = new Bench();
+    assert.equal(await bench.get("k", "revoked"), "yes");
+    bench.clock.advance(300);
+    const held = await bench.hold(2, "revoked");
+    await assert.rejects(bench.get("k", "revoked"), TooManyQuestionsError);
+    held.answer();
+  });
+
+  it("is one question for all who ask at once, and there is a bound to memory", async () => {
     const bench = new Bench();
     assert.deepEqual(await Promise.all([bench.get(), bench.get(), bench.get()]), ["yes", "yes", "yes"]);
     assert.deepEqual(bench.asked, ["k"]);
-    const results = await Promise.allSettled(["a", "b", "c"].map((key) => bench.get(key)));
-    const last = results[2];
-    assert.ok(last?.status === "rejected" && last.reason instanceof TooManyQuestionsError);
     for (const key of ["c", "d", "e", "f"]) await bench.get(key);
     assert.equal(bench.cache.size, 3);
+  });
+
+  it("is not forgotten for the refusals of others, which have a bound of their own", async () => {
+    const bench = new Bench();
+    await bench.get();
+    bench.answer = "no";
+    for (const key of ["a", "b", "c", "d"]) await bench.get(key);
+    assert.equal(await bench.get(), "yes at once");
+    assert.equal(await bench.get("d"), "no at once");
+    assert.equal(bench.cache.size, 4);
+    bench.clock.advance(250);
+    assert.equal(await bench.get(), "no", "a yes that became a no");
+    assert.equal(await bench.get(), "no at once");
+    assert.equal(bench.cache.size, 3);
+  });
+
+  it("has a quarter of the questions kept for it while strangers take all others", async () => {
+    const bench = new Bench();
+    await bench.get();
+    const held = await bench.hold(7);
+    assert.equal(held.refused, 1);
+    await assert.rejects(bench.get("new"), TooManyQuestionsError);
+    bench.clock.advance(250);
+    assert.equal(await bench.get(), "yes");
+    held.answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(await bench.get("new"), "yes", "once there is room again");
+  });
+
+  it("is asked for beside a caller who asks as much as one may", async () => {
+    const bench = new Bench();
+    const held = await bench.hold(8, "greedy");
+    assert.equal(held.refused, 6);
+    assert.equal(await bench.get("k", "modest"), "yes");
+    held.answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(await bench.get("k2", "greedy"), "yes", "once its questions are answered");
   });
 
   it("that one question failed does not keep others from theirs", async () => {

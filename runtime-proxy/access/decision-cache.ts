@@ -4,16 +4,26 @@ import { useOf, type DecisionLife } from "../domain/decision-age.ts";
 
 export interface DecisionCacheOptions<Decision> {
   readonly clock: Clock;
-  readonly lifeOf: (decision: Decision) => DecisionLife;
-  /** The oldest go first. */
+  readonly isYes: (decision: Decision) => boolean;
+  readonly yesLife: DecisionLife;
+  readonly noLife: DecisionLife;
+  /** Of either kind, the oldest go first: whoever brings about many refusals makes nobody's yes forgotten. */
   readonly mostRemembered: number;
-  /** Questions under way at once; more are refused. */
+  /** Questions under way at once; more are refused. A quarter is kept for what has been a yes, and nobody who is known may ask more than a quarter. */
   readonly mostAsked: number;
 }
 
 interface Remembered<Decision> {
   readonly decision: Decision;
   readonly atMs: number;
+}
+
+/** A question, and whose it is. */
+export interface Question<Decision> {
+  readonly key: string;
+  /** Absent: nobody can tell. */
+  readonly asker?: string;
+  readonly ask: () => Promise<Decision>;
 }
 
 /** More questions at once than are let through. */
@@ -27,8 +37,10 @@ const quietMs = 1000;
 /** Remembers what was decided elsewhere, for a time, in a bounded number; one question at a time for one key. */
 export class DecisionCache<Decision> {
   readonly #options: DecisionCacheOptions<Decision>;
-  readonly #remembered = new Map<string, Remembered<Decision>>();
+  readonly #yeses = new Map<string, Remembered<Decision>>();
+  readonly #noes = new Map<string, Remembered<Decision>>();
   readonly #asking = new Map<string, Promise<Decision>>();
+  readonly #askedBy = new Map<string, number>();
   #failure: { readonly error: Error; readonly untilMs: number } | undefined;
 
   constructor(options: DecisionCacheOptions<Decision>) {
@@ -36,43 +48,71 @@ export class DecisionCache<Decision> {
   }
 
   /** At once where it is remembered; else rejects as `ask` does, or with a TooManyQuestionsError. */
-  get(key: string, ask: () => Promise<Decision>): Decision | Promise<Decision> {
-    const known = this.#remembered.get(key);
-    if (known === undefined) return this.#ask(key, ask);
-    switch (useOf(this.#nowMs() - known.atMs, this.#options.lifeOf(known.decision))) {
+  get(question: Question<Decision>): Decision | Promise<Decision> {
+    const { key } = question;
+    const { yesLife, noLife } = this.#options;
+    const yes = this.#yeses.get(key);
+    const known = yes ?? this.#noes.get(key);
+    if (known === undefined) return this.#ask(question, false);
+    switch (useOf(this.#nowMs() - known.atMs, yes === undefined ? noLife : yesLife)) {
       case "use":
         return known.decision;
       case "useAndRenew":
         // Whoever asks next finds out what came of it.
-        this.#ask(key, ask).catch(() => undefined);
+        this.#ask(question, yes !== undefined).catch(() => undefined);
         return known.decision;
       case "ask":
-        return this.#ask(key, ask).catch(() => known.decision);
+        return this.#ask(question, yes !== undefined).catch((error: unknown) => {
+          // Nobody to ask, and not: too many who do.
+          if (isKubernetesError(error, "Unavailable", "Timeout")) return known.decision;
+          throw error;
+        });
       case "forget":
-        this.#remembered.delete(key);
-        return this.#ask(key, ask);
+        this.#forget(key);
+        return this.#ask(question, false);
     }
   }
 
   get size(): number {
-    return this.#remembered.size;
+    return this.#yeses.size + this.#noes.size;
   }
 
-  #ask(key: string, ask: () => Promise<Decision>): Promise<Decision> {
+  #ask(question: Question<Decision>, wasYes: boolean): Promise<Decision> {
+    const { key, asker } = question;
     const asking = this.#asking.get(key);
     if (asking !== undefined) return asking;
     if (this.#failure !== undefined && this.#nowMs() < this.#failure.untilMs) {
       return Promise.reject(this.#failure.error);
     }
-    if (this.#asking.size >= this.#options.mostAsked) {
-      return Promise.reject(new TooManyQuestionsError(`${this.#asking.size} questions are under way`));
-    }
-    const answer = this.#askNow(key, ask).finally(() => this.#asking.delete(key));
+    const refusal = this.#tooMany(asker, wasYes);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    this.#count(asker, 1);
+    const answer = this.#askNow(question).finally(() => {
+      this.#asking.delete(key);
+      this.#count(asker, -1);
+    });
     this.#asking.set(key, answer);
     return answer;
   }
 
-  async #askNow(key: string, ask: () => Promise<Decision>): Promise<Decision> {
+  #tooMany(asker: string | undefined, wasYes: boolean): TooManyQuestionsError | undefined {
+    const { mostAsked } = this.#options;
+    const share = Math.ceil(mostAsked / 4);
+    const own = asker === undefined ? 0 : (this.#askedBy.get(asker) ?? 0);
+    if (own >= share) return new TooManyQuestionsError(`${own} questions of this caller are under way`);
+    const all = this.#asking.size;
+    if (all < (wasYes ? mostAsked : mostAsked - share)) return undefined;
+    return new TooManyQuestionsError(`${all} questions are under way`);
+  }
+
+  #count(asker: string | undefined, change: 1 | -1): void {
+    if (asker === undefined) return;
+    const asked = (this.#askedBy.get(asker) ?? 0) + change;
+    if (asked > 0) this.#askedBy.set(asker, asked);
+    else this.#askedBy.delete(asker);
+  }
+
+  async #askNow({ key, ask }: Question<Decision>): Promise<Decision> {
     const atMs = this.#nowMs();
     try {
       const decision = await ask();
@@ -87,12 +127,17 @@ export class DecisionCache<Decision> {
   }
 
   #remember(key: string, remembered: Remembered<Decision>): void {
-    this.#remembered.delete(key);
-    const oldest = this.#remembered.keys().next();
-    if (this.#remembered.size >= this.#options.mostRemembered && oldest.done === false) {
-      this.#remembered.delete(oldest.value);
-    }
-    this.#remembered.set(key, remembered);
+    this.#forget(key);
+    const { isYes, mostRemembered } = this.#options;
+    const kept = isYes(remembered.decision) ? this.#yeses : this.#noes;
+    const oldest = kept.keys().next();
+    if (kept.size >= mostRemembered && oldest.done === false) kept.delete(oldest.value);
+    kept.set(key, remembered);
+  }
+
+  #forget(key: string): void {
+    this.#yeses.delete(key);
+    this.#noes.delete(key);
   }
 
   #nowMs(): number {

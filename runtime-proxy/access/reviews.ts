@@ -25,6 +25,7 @@ export interface Permission {
 /** A yes holds for 30 s, and for 5 minutes while the API server is away; a no for 10 s, since whoever is refused gets it put right. */
 const yesLife: DecisionLife = { freshMs: 15_000, renewMs: 30_000, outageMs: 300_000 };
 const noLife: DecisionLife = { freshMs: 10_000, renewMs: 10_000, outageMs: 10_000 };
+/** Of tokens and of permissions, each: whoever floods the one leaves the other. */
 const mostRemembered = 10_000;
 const mostAsked = 64;
 const answerMs = 5000;
@@ -52,18 +53,15 @@ export class Reviews {
 
   constructor(client: Pick<KubernetesClient, "raw">, clock: Clock) {
     this.#client = client;
-    const bounds = { clock, mostRemembered, mostAsked };
-    this.#tokens = new DecisionCache({
-      ...bounds,
-      lifeOf: (decision) => (decision === "unknown" ? noLife : yesLife),
-    });
-    this.#permissions = new DecisionCache({ ...bounds, lifeOf: (isAllowed) => (isAllowed ? yesLife : noLife) });
+    const bounds = { clock, yesLife, noLife, mostRemembered, mostAsked };
+    this.#tokens = new DecisionCache({ ...bounds, isYes: (decision) => decision !== "unknown" });
+    this.#permissions = new DecisionCache({ ...bounds, isYes: (isAllowed) => isAllowed });
   }
 
   /** Whose token it is; rejects with an AccessError when it is nobody's, or nobody can say. The token itself is not kept. */
   async whoHas(token: string): Promise<Caller> {
     const key = createHash("sha256").update(token).digest("base64");
-    const decision = await answered(this.#tokens.get(key, () => this.#reviewToken(token)));
+    const decision = await answered(this.#tokens.get({ key, ask: () => this.#reviewToken(token) }));
     if (decision === "unknown") throw AccessError.of(unrecognizedClient);
     return decision;
   }
@@ -77,8 +75,9 @@ export class Reviews {
 
   #isAllowed(caller: Caller, permission: Permission): boolean | Promise<boolean> {
     const { verb = "create", subresource = "", namespace = "", name = "" } = permission;
-    const key = `${verb} ${subresource} ${namespace}/${name} ${this.#keyOf(caller)}`;
-    return answered(this.#permissions.get(key, () => this.#reviewAccess(caller, permission)));
+    const asker = this.#keyOf(caller);
+    const key = `${verb} ${subresource} ${namespace}/${name} ${asker}`;
+    return answered(this.#permissions.get({ key, asker, ask: () => this.#reviewAccess(caller, permission) }));
   }
 
   #keyOf(caller: Caller): string {
