@@ -98,6 +98,8 @@ describe("urlEvent", () => {
 
   it("puts its own headers in place of the client's", () => {
     assert.equal(eventOf({ rawHeaders: ["X-Forwarded-For", "6.6.6.6"] }).headers["x-forwarded-for"], "203.0.113.9");
+    const none = eventOf({ rawHeaders: ["X-Own", "1", "X-A", "1"] }, { ownHeaders: { "x-own": undefined } });
+    assert.deepEqual(none.headers, { "x-a": "1" });
   });
 
   describe("of a caller whose credentials were for the router", () => {

@@ -24,8 +24,8 @@ export interface UrlCall {
   /** The caller's credentials were for the router: the function is not given what it could call others with. */
   readonly withholdsCredentials?: boolean;
   readonly requestId: string;
-  /** Headers that stand for what the client sent of them. */
-  readonly ownHeaders: Readonly<Record<string, string>>;
+  /** Headers that stand for what the client sent of them; undefined: there is none, whatever the client sent. */
+  readonly ownHeaders: Readonly<Record<string, string | undefined>>;
   readonly sourceIp: string;
   readonly nowMs: number;
   /** The same, ISO 8601. */
@@ -53,7 +53,10 @@ export function urlEvent(request: UrlRequest, call: UrlCall): object {
   const headers = endToEnd(all);
   headers.delete("cookie");
   if (call.withholdsCredentials === true) withholdCredentials(headers);
-  for (const [name, value] of Object.entries(call.ownHeaders)) headers.set(name, value);
+  for (const [name, value] of Object.entries(call.ownHeaders)) {
+    if (value === undefined) headers.delete(name);
+    else headers.set(name, value);
+  }
   const query = call.withholdsCredentials === true ? withoutSessionToken(request.query) : request.query;
   const parameters = queryParameters(query);
   const domainName = (all.get("host") ?? "").replace(/:\d*$/, "");

@@ -1,6 +1,6 @@
 import type { HttpRequest } from "../../lib/http/handler.ts";
 import type { Access, AccessControl } from "../access/access-control.ts";
-import { AccessError } from "../access/access-error.ts";
+import { AccessError, accessErrorStatus } from "../access/access-error.ts";
 import type { FunctionUrl } from "../domain/function-url.ts";
 import { accountIdOf } from "../../crds/names.ts";
 
@@ -38,8 +38,8 @@ export function createAuthorizeUrl(control: AccessControl): AuthorizeUrl {
   return async ({ config, latest }, request) => {
     if (config.authType === "NONE") return { caller: anonymous };
     const access = await control.authenticate(request, { mustBeKnown: true }).catch((error: unknown) => {
-      // Lambda says no more than that it is forbidden.
-      if (error instanceof AccessError && error.code !== "ServiceException") return undefined;
+      // Lambda says no more than that it is forbidden; what may be tried again is told as that.
+      if (error instanceof AccessError && accessErrorStatus[error.code] === 403) return undefined;
       throw error;
     });
     if (access === undefined) return undefined;

@@ -139,7 +139,7 @@ function encodeEvent({ clock, isTrustedProxy }: FunctionUrlParts, input: EventIn
           traceparent: formatTraceparent(trace.context.traceId, trace.context.functionSpanId),
         }),
         ...(body.length > 0 && { "content-length": String(body.length) }),
-        ...(target.prefix !== "" && { "x-forwarded-prefix": target.prefix }),
+        "x-forwarded-prefix": target.prefix === "" ? undefined : target.prefix,
       },
       nowMs,
       now: new Date(nowMs).toISOString(),

@@ -5,6 +5,8 @@ import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import { functionKind } from "../../crds/v1alpha1/function.ts";
+import { waitUntil } from "../cluster/wait-until.ts";
+import type { HttpAnswer } from "../kit/router-world.ts";
 import { aliasUrlId, urlHost, urlHostSuffix, urlId, UrlWorld } from "../kit/url-world.ts";
 import { describeWithRouters } from "../kit/with-routers.ts";
 
@@ -25,7 +27,9 @@ describeWithRouters("function URLs", (routers) => {
 
   it("invoke-api 29: raw path, joined query, no body, and the same by host and by path", async () => {
     for (const host of [undefined, urlHost, `${urlHost}:8080`]) {
-      assert.equal((await world.url("/a%2Fb?k=1&k=2", host === undefined ? {} : { host })).status, 200);
+      const claim = { headers: { "X-Forwarded-Prefix": "/claimed" } };
+      const call = host === undefined ? claim : { ...claim, host };
+      assert.equal((await world.url("/a%2Fb?k=1&k=2", call)).status, 200);
       const { rawPath, rawQueryString, queryStringParameters, requestContext, headers, ...event } = world.event;
       assert.deepEqual([rawPath, rawQueryString], ["/a%2Fb", "k=1&k=2"]);
       assert.deepEqual(queryStringParameters, { k: "1,2" });
@@ -242,5 +246,35 @@ describeWithRouters("function URLs", (routers) => {
     const answer = await world.url("/");
     const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
     assert.equal(hash(answer.body), hash(body));
+  });
+});
+
+describe("a function URL with AWS_IAM, while callers are asked about and nobody answers", () => {
+  let world: UrlWorld;
+
+  before(async () => {
+    world = await UrlWorld.start(1, { KUBELAMBDA_AUTH_MODE: "required" });
+    await world.configure({ authType: "AWS_IAM" });
+  });
+  after(() => world.close());
+
+  it("is 429 with a reason to one more than can be asked about, so that it is tried again", async () => {
+    const gate = Promise.withResolvers<object>();
+    let asked = 0;
+    world.store.raw = async () => {
+      asked += 1;
+      return await gate.promise;
+    };
+    const call = async (n: number): Promise<HttpAnswer> =>
+      await world.url("/", { headers: { authorization: `Bearer token-${n}` } });
+    const others = Array.from({ length: 48 }, (_, n) => call(n));
+    await waitUntil({ what: "all to be asked about", timeoutMs: 10_000 }, () => asked === 48 || undefined);
+    const { status, body, headers } = await call(48);
+    const reason = { Reason: "CallerRateLimitExceeded", Type: "User", message: "Rate exceeded" };
+    assert.deepEqual([status, JSON.parse(body), headers["retry-after"]], [429, reason, "1"]);
+    gate.resolve({ status: { authenticated: false } });
+    for (const other of await Promise.all(others)) assert.equal(other.status, 403);
+    assert.equal((await call(48)).status, 403, "once there is room again");
+    assert.equal(world.agent.calls.length, 0);
   });
 });

@@ -6,6 +6,7 @@ import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.
 import type { FunctionURLConfig } from "../../crds/v1alpha1/invoke-config.ts";
 import { versionKind } from "../../crds/v1alpha1/version.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
+import type { RouterConfig } from "../../runtime-proxy/router.ts";
 import { RouterWorld, type HttpAnswer } from "./router-world.ts";
 import type { ScriptedAgent } from "./scripted-agent.ts";
 
@@ -28,11 +29,12 @@ export class UrlWorld extends RouterWorld {
   versionAgent!: ScriptedAgent;
   hello!: Stored<FunctionObject>;
 
-  static async start(routers = 1): Promise<UrlWorld> {
+  static async start(routers = 1, changes: Partial<RouterConfig> = {}): Promise<UrlWorld> {
     const world = new UrlWorld();
     await world.startRouters(routers, {
       KUBELAMBDA_FUNCTION_URL_HOST: urlHostSuffix,
       KUBELAMBDA_TRUSTED_PROXIES: ["127.0.0.1"],
+      ...changes,
     });
     const functionURL = `https://${urlHost}/`;
     world.hello = await world.addFunction({ name: "hello", status: { functionURL } });
