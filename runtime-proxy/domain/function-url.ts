@@ -14,4 +14,6 @@ export interface FunctionUrl {
 /** Function URLs as Kubernetes says they are. */
 export interface FunctionUrlDirectory {
   findUrl(id: string): FunctionUrl | undefined;
+  /** Whether an alias had this URL and is gone, as far as is known: Lambda answers otherwise there than for a URL that never was. */
+  hadAlias(id: string): boolean;
 }

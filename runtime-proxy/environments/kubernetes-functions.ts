@@ -104,6 +104,10 @@ export class KubernetesFunctions implements FunctionDirectory, FunctionUrlDirect
     return { id, latest, aliasName: alias.spec.name ?? alias.metadata.name, config: alias.spec.functionURLConfig };
   }
 
+  hadAlias(id: string): boolean {
+    return this.#versions.hadAlias(id);
+  }
+
   /** The one of these that its name leads to. */
   #nameHolder(uids: Iterable<string>): FunctionFacts | undefined {
     for (const uid of uids) {

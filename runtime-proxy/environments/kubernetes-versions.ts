@@ -12,6 +12,7 @@ import type { VersionObject } from "../../crds/v1alpha1/version.ts";
 import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
 import type { FunctionFacts } from "../domain/function-facts.ts";
+import { GoneUrls } from "./gone-urls.ts";
 
 /** For `ObjectCache`: the key that `KubernetesVersions` looks under. */
 export const partIndexes = {
@@ -47,10 +48,15 @@ export interface PublishedVersions {
 export class KubernetesVersions {
   readonly #caches: VersionCaches;
   readonly #region: string;
+  readonly #goneUrls = new GoneUrls();
 
   constructor(caches: VersionCaches, region: string) {
     this.#caches = caches;
     this.#region = region;
+    caches.aliases.onChange(({ type, object }) => {
+      const isGone = type === "deleted" || object.metadata.deletionTimestamp !== undefined;
+      this.#goneUrls.see(object, urlIdOf(object), isGone);
+    });
   }
 
   get isCurrent(): boolean {
@@ -73,6 +79,11 @@ export class KubernetesVersions {
       .at(-1);
     if (alias === undefined) return undefined;
     return { alias, functionKey: functionReferenceKey(alias.metadata.namespace ?? "", alias.spec) };
+  }
+
+  /** Whether an alias had the URL that is not there any more. */
+  hadAlias(id: string): boolean {
+    return this.#goneUrls.has(id);
   }
 
   /** `latest`: of the function. */

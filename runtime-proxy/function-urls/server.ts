@@ -61,7 +61,7 @@ async function serveUrl(
     },
     find() {
       url = target.id === undefined ? undefined : parts.urls.findUrl(target.id);
-      return findBehind(parts, url);
+      return findBehind(parts, target, url);
     },
     async authorize() {
       const visitor = url === undefined ? undefined : await parts.authorize(url, request);
@@ -85,8 +85,8 @@ async function serveUrl(
   return await serveCall(parts, request, steps);
 }
 
-/** Throws what is told of a URL that is none, or leads nowhere. */
-function findBehind(parts: FunctionUrlParts, url: FunctionUrl | undefined): FoundFunction {
+/** Throws what is told of a URL that is none, or whose alias is gone or leads nowhere. Source: Lambda, after DeleteAlias. */
+function findBehind(parts: FunctionUrlParts, { id }: FunctionUrlTarget, url: FunctionUrl | undefined): FoundFunction {
   const facts = url === undefined ? undefined : findQualified(parts, url.latest, url.aliasName);
   if (url !== undefined && facts !== undefined) {
     const { arn } = url.latest;
@@ -97,6 +97,7 @@ function findBehind(parts: FunctionUrlParts, url: FunctionUrl | undefined): Foun
       "ResourceNotReadyException",
       "Cannot find a function URL: the list of functions is being renewed",
     );
+  if (url !== undefined || (id !== undefined && parts.urls.hadAlias(id))) throw notAllowed();
   throw new InvokeError("ResourceNotFoundException", "Cannot find a function URL: there is none of this id");
 }
 

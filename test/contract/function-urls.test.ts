@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
-import { aliasKind } from "../../crds/v1alpha1/alias.ts";
+import { API_VERSION } from "../../crds/names.ts";
+import { aliasKind, type AliasObject } from "../../crds/v1alpha1/alias.ts";
 import { functionKind } from "../../crds/v1alpha1/function.ts";
+import { versionKind } from "../../crds/v1alpha1/version.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import type { HttpAnswer } from "../kit/router-world.ts";
 import { aliasUrlId, urlHost, urlHostSuffix, urlId, UrlWorld } from "../kit/url-world.ts";
@@ -129,7 +131,7 @@ describeWithRouters("function URLs", (routers) => {
     assert.equal(world.agent.calls.length, 0);
   });
 
-  it("is gone with its configuration, its alias or its function", async () => {
+  it("is gone with its configuration, as if there had never been one", async () => {
     const config = { functionURLConfig: null };
     const alias = { kind: aliasKind, name: "alias", namespace: "default" };
     const hello = { kind: functionKind, name: "hello", namespace: "default" };
@@ -140,10 +142,63 @@ describeWithRouters("function URLs", (routers) => {
       const { spec } = await world.store.get<typeof world.hello>(ref);
       assert.equal((await world.url("/", { id })).status, 200);
       await world.store.patch(ref, { spec: config });
-      assert.equal((await world.url("/", { id })).status, 403);
+      const { status, body } = await world.url("/", { id });
+      assert.deepEqual([status, body], [403, '{"Message":null}']);
       await world.store.patch(ref, { spec: { functionURLConfig: spec.functionURLConfig } });
       assert.equal((await world.url("/", { id })).status, 200);
     }
+  });
+
+  describe("whose alias or function is deleted", () => {
+    const alias = { kind: aliasKind, name: "alias", namespace: "default" };
+    const version = { kind: versionKind, name: "version", namespace: "default" };
+    let own: UrlWorld;
+
+    beforeEach(async () => (own = await UrlWorld.start(routers)));
+    afterEach(() => own.close());
+
+    const untilRefused = async (id: string): Promise<HttpAnswer> =>
+      await waitUntil({ what: "the URL to be refused", timeoutMs: 10_000 }, async () => {
+        const answer = await own.url("/", { id });
+        return answer.status === 200 ? undefined : answer;
+      });
+    const forbidden = /^\{"Message":"Forbidden\. For troubleshooting Function URL authorization issues, see: https:/;
+
+    for (const [what, ref] of Object.entries({ "is deleted": alias, "leads nowhere": version })) {
+      it(`is forbidden in AWS's words when its alias ${what}`, async () => {
+        assert.equal((await own.url("/", { id: aliasUrlId })).status, 200);
+        await own.store.delete(ref);
+        const { status, body, headers } = await untilRefused(aliasUrlId);
+        assert.equal(status, 403);
+        assert.match(body, forbidden);
+        assert.equal(headers["x-amzn-errortype"], "AccessDeniedException");
+        assert.equal((await own.url("/")).status, 200);
+      });
+    }
+
+    it("is there again with its alias, and unknown without its configuration after that", async () => {
+      const { spec, status } = await own.store.get<AliasObject>(alias);
+      await own.store.delete(alias);
+      await untilRefused(aliasUrlId);
+      await own.store.create({
+        apiVersion: API_VERSION,
+        kind: "Alias",
+        metadata: { name: "alias", namespace: "default" },
+        spec,
+      });
+      await own.store.patch(alias, { status }, { subresource: "status" });
+      await waitUntil({ what: "the URL to be there", timeoutMs: 10_000 }, async () =>
+        (await own.url("/", { id: aliasUrlId })).status === 200 ? true : undefined,
+      );
+      await own.store.patch(alias, { spec: { functionURLConfig: null } });
+      assert.equal((await untilRefused(aliasUrlId)).body, '{"Message":null}');
+    });
+
+    it("is unknown when its function is deleted", async () => {
+      await own.store.delete({ kind: functionKind, name: "hello", namespace: "default" });
+      const { status, body } = await untilRefused(urlId);
+      assert.deepEqual([status, body], [403, '{"Message":null}']);
+    });
   });
 
   it("is 429 with a reason when the function is off", async () => {
