@@ -1,6 +1,6 @@
 import type { FunctionLoad } from "../../crds/wire/load-report.ts";
 import type { FunctionFacts } from "../domain/function-facts.ts";
-import type { AcquireRefusal } from "../environments/environment-pool.ts";
+import type { PlacementRefusal } from "../ownership/placement.ts";
 import { InvokeError, throttled, type InvokeErrorCode } from "./errors.ts";
 
 /** Reason codes of failed functions that Invoke has an error of its own for; the others are ResourceNotReadyException. */
@@ -36,7 +36,7 @@ export interface WaitFacts {
 }
 
 /** What a call is told that got no environment. */
-export function waitRefusal(refusal: AcquireRefusal, wait: WaitFacts): InvokeError {
+export function waitRefusal(refusal: PlacementRefusal, wait: WaitFacts): InvokeError {
   switch (refusal) {
     case "queueFull":
     case "scalingRate":
@@ -49,6 +49,8 @@ export function waitRefusal(refusal: AcquireRefusal, wait: WaitFacts): InvokeErr
       );
     case "functionFailed":
       return failed(wait.current ?? wait.facts);
+    case "noOwner":
+      return new InvokeError("ResourceNotReadyException", noOwnerMessage(wait));
     case "timedOut":
     case "moved":
       return new InvokeError("ResourceNotReadyException", timedOutMessage(wait));
@@ -58,6 +60,10 @@ export function waitRefusal(refusal: AcquireRefusal, wait: WaitFacts): InvokeErr
 /** A 404 would be believed. */
 function unknownMessage({ facts, requestId }: WaitFacts): string {
   return `RequestId: ${requestId} Error: Cannot invoke "${facts.arn}": the router that decides it has not heard of it yet`;
+}
+
+function noOwnerMessage({ facts, waitMs, requestId }: WaitFacts): string {
+  return `RequestId: ${requestId} Error: Cannot invoke "${facts.arn}": no router that decides calls of namespace "${facts.namespace}" answered within ${waitMs} ms: they, the operator or the API server may be away`;
 }
 
 function timedOutMessage({ facts, current, failure, waitMs, requestId }: WaitFacts): string {

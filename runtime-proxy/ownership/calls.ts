@@ -19,7 +19,7 @@ export interface CallsParts extends Omit<PeerLinkParts, "peer" | "roster"> {
   readonly maxWaiting: number;
 }
 
-const timedOut: Placement = { kind: "refused", refusal: "timedOut" };
+const noOwner: Placement = { kind: "refused", refusal: "noOwner" };
 const tooMany: Placement = { kind: "refused", refusal: "queueFull" };
 /** Between two looks for an owner that answers, when nothing says that anything has changed. */
 const lookAgainMs = 50;
@@ -174,7 +174,7 @@ class Ticket implements CallTicket {
         void this.#at?.close();
         this.#at = undefined;
         const leftMs = this.#order.deadlineMs - clock.monotonicMs();
-        if (leftMs <= 0) return timedOut;
+        if (leftMs <= 0) return noOwner;
         waits ||= this.#hooks.beginWait(namespace);
         if (!waits) return tooMany;
         await ownership.changed(Math.min(leftMs, lookAgainMs));
@@ -241,7 +241,7 @@ class Ticket implements CallTicket {
       });
       // In whole seconds: timers of one length are one list to Node.js, and each length of its own is a place in a heap.
       const limitMs = Math.ceil((deadlineMs - clock.monotonicMs() + overdueMs) / 1000) * 1000;
-      const cancel = clock.schedule(limitMs, () => finish(timedOut));
+      const cancel = clock.schedule(limitMs, () => finish(noOwner));
       void asking.then(finish);
     });
   }

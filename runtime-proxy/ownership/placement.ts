@@ -6,6 +6,9 @@ import type { AcquireRefusal } from "../environments/environment-pool.ts";
 /** `spilled`: on demand, though environments are kept ready for the version. */
 export type ProvisionedUse = "used" | "spilled";
 
+/** `noOwner`: no replica that decides the account's calls has said anything in time. */
+export type PlacementRefusal = AcquireRefusal | "noOwner";
+
 /** What the owner of an account decides of one call. */
 export type Placement =
   | {
@@ -23,7 +26,7 @@ export type Placement =
   | { readonly kind: "throttled"; readonly reason: ThrottleReason }
   | {
       readonly kind: "refused";
-      readonly refusal: AcquireRefusal;
+      readonly refusal: PlacementRefusal;
       /** Why environments do not come up, as callers saw it. */
       readonly failure?: FunctionLoad["failure"];
       /** It had been let in to wait when its account moved. */

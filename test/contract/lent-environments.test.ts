@@ -215,7 +215,7 @@ describe("an account that is being taken over", () => {
   beforeEach(async () => {
     const gate = new Promise<void>((resolve) => (open = resolve));
     world = new RouterWorld((store) => listingPodsAfter(store, gate));
-    await world.startRouters(2, { ...noRates, KUBELAMBDA_WAITING_CALLS: 2 });
+    await world.startRouters(2, { ...noRates, KUBELAMBDA_WAITING_CALLS: 2, KUBELAMBDA_ENVIRONMENT_WAIT_MS: 3000 });
     hello = await world.addFunction({ name: "hello", spec: { reservedConcurrentExecutions: 1 } });
     await world.addEnvironment(hello);
   });
@@ -243,6 +243,12 @@ describe("an account that is being taken over", () => {
       open();
       assert.equal(await call(), 200);
     });
+
+  it("is what a call is told that waits for it in vain", async () => {
+    const told = await world.call(path("hello"), { body: "{}", router: world.owner });
+    assert.equal(told.status, 502);
+    assert.match(told.body, /: no router that decides calls of namespace \\"default\\" answered within 3000 ms: /);
+  });
 
   it("lets no more calls wait than may, and serves those that do", async () => {
     const ref = { kind: functionKind, name: "hello", namespace: "default" };
