@@ -14,6 +14,7 @@ export interface RouterMetrics {
   readonly startSeconds: QuickHistogram;
   readonly fetchSeconds: QuickHistogram;
   readonly environmentRefusals: Counter<"outcome">;
+  readonly bodyRefusals: Counter;
   readonly announcements: Counter<"result">;
   readonly loadReports: Counter<"result">;
   readonly spans: Counter<"result">;
@@ -102,6 +103,11 @@ export function createRouterMetrics(readings: RouterReadings): RouterMetrics {
       name: "kubelambda_router_fetch_seconds",
       help: "Time until code and layers were in their places in execution environments, told by their first calls",
       buckets: secondsBuckets,
+      registers,
+    }),
+    bodyRefusals: new Counter({
+      name: "kubelambda_router_body_refusals_total",
+      help: "Requests refused because there was no room for their body",
       registers,
     }),
     environmentRefusals: new Counter({

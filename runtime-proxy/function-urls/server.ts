@@ -67,15 +67,22 @@ async function serveUrl(
       const visitor = url === undefined ? undefined : await parts.authorize(url, request);
       if (visitor === undefined) throw notAllowed();
       who = visitor.access?.caller ?? anonymous;
-      if (visitor.access !== undefined) entered = await proveBody(parts, request, visitor.access);
+      const { access } = visitor;
+      if (access !== undefined) entered = await proveBody(parts, request, { access, memoryFor: eventBytes });
       await visitor.authorize?.();
       caller = visitor.caller;
     },
     readHeaders: () => ({ invocationType: "RequestResponse", wantsLogTail: false }),
     announcedBytes: () => eventBytes(announcedBytes(request)),
+    get heldRoom() {
+      return entered.room;
+    },
     async readEvent(call) {
-      const { source, ...access } = entered;
-      const body = await readWhole(source, { timeoutMs: parts.bodyTimeoutMs, clock: parts.clock, ...access });
+      const { source, access, room } = entered;
+      // The pieces of a body that was read before: as an event they are here once more.
+      entered = { source: request, ...(room !== undefined && { room }) };
+      const limits = { timeoutMs: parts.bodyTimeoutMs, clock: parts.clock, ...(access !== undefined && { access }) };
+      const body = await readWhole(source, limits);
       const withholdsCredentials = url?.config.authType === "AWS_IAM";
       return encodeEvent(parts, { target, request, body, caller, withholdsCredentials, ...call });
     },

@@ -66,26 +66,66 @@ describe("memory for request bodies", () => {
     assert.equal(memory.waiting, 0);
   });
 
+  it("charges room to another account: at once where that has a share, else when it has one", async () => {
+    const unproven = [now(20, "unproven a"), now(20, "unproven a")];
+    assert.equal(unproven[0]?.chargeTo("a"), true);
+    const running = now(15, "a");
+    const charged = unproven[1]?.chargeTo("a");
+    assert.ok(charged instanceof Promise);
+    const next = later(1, "a");
+    running.release();
+    assert.deepEqual([await charged, memory.usedBytes, memory.waiting], [true, 41, 0]);
+    (await next)?.release();
+    for (const room of unproven) room.release();
+    assert.equal(memory.usedBytes, 0);
+  });
+
+  it("lets who holds its room already go before those who wait for room", async () => {
+    const room = now(60, "unproven a");
+    const taking = [later(60, "b"), later(60, "a")];
+    assert.equal(room.chargeTo("a"), true);
+    room.release();
+    (await taking[0])?.release();
+    (await taking[1])?.release();
+    assert.equal(memory.usedBytes, 0);
+  });
+
+  it("leaves room with whom it was charged to when no share comes in time", async () => {
+    now(30, "a");
+    const room = now(20, "unproven a");
+    const more = now(20, "b");
+    const charged = room.chargeTo("a");
+    clock.advance(1001);
+    assert.deepEqual([await charged, memory.usedBytes, memory.waiting], [false, 70, 0]);
+    room.release();
+    more.release();
+    assert.equal(memory.usedBytes, 30);
+  });
+
   it("never holds more than its bound but for one body, forgets nothing, and in the end serves all", () => {
     const step = fc.record({
       account: fc.constantFrom("a", "b", "c"),
       bytes: fc.integer({ min: 1, max: 120 }),
       gives: fc.boolean(),
+      isUnproven: fc.boolean(),
     });
     return fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
         const bound = new BodyMemory({ limitBytes: 100, maxWaiting: 100, waitMs: 1000, clock });
         const held: { room: BodyRoom; bytes: number }[] = [];
         const asked: Promise<void>[] = [];
-        for (const { account, bytes, gives } of steps) {
+        for (const { account, bytes, gives, isUnproven } of steps) {
           asked.push(
-            Promise.resolve(bound.take(bytes, account)).then((room) => {
-              if (room !== undefined) held.push({ room, bytes });
+            Promise.resolve(bound.take(bytes, isUnproven ? `unproven ${account}` : account)).then(async (room) => {
+              if (room === undefined) return;
+              assert.equal(await room.chargeTo(account), true);
+              held.push({ room, bytes });
             }),
           );
           await Promise.resolve();
           if (gives) held.shift()?.room.release();
           assert.ok(bound.usedBytes <= 100 || held.length <= 1);
+          assert.ok(bound.usedBytes >= held.reduce((sum, { bytes: one }) => sum + one, 0));
         }
         while (bound.usedBytes > 0) {
           await new Promise((resolve) => setImmediate(resolve));

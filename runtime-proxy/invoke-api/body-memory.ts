@@ -14,13 +14,20 @@ export interface BodyMemoryOptions {
 export interface BodyRoom {
   /** Keeps only this much: the body turned out shorter. */
   shrinkTo(bytes: number): void;
+  /** From now on it counts as this account's: at once, or a promise of it; false, and as before, when too many wait or its share is full for too long. */
+  chargeTo(account: string): true | Promise<boolean>;
   release(): void;
 }
 
-interface Waiting {
+interface Ask {
   readonly account: string;
   readonly bytes: number;
-  readonly resolve: (room: BodyRoom | undefined) => void;
+  /** What all together hold more of then: nothing where the room is held already. */
+  readonly addedBytes: number;
+}
+
+interface Waiting extends Ask {
+  readonly settle: (isGranted: boolean) => void;
   readonly cancel: () => void;
 }
 
@@ -53,43 +60,80 @@ export class BodyMemory {
 
   /** Room at once, or a promise of it; `undefined` when too many wait or none comes in time. */
   take(bytes: number, account: string): BodyRoom | Promise<BodyRoom | undefined> {
-    if (this.#mayPass(account) && this.#obstacle(bytes, account) === undefined) return this.#grant(bytes, account);
-    const { maxWaiting, clock, waitMs } = this.#options;
-    const own = this.#waiting.filter((waiting) => waiting.account === account).length;
-    if (this.#waiting.length >= maxWaiting || own >= Math.ceil(maxWaiting / 2)) return Promise.resolve(undefined);
+    const ask = { account, bytes, addedBytes: bytes };
+    if (this.#isFree(ask)) return this.#grant(bytes, account);
     return new Promise((resolve) => {
-      const cancel = clock.schedule(waitMs, () => this.#giveUp(waiting));
-      const waiting: Waiting = { account, bytes, resolve, cancel };
-      this.#waiting = [...this.#waiting, waiting];
+      this.#wait(ask, (isGranted) => resolve(isGranted ? this.#grant(bytes, account) : undefined));
     });
   }
 
-  /** Only those are passed who wait for their own account's share. */
-  #mayPass(account: string): boolean {
-    return this.#waiting.every(
-      (waiting) => waiting.account !== account && this.#obstacle(waiting.bytes, waiting.account) === "share",
-    );
+  #isFree(ask: Ask): boolean {
+    return this.#mayPass(ask) && this.#obstacle(ask) === undefined;
+  }
+
+  #wait(ask: Ask, settle: Waiting["settle"]): void {
+    const { maxWaiting, clock, waitMs } = this.#options;
+    const own = this.#waiting.filter((waiting) => waiting.account === ask.account).length;
+    if (this.#waiting.length >= maxWaiting || own >= Math.ceil(maxWaiting / 2)) {
+      settle(false);
+      return;
+    }
+    const cancel = clock.schedule(waitMs, () => this.#giveUp(waiting));
+    const waiting: Waiting = { ...ask, settle, cancel };
+    this.#waiting = [...this.#waiting, waiting];
+  }
+
+  /** Only those are passed who wait for their own account's share; by who holds its room already, all who wait for room: it may be that one. */
+  #mayPass({ account, addedBytes }: Ask): boolean {
+    return this.#waiting.every((waiting) => {
+      if (addedBytes === 0 && waiting.addedBytes > 0) return true;
+      return waiting.account !== account && this.#obstacle(waiting) === "share";
+    });
   }
 
   /** One body always fits where nothing is held, however small the bound is, and an account's first where there is room. */
-  #obstacle(bytes: number, account: string): Obstacle {
+  #obstacle({ account, bytes, addedBytes }: Ask): Obstacle {
     if (this.#usedBytes === 0) return undefined;
-    const leftBytes = this.#options.limitBytes - this.#usedBytes - bytes;
-    if (leftBytes < 0) return "room";
+    const leftBytes = this.#options.limitBytes - this.#usedBytes - addedBytes;
+    if (addedBytes > 0 && leftBytes < 0) return "room";
     const own = this.#usedByAccount.get(account) ?? 0;
     return own > 0 && own + bytes > leftBytes ? "share" : undefined;
   }
 
   #grant(bytes: number, account: string): BodyRoom {
     let heldBytes = bytes;
+    let holder = account;
     this.#use(bytes, account);
     const shrinkTo = (newBytes: number): void => {
       const freedBytes = Math.max(0, heldBytes - newBytes);
       heldBytes -= freedBytes;
-      this.#use(-freedBytes, account);
+      this.#use(-freedBytes, holder);
       if (freedBytes > 0) this.#serve();
     };
-    return { shrinkTo, release: () => shrinkTo(0) };
+    const move = (to: string): void => {
+      this.#use(-heldBytes, holder);
+      holder = to;
+      this.#use(heldBytes, holder);
+    };
+    return {
+      shrinkTo,
+      release: () => shrinkTo(0),
+      chargeTo: (to) => {
+        if (to === holder) return true;
+        const ask = { account: to, bytes: heldBytes, addedBytes: 0 };
+        if (this.#isFree(ask)) {
+          move(to);
+          this.#serve();
+          return true;
+        }
+        return new Promise((resolve) => {
+          this.#wait(ask, (isGranted) => {
+            if (isGranted) move(to);
+            resolve(isGranted);
+          });
+        });
+      },
+    };
   }
 
   #use(bytes: number, account: string): void {
@@ -100,18 +144,21 @@ export class BodyMemory {
     else this.#usedByAccount.delete(account);
   }
 
-  /** In their order, each account by itself: behind one that waits for room nobody goes on, behind one that waits for its share others do. */
+  /** First who holds its room already; then in their order, each account by itself: behind one that waits for room nobody goes on, behind one that waits for its share others do. */
   #serve(): void {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
     const left: Waiting[] = [];
     const held = new Set<string>();
     let isFull = false;
-    for (const next of waiting) {
-      const obstacle: Obstacle = isFull || held.has(next.account) ? "share" : this.#obstacle(next.bytes, next.account);
+    let hasMoved = false;
+    const holding = waiting.filter(({ addedBytes }) => addedBytes === 0);
+    for (const next of [...holding, ...waiting.filter(({ addedBytes }) => addedBytes > 0)]) {
+      const obstacle: Obstacle = isFull || held.has(next.account) ? "share" : this.#obstacle(next);
       if (obstacle === undefined) {
         next.cancel();
-        next.resolve(this.#grant(next.bytes, next.account));
+        next.settle(true);
+        hasMoved ||= next.addedBytes === 0;
         continue;
       }
       left.push(next);
@@ -119,11 +166,13 @@ export class BodyMemory {
       isFull ||= obstacle === "room";
     }
     this.#waiting = left;
+    // Whose room has become another's has a share again.
+    if (hasMoved) this.#serve();
   }
 
   #giveUp(waiting: Waiting): void {
     this.#waiting = this.#waiting.filter((other) => other !== waiting);
-    waiting.resolve(undefined);
+    waiting.settle(false);
     this.#serve();
   }
 }

@@ -94,3 +94,10 @@ export function errorResponse(error: InvokeError, requestId: string): HttpRespon
 export function throttled(reason: ThrottleReason, cause?: Error): InvokeError {
   return new InvokeError("TooManyRequestsException", "Rate Exceeded.", { reason, cause });
 }
+
+/** No room for a request's body. Lambda has no such limit: told with the one `Reason` that blames neither a function nor its account's concurrency. */
+export function bodyMemoryFull(cause: Error): InvokeError {
+  const message =
+    "Cannot take in the request: all of the router's memory for request bodies is in use, or its account's share (chart value router.bodyMemoryBytes); try again";
+  return new InvokeError("TooManyRequestsException", message, { reason: "CallerRateLimitExceeded", cause });
+}

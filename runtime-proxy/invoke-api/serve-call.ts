@@ -11,7 +11,7 @@ import type { RouterMetrics } from "../router-metrics.ts";
 import type { BodyMemory, BodyRoom } from "./body-memory.ts";
 import { answerBytes, type CallObserver, type CallOperation } from "./call-record.ts";
 import { CallTimes } from "./call-times.ts";
-import { InvokeError, throttled, toInvokeError } from "./errors.ts";
+import { bodyMemoryFull, InvokeError, toInvokeError } from "./errors.ts";
 import type { FoundFunction, FunctionFinder } from "./find-function.ts";
 import type { FindSettled } from "./find-settled.ts";
 import { stateRefusal } from "./function-refusal.ts";
@@ -63,6 +63,8 @@ export interface CallSteps {
   readHeaders(): InvokeHeaders;
   /** Memory that the event may take; undefined: unknown before it has been read. */
   announcedBytes(): number | undefined;
+  /** What a body holds that was read before this; given back when the call has come to its end, if not before. */
+  readonly heldRoom?: BodyRoom | undefined;
   readEvent(call: { readonly requestId: string; readonly trace: BegunTrace }): Promise<Buffer>;
   run(call: AdmittedInvocation): Promise<Served>;
   refuse(error: InvokeError, requestId: string): HttpResponse;
@@ -114,12 +116,19 @@ export async function serveCall(parts: CallParts, request: HttpRequest, steps: C
     return await serve(parts, call);
   } catch (error) {
     return await refuse(parts, { requestId, request, error, steps, finish });
+  } finally {
+    steps.heldRoom?.release();
   }
 }
 
 async function serve(parts: CallParts, call: Call): Promise<HttpResponse> {
   const { steps } = call;
-  const room = await takeRoom(parts, call.found.facts.namespace, steps.announcedBytes());
+  const { namespace } = call.found.facts;
+  const { heldRoom } = steps;
+  const room =
+    heldRoom === undefined
+      ? await takeRoom(parts, namespace, steps.announcedBytes())
+      : await chargeRoom(parts, heldRoom, namespace);
   try {
     const event = await steps.readEvent(call);
     call.times.bodyArrived();
@@ -136,18 +145,28 @@ async function serve(parts: CallParts, call: Call): Promise<HttpResponse> {
   }
 }
 
+type RoomParts = Pick<CallParts, "bodyMemory" | "metrics">;
+
 /** Rejects with the InvokeError that the caller is told. */
-export async function takeRoom(
-  { bodyMemory }: Pick<CallParts, "bodyMemory">,
-  account: string,
-  bytes = EVENT_LIMIT_BYTES,
-): Promise<BodyRoom> {
+export async function takeRoom(parts: RoomParts, account: string, bytes = EVENT_LIMIT_BYTES): Promise<BodyRoom> {
   if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
-  const room = bodyMemory.take(bytes, account);
+  const room = parts.bodyMemory.take(bytes, account);
   const taken = room instanceof Promise ? await room : room;
   if (taken !== undefined) return taken;
-  const cause = new Error(`Cannot hold another ${bytes} bytes: ${bodyMemory.usedBytes} are held and others wait`);
-  throw throttled("ConcurrentInvocationLimitExceeded", cause);
+  throw noRoom(parts, `Cannot hold another ${bytes} bytes`);
+}
+
+/** Of a body that has been read: from now on it is its function's account that holds it. */
+async function chargeRoom(parts: RoomParts, room: BodyRoom, account: string): Promise<BodyRoom> {
+  const charged = room.chargeTo(account);
+  const isCharged = charged === true ? true : await charged;
+  if (isCharged) return room;
+  throw noRoom(parts, `Cannot hold a body for "${account}"`);
+}
+
+function noRoom({ bodyMemory, metrics }: RoomParts, what: string): InvokeError {
+  metrics.bodyRefusals.inc();
+  return bodyMemoryFull(new Error(`${what}: ${bodyMemory.usedBytes} are held and others wait`));
 }
 
 async function admitAndRun({ calls, clock, waitMs }: CallParts, call: Call, event: Buffer): Promise<HttpResponse> {
@@ -219,9 +238,10 @@ interface Counted {
   readonly times: CallTimes;
 }
 
-/** A refusal of another kind counts for no function: nothing was run. */
+/** A refusal of another kind counts for no function: nothing was run. Neither does a limit that is the caller's or the router's own. */
 function countCall({ functionMetrics }: CallParts, { found, result, throttleReason, times }: Counted): void {
   const { facts, invokedArn } = found;
+  if (throttleReason === "CallerRateLimitExceeded") return;
   if (throttleReason !== undefined) {
     functionMetrics.count({ facts, invokedArn, end: { type: "throttled", reason: throttleReason } });
   } else if (result === "ok" || result === "function_error") {

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
 import { anonymous, type Caller } from "../access/caller.ts";
+import type { BodyRoom } from "./body-memory.ts";
 import type { CallOperation } from "./call-record.ts";
 import { InvokeError, errorResponse } from "./errors.ts";
 import type { FoundFunction, LocatedFunction } from "./find-function.ts";
@@ -56,7 +57,7 @@ class InvokeSteps implements CallSteps {
     const { access: control, finder } = this.#parts;
     const access = await control.authenticate(this.#request);
     this.caller = access.caller.how;
-    this.#entered = await proveBody(this.#parts, this.#request, access);
+    this.#entered = await proveBody(this.#parts, this.#request, { access });
     const located = finder.locate(this.#encodedName, this.#request, access.caller);
     const objectName = located.objectName();
     await control.authorize(access.caller, { ...invocation, ...located.place, name: objectName, arn: located.arn });
@@ -82,10 +83,16 @@ class InvokeSteps implements CallSteps {
     return announcedBytes(this.#request);
   }
 
+  get heldRoom(): BodyRoom | undefined {
+    return this.#entered.room;
+  }
+
   async readEvent(): Promise<Buffer> {
     const { bodyTimeoutMs: timeoutMs, clock } = this.#parts;
-    const { source, ...access } = this.#entered;
-    return await readEvent(source, { timeoutMs, clock, ...access });
+    const { source, access, room } = this.#entered;
+    // The pieces of a body that was read before: as an event they are here once more.
+    this.#entered = { source: this.#request, ...(room !== undefined && { room }) };
+    return await readEvent(source, { timeoutMs, clock, ...(access !== undefined && { access }) });
   }
 
   async run(call: AdmittedInvocation): Promise<Served> {

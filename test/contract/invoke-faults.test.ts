@@ -165,7 +165,7 @@ describe("Invoke API under faults", () => {
     assert.equal((await waiting).body, "1");
   });
 
-  it("a body waits for memory and is 429 when none comes in time", async () => {
+  it("a body waits for memory and is 429 when none comes in time: no throttle of its function, but told as what it is", async () => {
     await start({ KUBELAMBDA_BODY_MEMORY_BYTES: 100, KUBELAMBDA_BODY_WAIT_MS: 50 });
     const agent = await world.addEnvironment(hello);
     const { asked, open, script } = gate();
@@ -174,8 +174,15 @@ describe("Invoke API under faults", () => {
     await asked;
     const second = await world.invoke("hello", JSON.stringify("y".repeat(90)));
     assert.equal(second.status, 429);
+    const told = JSON.parse(second.body) as Record<string, string>;
+    assert.equal(told["Reason"], "CallerRateLimitExceeded");
+    assert.match(told["message"] ?? "", /memory for request bodies.*router\.bodyMemoryBytes/);
     open();
     assert.equal((await first).status, 200);
+    const metrics = await request(`http://127.0.0.1:${world.router.healthPort}/metrics`);
+    const text = await metrics.body.text();
+    assert.doesNotMatch(text, /^kubelambda_throttles_total\{.*\} [1-9]/m);
+    assert.match(text, /^kubelambda_router_body_refusals_total 1$/m);
     assert.equal((await world.invoke("hello", JSON.stringify("z".repeat(90)))).status, 200);
   });
 

@@ -107,6 +107,22 @@ export async function signWithSmithy(
   };
 }
 
+/** Headers of a call by a key; `saysHash`: with the payload's SHA-256, without which its signature proves nothing before the payload is there. */
+export async function signCall(
+  url: URL,
+  body: Buffer,
+  options: { readonly credentials: typeof signer; readonly region: string; readonly saysHash: boolean },
+): Promise<Record<string, string>> {
+  const { saysHash, ...known } = options;
+  const v4 = new SignatureV4({ ...known, service: "lambda", sha256: Sha256, applyChecksum: saysHash });
+  const { protocol, hostname, pathname: path } = url;
+  const { headers } = await v4.sign({
+    ...{ method: "POST", protocol, hostname, path, query: {}, body },
+    headers: { host: url.host },
+  });
+  return headers;
+}
+
 const botocoreScript = `
 import json, sys, datetime
 import botocore.auth
