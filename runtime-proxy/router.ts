@@ -116,6 +116,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
       host,
       onError: (error: unknown, { method }: HttpRequest) => unexpected(log, method, error),
       onBadRequest: badRequestAnswer,
+      answerStallMs: config.KUBELAMBDA_ANSWER_STALL_MS,
     };
     const listen = async (
       port: number,

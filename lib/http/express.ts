@@ -11,9 +11,10 @@ import { QuickLane } from "./quick-lane.ts";
 import { answerQuickCall } from "./quick-request.ts";
 import { answerRequest, type AnswerOptions } from "./served-request.ts";
 import type { SimpleHead } from "./simple-request.ts";
+import { cutOff } from "./stalled-client.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
-export interface ServerOptions extends Omit<AnswerOptions, "isDraining"> {
+export interface ServerOptions extends Omit<AnswerOptions, "isDraining" | "answerStallMs"> {
   readonly host: string;
   /** 0 chooses a free one. */
   readonly port: number;
@@ -23,6 +24,8 @@ export interface ServerOptions extends Omit<AnswerOptions, "isDraining"> {
   readonly maxHeaderBytes?: number;
   /** Longest wait for a request's headers and body, ms; default 60,000. */
   readonly requestTimeoutMs?: number;
+  /** Longest time for which a client may take nothing of an answer that is written, ms, before it is cut off; default 60,000. */
+  readonly answerStallMs?: number;
   /** Takes over the connection of a request that asks for an upgrade; absent: such requests are served as all others. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex) => void;
   /** Serves HTTPS, TLS 1.2 and newer; absent: HTTP. */
@@ -52,6 +55,7 @@ export interface RunningServer {
 const sweepEveryMs = 500;
 /** Of a connection, for another request. */
 const keptMs = 75_000;
+const usualStallMs = 60_000;
 const tlsRules = { minVersion: "TLSv1.2", honorCipherOrder: true } as const;
 
 /** Listens and answers; rejects when the address cannot be had. */
@@ -76,6 +80,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   // Who has said all that it wants to say may still want the answer.
   Object.assign(server, { httpAllowHalfOpen: true });
   refuseBadRequests(server, options.onBadRequest);
+  server.on("timeout", cutOff);
   const lane = openLane(server, options, () => isDraining);
   const unused = new UnusedConnections(server);
   const { upgrade } = options;
@@ -98,7 +103,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function openLane(server: Server, options: ServerOptions, isDraining: () => boolean): QuickLane | undefined {
-  const { quick, requestTimeoutMs = 60_000, tls } = options;
+  const { quick, requestTimeoutMs = 60_000, answerStallMs = usualStallMs, tls } = options;
   if (quick === undefined) return undefined;
   const { handler = options.handler } = quick;
   const door = { ...options, handler, isDraining, keptSeconds: keptMs / 1000 };
@@ -109,12 +114,13 @@ function openLane(server: Server, options: ServerOptions, isDraining: () => bool
     bodyMs: requestTimeoutMs,
     idleMs: keptMs,
     answerMs: 0,
+    stallMs: answerStallMs,
     allowsHalfOpen: true,
   });
 }
 
 function listenerOf(options: ServerOptions, isDraining: () => boolean): RequestListener {
-  const door = { ...options, isDraining };
+  const door = { answerStallMs: usualStallMs, ...options, isDraining };
   const serve = (req: IncomingMessage, res: ServerResponse): void => void answerRequest(door, req, res);
   if (options.isDirect === true) return serve;
   const app = express();

@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import { QuickCall, type QuickAnswer, type QuickConnection } from "./quick-call.ts";
 import { parseSimpleHead, simpleHeadBytes, type SimpleHead } from "./simple-request.ts";
+import { cutOff } from "./stalled-client.ts";
 
 export interface QuickLaneOptions {
   /** Whether calls of this kind are served here. */
@@ -20,6 +21,8 @@ export interface QuickLaneOptions {
   readonly bodyMs: number;
   readonly idleMs: number;
   readonly answerMs: number;
+  /** Longest time in which nothing of an answer is taken, ms; 0: only the others count. Needs an `idleMs`. */
+  readonly stallMs: number;
   /** Who has closed its half is still answered. */
   readonly allowsHalfOpen: boolean;
 }
@@ -106,14 +109,32 @@ class Connection implements QuickConnection {
     this.#call = undefined;
     if (socket.destroyed || !socket.writable) return;
     write(socket, answer);
-    if (socket.writableNeedDrain) this.#limitAnswer();
-    // Also where nobody wanted the rest of a body: what follows it is the next call.
-    socket.resume();
+    const isLate = socket.writableNeedDrain;
     if (isLast || this.hasEnded) {
       this.#hearNoMore();
       socket.destroySoon();
-      return;
     }
+    if (isLate) this.#awaitTaking();
+    else this.#hearOn();
+  }
+
+  /** Nothing is read until all of the answer is taken: else those of the next calls would pile up behind it. */
+  #awaitTaking(): void {
+    const { socket } = this;
+    const { stallMs, idleMs } = this.#options;
+    this.#limitAnswer();
+    // Begins anew with every part that is taken.
+    if (stallMs > 0) socket.setTimeout(stallMs);
+    socket.pause();
+    socket.once("drain", () => {
+      if (stallMs > 0) socket.setTimeout(idleMs);
+      this.#hearOn();
+    });
+  }
+
+  #hearOn(): void {
+    // Also where nobody wanted the rest of a body: what follows it is the next call.
+    this.socket.resume();
     if (this.#held.length === 0) return;
     const held = this.#held;
     this.#held = noBytes;
@@ -198,7 +219,9 @@ class Connection implements QuickConnection {
   /** Told by the end that follows. */
   readonly #onError = (): void => undefined;
 
-  readonly #onIdle = (): void => this.closeIfIdle();
+  readonly #onIdle = (): void => {
+    if (this.#call === undefined) cutOff(this.socket);
+  };
 
   #limitAnswer(): void {
     const { answerMs, clock } = this.#options;

@@ -6,7 +6,7 @@ import type { QuickCall } from "./quick-call.ts";
 import { hasBody, headersInTurn, type AnswerOptions } from "./served-request.ts";
 import { rawHeaders } from "./simple-request.ts";
 
-export interface QuickAnswerOptions extends AnswerOptions {
+export interface QuickAnswerOptions extends Omit<AnswerOptions, "answerStallMs"> {
   /** How long a connection is kept for another call. */
   readonly keptSeconds: number;
 }

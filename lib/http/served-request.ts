@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import type { HttpHandler, HttpRequest, HttpResponse, SentRequest } from "./handler.ts";
+import { limitStall } from "./stalled-client.ts";
 
 export interface AnswerOptions {
   readonly handler: HttpHandler;
@@ -9,6 +10,8 @@ export interface AnswerOptions {
   readonly onError: (error: unknown, request: HttpRequest) => HttpResponse;
   /** Whether answers end their connections. */
   readonly isDraining: () => boolean;
+  /** Longest time for which a client may take nothing of an answer that is written. */
+  readonly answerStallMs: number;
 }
 
 /** Answers one request; never rejects. */
@@ -103,7 +106,7 @@ function goneSignal(res: ServerResponse): () => AbortSignal {
 }
 
 async function send(
-  { isDraining }: Pick<AnswerOptions, "isDraining">,
+  { isDraining, answerStallMs }: Pick<AnswerOptions, "isDraining" | "answerStallMs">,
   response: HttpResponse,
   req: IncomingMessage,
   res: ServerResponse,
@@ -116,11 +119,14 @@ async function send(
     if (hasBody(status)) head.push("content-length", String(body === undefined ? 0 : Buffer.byteLength(body)));
     res.writeHead(status, head);
     res.end(req.method === "HEAD" ? undefined : body);
+    limitStall(res, answerStallMs);
     return;
   }
   // Not written yet: a stream that fails before its first chunk gets another answer.
   for (let at = 0; at < head.length; at += 2) res.appendHeader(head[at] ?? "", head[at + 1] ?? "");
   res.statusCode = status;
+  // Before its end it is for who makes the stream to say how long it may stand still.
+  body.once("end", () => limitStall(res, answerStallMs));
   await pipeline(body, res);
 }
 

@@ -41,9 +41,8 @@ export async function runStreamed(parts: RunUrlParts, call: AdmittedInvocation):
     return { response: functionFailed(call.requestId), result };
   }
   const stream = new ClientStream(answer, plainEncoding);
-  const cancel = watchClient(stream, longestRunMs(call.facts), parts.clock);
+  watchClient(stream, longestRunMs(call.facts), parts.clock);
   void answer.ended.then((end) => {
-    cancel();
     if (end.kind === "lost") parts.log.error("Stream broke", { requestId: call.requestId, error: end.error });
   });
   return { response: toResponse({ ...head, body: stream }, call), result };

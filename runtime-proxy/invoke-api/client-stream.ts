@@ -31,6 +31,11 @@ export class ClientStream extends Readable {
     answer.body.pause();
   }
 
+  /** The function's end of it; the client may take what is left. */
+  get ended(): Promise<unknown> {
+    return this.#answer.ended;
+  }
+
   /** Of the payload, as far as it has come. */
   get payloadBytes(): number {
     return this.#answer.bytes;
@@ -57,8 +62,8 @@ export class ClientStream extends Readable {
   }
 }
 
-/** Cuts off a client that takes nothing any more: it would keep the environment from all others. Returns what ends the watch. */
-export function watchClient(stream: ClientStream, afterMs: number, clock: Clock): () => void {
+/** Cuts off a client that takes nothing any more: it would keep the environment from all others, and from its end on what is left in memory. */
+export function watchClient(stream: ClientStream, afterMs: number, clock: Clock): void {
   let seen = -1;
   const look = (): void => {
     if (stream.taken === seen) stream.destroy(new Error(`The client has taken nothing for ${longestStallMs} ms`));
@@ -66,5 +71,10 @@ export function watchClient(stream: ClientStream, afterMs: number, clock: Clock)
     cancel = clock.schedule(longestStallMs, look);
   };
   let cancel = clock.schedule(afterMs, look);
-  return () => cancel();
+  stream.once("close", () => cancel());
+  void stream.ended.then(() => {
+    cancel();
+    seen = -1;
+    if (!stream.closed) look();
+  });
 }

@@ -137,8 +137,15 @@ describe("InvokeWithResponseStream's client", () => {
     assert.equal(body.destroyed, false);
     end({ kind: "ended", trailers: { endOfResponse: "Complete" } });
     await turn();
-    clock.advance(10 * stallMs);
+    for (let n = 0; n < 5; n += 1) {
+      clock.advance(stallMs - 1);
+      assert.notEqual(body.read(), null);
+      await turn();
+    }
     assert.equal(body.destroyed, false);
+    body.on("error", () => undefined);
+    clock.advance(2 * stallMs);
+    assert.equal(body.destroyed, true, "what is left is held for nobody");
   });
 
   it("that goes away has the stream discarded, read or not", async () => {

@@ -50,9 +50,8 @@ function wholeAnswer({ headers, body }: AgentAnswer, call: AdmittedInvocation): 
 
 function streamedAnswer({ clock, log }: ServeCallParts, answer: StreamedAnswer, call: AdmittedInvocation): Served {
   const stream = new ClientStream(answer, eventEncoding(call));
-  const cancel = watchClient(stream, longestRunMs(call.facts), clock);
+  watchClient(stream, longestRunMs(call.facts), clock);
   const result = answer.ended.then((end) => {
-    cancel();
     if (end.kind === "lost") log.error("Stream broke", { requestId: call.requestId, error: end.error });
     return end.kind === "lost" ? "ServiceException" : resultOf(completionOfStream(end, call));
   });

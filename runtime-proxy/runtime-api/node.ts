@@ -62,6 +62,7 @@ export class NodeServer {
       bodyMs: options.requestTimeoutMs,
       idleMs: 0,
       answerMs: options.answerTimeoutMs,
+      stallMs: 0,
       allowsHalfOpen: false,
     });
     this.#server.on("request", (request, response) => void this.#serve(request, response));
