@@ -138,6 +138,15 @@ describe("generic pods on a real API server", function () {
       [[ledger.metadata.uid, true]],
     );
     assert.equal(pod.metadata.labels?.[labels.generic], made.metadata.labels?.[labels.generic]);
+    // The API server adds none of its own, of 300 s.
+    for (const { spec } of [made, pod])
+      assert.deepEqual(
+        spec.tolerations?.map(({ key, tolerationSeconds }) => [key, tolerationSeconds]),
+        [
+          ["node.kubernetes.io/not-ready", 30],
+          ["node.kubernetes.io/unreachable", 30],
+        ],
+      );
   });
 
   it("gives the one that waits to the next function, by its agent first, then by labels and owner; and fills up", async () => {
