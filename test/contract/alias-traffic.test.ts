@@ -1,23 +1,34 @@
 /** How an alias splits its calls, whichever of several routers takes them, and what a call sees of a change. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "mocha";
+import { after, before, it } from "mocha";
 import { API_VERSION } from "../../crds/names.ts";
 import { aliasKind } from "../../crds/v1alpha1/alias.ts";
 import { versionKind } from "../../crds/v1alpha1/version.ts";
 import { seededRandom } from "../../bench/seeded-random.ts";
 import { RouterWorld } from "../kit/router-world.ts";
+import { describeWithRouters } from "../kit/with-routers.ts";
 
 const versions = [1, 2, 3, 4];
-/** Chi-square with one degree of freedom is larger in one of 100,000 runs; the draws' seed is fixed. */
-const leastLikely = 19.5;
+const calls = 20_000;
+const callsAtOnce = 12;
+/** Chi-square with one degree of freedom is larger in one of 1,000,000 cases. */
+const leastLikely = 23.93;
 
-describe("traffic of an alias over 3 routers", () => {
+function chiSquareOf(additional: number, weight: number, all: number): number {
+  const square = (additional - all * weight) ** 2;
+  return square / (all * weight) + square / (all * (1 - weight));
+}
+
+describeWithRouters("traffic of an alias", (routers) => {
   let world: RouterWorld;
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  const draws = Array.from({ length: routers }, (_, router) => seededRandom(seed + router));
 
   before(async () => {
     world = new RouterWorld();
-    world.draw = seededRandom(20_261_126);
-    await world.startRouters(3, { KUBELAMBDA_REQUESTS_PER_CONCURRENCY: 0 });
+    // As processes do it: none draws from another's sequence.
+    world.draw = (router) => draws[router]!();
+    await world.startRouters(routers, { KUBELAMBDA_REQUESTS_PER_CONCURRENCY: 0 });
     const hello = await world.addFunction({ name: "hello" });
     for (const version of versions) {
       const metadata = { name: `hello-${version}`, namespace: "default" };
@@ -50,19 +61,29 @@ describe("traffic of an alias over 3 routers", () => {
     return String(headers["x-amz-executed-version"]);
   }
 
-  for (const weight of [0.1]) {
-    it(`versions-aliases 19: is split by a weight of ${weight} over 3,000 calls, by each router alike`, async () => {
+  for (const weight of [0.1, 0.5]) {
+    it(`versions-aliases 20: is split by a weight of ${weight} over ${calls} calls, by each router and by all`, async function () {
+      this.timeout(120_000);
       await point("1", { "2": weight });
-      const calls = 1000;
-      for (let router = 0; router < 3; router += 1) {
-        let additional = 0;
-        for (let done = 0; done < calls; done += 4) {
-          const ran = await Promise.all([1, 2, 3, 4].map(() => executed(router)));
-          additional += ran.filter((version) => version === "2").length;
+      const perRouter = world.routers.map(() => ({ all: 0, additional: 0 }));
+      let begun = 0;
+      const client = async (): Promise<void> => {
+        while (begun < calls) {
+          const router = begun % routers;
+          begun += 1;
+          const ran = await executed(router);
+          assert.ok(ran === "1" || ran === "2", `version ${ran} ran`);
+          const seen = perRouter[router]!;
+          seen.all += 1;
+          if (ran === "2") seen.additional += 1;
         }
-        const want = calls * weight;
-        const chiSquare = (additional - want) ** 2 / want + (additional - want) ** 2 / (calls - want);
-        assert.ok(chiSquare < leastLikely, `router ${router}: ${additional} of ${calls} went to version 2`);
+      };
+      await Promise.all(Array.from({ length: callsAtOnce }, client));
+      const additional = perRouter.reduce((sum, seen) => sum + seen.additional, 0);
+      for (const seen of [...perRouter, { all: calls, additional }]) {
+        const chiSquare = chiSquareOf(seen.additional, weight, seen.all);
+        const told = `${seen.additional} of ${seen.all} went to version 2, seed ${seed}`;
+        assert.ok(chiSquare < leastLikely, told);
       }
     });
   }
@@ -74,7 +95,7 @@ describe("traffic of an alias over 3 routers", () => {
     });
     await world.store.patch(ref, all("1", "2"));
     let isDone = false;
-    const seen = [0, 1, 2].map(async (router) => {
+    const seen = world.routers.map(async (_, router) => {
       const ran: string[] = [];
       while (!isDone) ran.push(await executed(router));
       return ran;

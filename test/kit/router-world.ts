@@ -44,8 +44,8 @@ export class RouterWorld {
   accessLog = "";
   /** What the operator wants back. */
   release: readonly string[] = [];
-  /** A number in [0, 1). */
-  draw: () => number = () => 0;
+  /** A number in [0, 1), as each router draws it by itself; the first router is 0. */
+  draw: (router: number) => number = () => 0;
   readonly #routers: RunningRouter[] = [];
   readonly #waiting = new Set<() => void>();
   readonly #connections = new Agent({ connections: 200 });
@@ -97,6 +97,7 @@ export class RouterWorld {
       }),
       ...changes,
     };
+    const place = this.#routers.length;
     const router = await startRouter(config, {
       client,
       signingKey: this.keys.privateKey,
@@ -114,7 +115,7 @@ export class RouterWorld {
       },
       log: silentLogger,
       clock: systemClock,
-      draw: () => this.draw(),
+      draw: () => this.draw(place),
     });
     this.#routers.push(router);
     await this.#writeRoster();
