@@ -1,4 +1,4 @@
-/** What the chart's values of traces, the access log and top become, as the router reads it. */
+/** What the chart's values of traces, the access log, top and waiting calls become, as the router reads it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
@@ -62,6 +62,12 @@ describe("the chart's values of what is observed", function () {
       ["http://collector:4318", 0.05, "sampled"],
     );
     assert.deepEqual([config.KUBELAMBDA_ACCESS_LOG_RATIO, config.KUBELAMBDA_TOP_PORT], [1, undefined]);
+  });
+
+  it("router.waitingCalls is how many calls of a version wait", async () => {
+    assert.equal((await configOf()).KUBELAMBDA_WAITING_CALLS, 1000);
+    assert.equal((await configOf("router.waitingCalls=1000000")).KUBELAMBDA_WAITING_CALLS, 1_000_000);
+    await assert.rejects(template("router.waitingCalls=-1"), /waitingCalls.*minimum: got -1, want 0/);
   });
 
   it("are refused with what would be right", async () => {
