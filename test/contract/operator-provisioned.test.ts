@@ -83,7 +83,7 @@ describe("an account's concurrency on a real API server", function () {
     );
   }
 
-  it("concurrency 2, 3, 5: reservations leave the minimum, who has one keeps it, and room is used by who waits", async () => {
+  it("concurrency 5: reservations leave the minimum, who has one keeps it, and room is used by who waits", async () => {
     const make = async (name: string, reserved: number): Promise<void> => {
       await world.createFunction(space.namespace, name, { reservedConcurrentExecutions: reserved });
     };
