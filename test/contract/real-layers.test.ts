@@ -99,6 +99,8 @@ def handler(event, context):
         files,
         variables: { AWS_LAMBDA_EXEC_WRAPPER: `/opt/internal/${name}-wrapper` },
       });
+      // What is printed comes by the supervisor: it may be later than what it tells of.
+      await environment.printed(`${name}-internal registered `);
       assert.match(environment.output, new RegExp(`^${name}-wrapper got /.*/${interpreter}[0-9.]*$`, "m"));
       assert.match(environment.output, new RegExp(`^${name}-internal registered 200 \\{"functionName":"probe"`, "m"));
       for (const n of [1, 2]) {
