@@ -26,7 +26,7 @@ export interface PeerServerParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onRoster: (roster: Roster) => void;
-  /** Most questions of one replica that wait for accounts to be taken over. */
+  /** Most questions of one replica that wait for one account to be taken over. */
   readonly maxWaiting: number;
 }
 
@@ -74,8 +74,8 @@ export class PeerServer {
 class Peer {
   readonly #parts: PeerServerParts;
   readonly #callById = new ChurningMap<OwnedCall>();
-  /** Questions about accounts that are being taken over. */
-  readonly #waiting = new Set<number>();
+  /** Questions about accounts that are being taken over, by their ids. */
+  readonly #waiting = new Map<number, { readonly namespace: string }>();
   readonly #wire: PeerWire<Question | Notice>;
 
   constructor(
@@ -137,7 +137,8 @@ class Peer {
     ownership.know(ns);
     const deadlineMs = clock.monotonicMs() + waitMs;
     if (ownership.placeOf(ns).kind === "taking") {
-      if (this.#waiting.size >= this.#parts.maxWaiting) {
+      const own = [...this.#waiting.values()].filter(({ namespace }) => namespace === ns).length;
+      if (own >= this.#parts.maxWaiting) {
         this.#wire.send({ t: "refused", id, refusal: "queueFull" });
         return;
       }
@@ -155,7 +156,7 @@ class Peer {
   /** Waits until the account is taken over: who asks has seen the roster before us, or as soon. False when nobody asks any more. */
   async #isStillAsked(id: number, namespace: string, deadlineMs: number): Promise<boolean> {
     const { ownership, clock } = this.#parts;
-    this.#waiting.add(id);
+    this.#waiting.set(id, { namespace });
     while (this.#waiting.has(id) && ownership.placeOf(namespace).kind === "taking" && clock.monotonicMs() < deadlineMs)
       await ownership.changed(deadlineMs - clock.monotonicMs());
     return this.#waiting.delete(id);

@@ -250,6 +250,20 @@ describe("an account that is being taken over", () => {
     assert.match(told.body, /: no router that decides calls of namespace \\"default\\" answered within 3000 ms: /);
   });
 
+  it("lets no more of another replica's calls wait than may, of each account", async () => {
+    carrier = await ScriptedCarrier.connect(world, hello.metadata.uid);
+    for (const id of [1, 2, 3]) carrier.say({ ...carrier.question({}), id });
+    const refused = await carrier.next("refused");
+    assert.deepEqual([Reflect.get(refused, "id"), Reflect.get(refused, "refusal")], [3, "queueFull"]);
+    // Of others, about half of which are this router's too.
+    for (let id = 4; id < 24; id += 1) carrier.say({ ...carrier.question({}), id, ns: `other-${id}` } as Question);
+    await sleep(systemClock, 100);
+    const others = carrier.taken("refused").map((answer) => String(Reflect.get(answer, "refusal")));
+    assert.ok(others.length < 20 && others.every((refusal) => refusal === "moved"), others.join(" "));
+    open();
+    await carrier.next("granted");
+  });
+
   it("lets no more calls wait than may, and serves those that do", async () => {
     const ref = { kind: functionKind, name: "hello", namespace: "default" };
     await world.store.patch(ref, { spec: { reservedConcurrentExecutions: 2 } });
@@ -334,6 +348,13 @@ class ScriptedCarrier {
       if (found !== undefined) return found;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+  }
+
+  /** All that are here and have not been taken yet. */
+  taken(t: Answer["t"]): readonly Answer[] {
+    const found = this.#heard.filter((answer) => answer.t === t);
+    for (const answer of found) this.#heard.splice(this.#heard.indexOf(answer), 1);
+    return found;
   }
 
   close(): void {
