@@ -79,7 +79,8 @@ export function logTail(stateDir: string, name: string): string {
     : `no log at ${file}`;
 }
 
-function signalDaemon(stateDir: string, name: string, signal: NodeJS.Signals): void {
+/** One that is gone is fine. */
+export function signalDaemon(stateDir: string, name: string, signal: NodeJS.Signals): void {
   const pid = livingPid(stateDir, name);
   if (pid === undefined) return;
   try {

@@ -94,12 +94,18 @@ const cases: Record<string, { readonly seen: Partial<Evidence>; readonly want: r
       'call "a" ended with 500 ServiceException: Error: Cannot invoke …: the connection to its execution environment broke during the call',
     ],
   },
+  "a call that was lost after something was done to environments": {
+    seen: { calls: [call("a", { answer: lost })], losses: [{ fromMs: -30, untilMs: -15 }] },
+    want: [
+      'call "a" ended with 500 ServiceException: Error: Cannot invoke …: the connection to its execution environment broke during the call',
+    ],
+  },
   "none that was lost with its environment": {
-    seen: { calls: [call("a", { answer: lost })], mayLoseEnvironments: true },
+    seen: { calls: [call("a", { answer: lost })], losses: [{ fromMs: 15, untilMs: 30 }] },
     want: [],
   },
   "an error that is not in the catalogue": {
-    seen: { calls: [call("a", { answer: refused(503, "Strange", {}) })], mayLoseEnvironments: true },
+    seen: { calls: [call("a", { answer: refused(503, "Strange", {}) })], losses: [{ fromMs: 15, untilMs: 30 }] },
     want: ['call "a" ended with 503 Strange: '],
   },
 };
@@ -109,7 +115,7 @@ describe("the judge of a fleet", () => {
     it(`finds ${title}`, () => {
       const evidence = {
         ...{ calls: [], runs: [], limits: { reserved: { hello: 2 }, account: 5, left: 3 }, killed: new Set<string>() },
-        mayLoseEnvironments: false,
+        losses: [],
         ...seen,
       };
       const found = violations(evidence);

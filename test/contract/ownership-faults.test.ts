@@ -1,9 +1,8 @@
 /** Routers come, go, freeze, die and are cut off while calls run: limits hold by the functions' own record, and no call runs twice. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "mocha";
-import { FaultRun } from "../kit/fleet/fault-run.ts";
 import { reportText } from "../kit/fleet/fault-report.ts";
-import type { FaultName } from "../kit/fleet/fleet-faults.ts";
+import { startRouterFaults, type FaultName, type RouterFaultRun } from "../kit/fleet/fleet-faults.ts";
 
 /** A short form of the soak: each fault once, with as many routers as show it best. */
 const plan: Readonly<Record<number, readonly FaultName[]>> = {
@@ -23,11 +22,11 @@ const plan: Readonly<Record<number, readonly FaultName[]>> = {
 };
 
 describe("ownership under faults", () => {
-  let run: FaultRun;
+  let run: RouterFaultRun;
 
   before(async function () {
     this.timeout(90_000);
-    run = await FaultRun.start(5, { lastMs: 1000, awayMs: 3000 });
+    run = await startRouterFaults(5, { lastMs: 1000, awayMs: 3000 });
   });
   after(async function () {
     this.timeout(30_000);

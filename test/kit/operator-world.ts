@@ -10,6 +10,7 @@ import { routes } from "../../crds/wire/routes.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { kubeconfigAccess } from "../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../lib/kubernetes/api-server-client.ts";
+import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
 import { createLogger, silentLogger } from "../../lib/logger.ts";
@@ -17,6 +18,7 @@ import { createHttpPackageStore } from "../../operator/http-package-store.ts";
 import {
   operatorConfigSchema,
   startOperator,
+  type OperatorConfig,
   type OperatorDependencies,
   type RunningOperator,
 } from "../../operator/operator.ts";
@@ -47,10 +49,7 @@ export class OperatorWorld {
   /** `storeEnv`: variables of the package store. */
   static async start(storeEnv: Readonly<Record<string, string>> = {}): Promise<OperatorWorld> {
     const controlPlane = await startControlPlane();
-    const client = new ApiServerClient({
-      access: await kubeconfigAccess(controlPlane.kubeconfig),
-      kinds: kindDefinitions.map((kind) => ({ ...kind, namespaced: true })),
-    });
+    const client = await testClient(controlPlane.kubeconfig);
     for (const { plural } of kindDefinitions) {
       const text = readFileSync(new URL(`../../crds/${plural}.yaml`, import.meta.url), "utf8");
       await client.create(parse(text) as KubernetesObject);
@@ -76,12 +75,8 @@ export class OperatorWorld {
     env: Readonly<Record<string, string>> = {},
     changes: Partial<OperatorDependencies> = {},
   ): Promise<RunningOperator> {
-    const config = operatorConfigSchema.parse({
-      KUBELAMBDA_NAMESPACE: "kubelambda",
-      KUBELAMBDA_IMAGE: "kubelambda:test",
+    const config = operatorTestConfig({
       KUBELAMBDA_PACKAGES_URL: this.store.url,
-      KUBELAMBDA_ROUTER_URL: "http://router.test:19002",
-      KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: routerToken,
       KUBELAMBDA_LEADER_ELECTION: "false",
       KUBELAMBDA_LISTEN_HOST: "127.0.0.1",
       KUBELAMBDA_HEALTH_PORT: "0",
@@ -89,23 +84,9 @@ export class OperatorWorld {
       ...env,
     });
     const operator = await startOperator(config, {
-      client: this.client,
-      verifyRouterToken: trustingVerifier,
-      packageStore: createHttpPackageStore({ url: this.store.url, readToken: () => Promise.resolve(operatorToken) }),
-      runtimes: {
-        "nodejs24.x": { image: runtimeImageOf("24"), state: "supported" },
-        "nodejs20.x": { image: runtimeImageOf("20"), state: "deprecated" },
-        "nodejs12.x": { state: "updateBlocked" },
-      },
+      ...operatorTestParts(this.client, this.store.url),
       isReplicaGone: (replica) => this.goneReplicas.has(replica),
-      hasPodResources: true,
-      hasContainers: true,
       clock: systemClock,
-      draw: Math.random,
-      log:
-        process.env["OPERATOR_TEST_LOG"] === undefined
-          ? silentLogger
-          : createLogger({ level: "debug", stream: process.stderr }),
       ...changes,
     });
     this.#operators.push(operator);
@@ -258,6 +239,46 @@ export class OperatorWorld {
     const body = await response.body.json();
     return { status: response.statusCode, body: body as LoadReportAnswer & { readonly message?: string } };
   }
+}
+
+/** Knows all our kinds. */
+export async function testClient(kubeconfig: string): Promise<ApiServerClient> {
+  return new ApiServerClient({
+    access: await kubeconfigAccess(kubeconfig),
+    kinds: kindDefinitions.map((kind) => ({ ...kind, namespaced: true })),
+  });
+}
+
+/** What every operator of a test is told. */
+export function operatorTestConfig(env: Readonly<Record<string, string>>): OperatorConfig {
+  return operatorConfigSchema.parse({
+    KUBELAMBDA_NAMESPACE: "kubelambda",
+    KUBELAMBDA_IMAGE: "kubelambda:test",
+    KUBELAMBDA_ROUTER_URL: "http://router.test:19002",
+    KUBELAMBDA_ROUTER_SERVICE_ACCOUNT: routerToken,
+    ...env,
+  });
+}
+
+/** What every operator of a test is given but for its clock and what it knows of routers. */
+export function operatorTestParts(client: KubernetesClient, storeUrl: string) {
+  return {
+    client,
+    verifyRouterToken: trustingVerifier,
+    packageStore: createHttpPackageStore({ url: storeUrl, readToken: () => Promise.resolve(operatorToken) }),
+    runtimes: {
+      "nodejs24.x": { image: runtimeImageOf("24"), state: "supported" },
+      "nodejs20.x": { image: runtimeImageOf("20"), state: "deprecated" },
+      "nodejs12.x": { state: "updateBlocked" },
+    },
+    hasPodResources: true,
+    hasContainers: true,
+    draw: Math.random,
+    log:
+      process.env["OPERATOR_TEST_LOG"] === undefined
+        ? silentLogger
+        : createLogger({ level: "debug", stream: process.stderr }),
+  } satisfies Partial<OperatorDependencies>;
 }
 
 /** By its digest, so that nobody has to be asked for it. */

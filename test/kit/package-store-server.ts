@@ -5,7 +5,7 @@ import type { ResolveAnswer, ResolveRequest } from "../../crds/wire/packages.ts"
 import { routes } from "../../crds/wire/routes.ts";
 import type { TokenVerifier } from "../../lib/http/service-account-token.ts";
 import type { AssembleOptions } from "../../runtime-proxy/assemble.ts";
-import { packagesConfigSchema, startPackages } from "../../runtime-proxy/packages.ts";
+import { packagesConfigSchema, startPackages, type PackagesConfig } from "../../runtime-proxy/packages.ts";
 
 export interface TestStore {
   readonly url: string;
@@ -42,6 +42,20 @@ export const trustingVerifier: TokenVerifier = (authorization) => {
   return Promise.resolve({ ok: true, identity: { namespace, serviceAccount } });
 };
 
+/** On free ports of the loopback. */
+export function storeTestConfig(directory: string, env: Readonly<Record<string, string>> = {}): PackagesConfig {
+  return packagesConfigSchema.parse({
+    KUBELAMBDA_PACKAGES_DIRECTORY: directory,
+    KUBELAMBDA_PACKAGES_PORT: "0",
+    KUBELAMBDA_HEALTH_PORT: "0",
+    KUBELAMBDA_PUSH_PORT: "0",
+    KUBELAMBDA_LISTEN_HOST: "127.0.0.1",
+    KUBELAMBDA_OPERATOR_SERVICE_ACCOUNT: operatorToken,
+    KUBELAMBDA_URL_ALLOWED_CIDRS: "127.0.0.1/32",
+    ...env,
+  });
+}
+
 /** A package store on free ports of the loopback with directories of its own, which `stop` removes. */
 export async function startTestStore(
   env: Readonly<Record<string, string>> = {},
@@ -51,16 +65,7 @@ export async function startTestStore(
   const [taskDirectory, layersDirectory] = [join(directory, "task"), join(directory, "opt")];
   for (const path of [taskDirectory, layersDirectory]) await mkdir(path);
   let nowMs = Date.now();
-  const config = packagesConfigSchema.parse({
-    KUBELAMBDA_PACKAGES_DIRECTORY: join(directory, "store"),
-    KUBELAMBDA_PACKAGES_PORT: "0",
-    KUBELAMBDA_HEALTH_PORT: "0",
-    KUBELAMBDA_PUSH_PORT: "0",
-    KUBELAMBDA_LISTEN_HOST: "127.0.0.1",
-    KUBELAMBDA_OPERATOR_SERVICE_ACCOUNT: operatorToken,
-    KUBELAMBDA_URL_ALLOWED_CIDRS: "127.0.0.1/32",
-    ...env,
-  });
+  const config = storeTestConfig(join(directory, "store"), env);
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const running = await startPackages(config, { verifyToken, nowMs: () => nowMs, log: silent });
   const url = `http://127.0.0.1:${running.port}`;

@@ -1,8 +1,9 @@
 /** Routers, agents, operator and API server under a steady load while each is killed, frozen and cut off in turn, with 1, 2 and 5 routers. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "mocha";
-import { FaultRun } from "../kit/fleet/fault-run.ts";
-import { faults, type Fault, type FaultName } from "../kit/fleet/fleet-faults.ts";
+import type { Fault } from "../kit/fleet/fault.ts";
+import { faults, startRouterFaults, type FaultName, type RouterFaultRun } from "../kit/fleet/fleet-faults.ts";
+import type { RouterFleet } from "../kit/fleet/router-fleet.ts";
 import { reportText } from "../kit/fleet/fault-report.ts";
 import { seededRandom } from "../../bench/seeded-random.ts";
 import { pickOne } from "./draw.ts";
@@ -19,10 +20,10 @@ for (const count of counts) {
   describe(`soak with ${count} ${count === 1 ? "router" : "routers"}, ${minutes / counts.length} minutes, seed ${seed}`, function () {
     this.timeout(minutes * 60_000 + 1_200_000);
     const draw = seededRandom(seed + count);
-    const possible = wanted.filter((name) => ((faults[name] as Fault).leastRouters ?? 1) <= count);
-    let run: FaultRun;
+    const possible = wanted.filter((name) => ((faults[name] as Fault<RouterFleet>).leastRouters ?? 1) <= count);
+    let run: RouterFaultRun;
 
-    before(async () => (run = await FaultRun.start(count, { lastMs, awayMs })));
+    before(async () => (run = await startRouterFaults(count, { lastMs, awayMs })));
     after(async () => {
       process.stdout.write(`${reportText({ calls: run.calls, held: run.held(), records: run.records })}\n`);
       await run.stop();

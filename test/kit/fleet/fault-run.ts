@@ -1,14 +1,21 @@
 /** One fleet under steady load, faults one after another, and the record of it all. */
 import { FleetLoad, type LoadCall } from "./fleet-load.ts";
-import { faults, type Fault, type FaultName, type FaultScene } from "./fleet-faults.ts";
-import { limitsHeld, violations, type Held, type Limits, type LimitWindow } from "./fleet-judge.ts";
+import type { Fault, FaultFleet, FaultScene } from "./fault.ts";
+import {
+  kindOf,
+  limitsHeld,
+  violations,
+  type Held,
+  type Limits,
+  type LimitWindow,
+  type TimeWindow,
+} from "./fleet-judge.ts";
 import { untilFullUse } from "./full-use.ts";
-import { RouterFleet } from "./router-fleet.ts";
 import { monotonicMs } from "./run-record.ts";
 
 /** What one fault did to the calls. */
 export interface FaultRecord {
-  readonly name: FaultName;
+  readonly name: string;
   readonly routers: number;
   /** From its end until every router serves every function again, ms. */
   readonly recoveredAfterMs: number;
@@ -17,13 +24,14 @@ export interface FaultRecord {
   readonly served: number;
 }
 
-export type FaultRunOptions = Pick<FaultScene, "lastMs" | "awayMs">;
+export type FaultRunOptions = Pick<FaultScene<FaultFleet>, "lastMs" | "awayMs">;
 
-const accountLimit = 5;
-const reserved: Readonly<Record<string, number>> = { hello: 2 };
+export const accountLimit = 5;
+export const reserved: Readonly<Record<string, number>> = { hello: 2 };
 /** More than may run, and every one of five routers has some. */
 const clients = { hello: 3, left: 2, right: 2 };
-const names = Object.keys(clients);
+/** Functions that are called. */
+export const names = Object.keys(clients);
 const runMs = 30;
 /** All that may run at once, of each function and of the account. */
 const fullUse = { counts: { hello: 2, left: 2, right: 1 }, runMs: 400, withinMs: 20_000 };
@@ -32,60 +40,47 @@ const shortMs = 2000;
 /** A fault may last minutes: whatever it was, it is over by then. */
 const recoverWithinMs = 90_000;
 
-export class FaultRun {
-  readonly fleet: RouterFleet;
+export class FaultRun<Fleet extends FaultFleet, Name extends string> {
+  readonly fleet: Fleet;
   readonly records: FaultRecord[] = [];
+  readonly #faults: Readonly<Record<Name, Fault<Fleet>>>;
   readonly #options: FaultRunOptions;
   readonly #killed = new Set<string>();
   readonly #windows: LimitWindow[] = [];
-  readonly #times: { readonly name: string; readonly fromMs: number; readonly untilMs: number }[] = [];
-  #mayLoseEnvironments = false;
+  readonly #times: (TimeWindow & { readonly name: Name })[] = [];
   #load: FleetLoad | undefined;
   readonly #ended: LoadCall[] = [];
 
-  private constructor(fleet: RouterFleet, options: FaultRunOptions) {
+  /** `fleet`: with all functions and what they need to be called. */
+  constructor(fleet: Fleet, faults: Readonly<Record<Name, Fault<Fleet>>>, options: FaultRunOptions) {
     this.fleet = fleet;
+    this.#faults = faults;
     this.#options = options;
-  }
-
-  /** Two nodes with environments for more calls than the limits let in. */
-  static async start(routers: number, options: FaultRunOptions): Promise<FaultRun> {
-    const fleet = await RouterFleet.start({
-      KUBELAMBDA_REQUESTS_PER_CONCURRENCY: "0",
-      KUBELAMBDA_ACCOUNT_CONCURRENCY: String(accountLimit),
-    });
-    const run = new FaultRun(fleet, options);
-    await Promise.all([fleet.scaleTo(routers), fleet.environments.addNode(), fleet.environments.addNode()]);
-    for (const name of names) {
-      const limit = reserved[name];
-      const owner = await fleet.addFunction(name, limit === undefined ? {} : { reserved: limit });
-      await fleet.addEnvironments(owner, 3);
-    }
-    await run.#untilServed();
-    return run;
   }
 
   async scaleTo(routers: number): Promise<void> {
     await this.#endLoad();
     await this.fleet.scaleTo(routers);
-    await this.#untilServed();
+    await this.untilServed();
   }
 
   /** Brings the fault about under load; resolves when everything is as before, and as many calls can run at once as ever. */
-  async suffer(name: FaultName): Promise<FaultRecord> {
+  async suffer(name: Name): Promise<FaultRecord> {
     const { fleet } = this;
-    const fault: Fault = faults[name];
-    this.#mayLoseEnvironments ||= fault.losesEnvironments === true;
+    const fault = this.#faults[name];
     // One fault at a time: an account that still goes to another owner cannot be without the API server.
     await fleet.untilRoster(({ replicas }) => replicas.length === fleet.routers.length);
     const load = (this.#load ??= this.#newLoad());
     await load.untilServed(5);
     const [beganMs, servedBefore] = [monotonicMs(), load.served];
+    // Also of one that does not come to its end.
+    const time = { name, fromMs: beganMs, untilMs: Infinity };
+    this.#times.push(time);
     await fault.carryOut({ ...this.#options, fleet, load, killed: this.#killed, windows: this.#windows });
     const endedMs = monotonicMs();
     if (fault.flows === true) this.#mustFlow(load, { name, beganMs, endedMs });
-    await fleet.environments.whole();
-    await this.#untilServed();
+    await fleet.whole();
+    await this.untilServed();
     const recoveredMs = monotonicMs();
     const record = {
       name,
@@ -95,7 +90,7 @@ export class FaultRun {
       served: load.served - servedBefore,
     };
     this.records.push(record);
-    this.#times.push({ name, fromMs: beganMs, untilMs: recoveredMs });
+    time.untilMs = recoveredMs;
     await this.#endLoad();
     this.#ended.push(...(await untilFullUse(fleet, fullUse)));
     return record;
@@ -113,7 +108,7 @@ export class FaultRun {
         ? ""
         : ` while ${fault.name} (${Math.round(atMs - fault.fromMs)} ms after its beginning)`;
     };
-    return violations({ ...evidence, duringAt, calls: this.calls, mayLoseEnvironments: this.#mayLoseEnvironments });
+    return violations({ ...evidence, duringAt, calls: this.calls, losses: this.#losses() });
   }
 
   /** Of all loads that have ended, and of full use. */
@@ -129,9 +124,14 @@ export class FaultRun {
     await this.fleet.stop();
   }
 
+  /** When environments may have been lost. */
+  #losses(): readonly TimeWindow[] {
+    return this.#times.filter(({ name }) => this.#faults[name].losesEnvironments === true);
+  }
+
   /** What a reservation does not take for a while others have. */
   #limits(): Limits {
-    const hasLowered = this.records.some(({ name }) => (faults[name] as Fault).lowersLimits === true);
+    const hasLowered = this.#times.some(({ name }) => this.#faults[name].lowersLimits === true);
     return {
       reserved,
       account: accountLimit,
@@ -140,13 +140,16 @@ export class FaultRun {
   }
 
   /** Every function is served, and nobody waits for half of the fault's time. */
-  #mustFlow(load: FleetLoad, { name, beganMs, endedMs }: { name: FaultName; beganMs: number; endedMs: number }): void {
+  #mustFlow(load: FleetLoad, { name, beganMs, endedMs }: { name: Name; beganMs: number; endedMs: number }): void {
     const lastedMs = endedMs - beganMs;
     const served = load.calls.filter(({ answer, endedMs: atMs }) => answer?.status === 200 && atMs >= beganMs);
     const problem = (what: string): Error =>
       new Error(`Cannot see calls flow while ${name}, for ${Math.round(lastedMs)} ms: ${what}`);
     for (const function_ of names)
-      if (!served.some((call) => call.name === function_)) throw problem(`none of "${function_}" was served`);
+      if (!served.some((call) => call.name === function_))
+        throw problem(
+          `none of "${function_}" was served, but ${endsOf(load.calls.filter((call) => call.name === function_ && call.endedMs >= beganMs))}`,
+        );
     const gapMs = this.#longestGap(load, beganMs, endedMs);
     if (lastedMs > shortMs && gapMs > lastedMs / 2) throw problem(`none was served for ${Math.round(gapMs)} ms`);
   }
@@ -163,7 +166,7 @@ export class FaultRun {
   }
 
   /** Every router serves every function. */
-  async #untilServed(): Promise<void> {
+  async untilServed(): Promise<void> {
     const { fleet } = this;
     const untilMs = monotonicMs() + recoverWithinMs;
     for (const router of fleet.routers)
@@ -185,4 +188,9 @@ export class FaultRun {
     const moments = [fromMs, ...served.map(({ endedMs }) => endedMs).sort((a, b) => a - b), untilMs];
     return moments.reduce((longest, at, place) => Math.max(longest, at - (moments[place - 1] ?? at)), 0);
   }
+}
+
+/** How calls ended, and how often. */
+function endsOf(calls: readonly LoadCall[]): string {
+  return [...Map.groupBy(calls, kindOf)].map(([kind, those]) => `${those.length} × ${kind}`).join(", ");
 }

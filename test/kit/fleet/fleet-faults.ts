@@ -1,38 +1,15 @@
-/** What can go wrong with a fleet, one thing after another; each is over, and what was lost is there again, when it resolves. */
+/** What can go wrong with routers, environments and what they depend on, one thing after another. */
 import { Agent } from "undici";
 import { sleep, systemClock } from "../../../lib/clock.ts";
 import { ports } from "../../../crds/wire/routes.ts";
-import type { Blocked, BlockKind } from "./fleet-network.ts";
-import { setRouterClock, type FleetRouter } from "./fleet-router.ts";
+import { whileBlocked, whileFrozen, type Fault, type FaultScene } from "./fault.ts";
+import { accountLimit, FaultRun, names, reserved, type FaultRunOptions } from "./fault-run.ts";
+import type { Blocked } from "./fleet-network.ts";
+import { setClock } from "./fleet-process.ts";
+import type { FleetRouter } from "./fleet-router.ts";
 import type { LimitWindow } from "./fleet-judge.ts";
-import type { FleetLoad } from "./fleet-load.ts";
-import type { RouterFleet } from "./router-fleet.ts";
+import { RouterFleet } from "./router-fleet.ts";
 import { monotonicMs } from "./run-record.ts";
-
-export interface FaultScene {
-  readonly fleet: RouterFleet;
-  readonly load: FleetLoad;
-  /** How long what lasts lasts, ms. */
-  readonly lastMs: number;
-  /** How long the API server, etcd or the operator are away, ms. */
-  readonly awayMs: number;
-  /** uids of routers that were killed. */
-  readonly killed: Set<string>;
-  /** Limits that were lower, and when, so that they are judged. */
-  readonly windows: LimitWindow[];
-}
-
-export interface Fault {
-  /** A fault that a single router cannot have. */
-  readonly leastRouters?: number;
-  /** Calls that run may be lost with their environments. */
-  readonly losesEnvironments?: boolean;
-  /** Reservations are less for a while. */
-  readonly lowersLimits?: boolean;
-  /** Warm calls are answered all the while. */
-  readonly flows?: boolean;
-  readonly carryOut: (scene: FaultScene) => Promise<void>;
-}
 
 /** Longer than a router may be silent before it is out of the roster. */
 const untilReplacedMs = 7000;
@@ -116,10 +93,10 @@ export const faults = {
   "a node is frozen": {
     losesEnvironments: true,
     carryOut: async ({ fleet: { environments }, lastMs }) => {
-      const [node] = environments.nodes;
-      node?.process.kill("SIGSTOP");
-      await sleep(systemClock, lastMs);
-      node?.process.kill("SIGCONT");
+      await whileFrozen(
+        environments.nodes.slice(0, 1).map((node) => node.process),
+        lastMs,
+      );
     },
   },
   "a node is cut off from all routers, without a word": {
@@ -184,13 +161,13 @@ export const faults = {
       try {
         // Between any two less than what claims allow for.
         for (const offsetMs of [clocksDifferMs, -clocksDifferMs]) {
-          if (first !== undefined) setRouterClock(first, offsetMs / 2);
-          for (const router of others) setRouterClock(router, -offsetMs / 2);
+          if (first !== undefined) setClock(first, offsetMs / 2);
+          for (const router of others) setClock(router, -offsetMs / 2);
           node?.tell({ kind: "clock", offsetMs: -offsetMs / 2 });
           await load.untilServed(20);
         }
       } finally {
-        for (const router of fleet.routers) setRouterClock(router, 0);
+        for (const router of fleet.routers) setClock(router, 0);
         node?.tell({ kind: "clock", offsetMs: 0 });
       }
     },
@@ -221,12 +198,30 @@ export const faults = {
       await others.close();
     },
   },
-} as const satisfies Readonly<Record<string, Fault>>;
+} as const satisfies Readonly<Record<string, Fault<RouterFleet>>>;
 
 export type FaultName = keyof typeof faults;
+export type RouterFaultRun = FaultRun<RouterFleet, FaultName>;
+
+/** Two nodes with environments for more calls than the limits let in. */
+export async function startRouterFaults(routers: number, options: FaultRunOptions): Promise<RouterFaultRun> {
+  const fleet = await RouterFleet.start({
+    KUBELAMBDA_REQUESTS_PER_CONCURRENCY: "0",
+    KUBELAMBDA_ACCOUNT_CONCURRENCY: String(accountLimit),
+  });
+  await Promise.all([fleet.scaleTo(routers), fleet.environments.addNode(), fleet.environments.addNode()]);
+  for (const name of names) {
+    const limit = reserved[name];
+    const owner = await fleet.addFunction(name, limit === undefined ? {} : { reserved: limit });
+    await fleet.addEnvironments(owner, 3);
+  }
+  const run = new FaultRun(fleet, faults, options);
+  await run.untilServed();
+  return run;
+}
 
 async function killRouter(
-  { fleet, killed }: FaultScene,
+  { fleet, killed }: FaultScene<RouterFleet>,
   choose: (owner: FleetRouter, all: readonly FleetRouter[]) => FleetRouter,
 ): Promise<void> {
   const count = fleet.routers.length;
@@ -236,13 +231,8 @@ async function killRouter(
   await fleet.scaleTo(count);
 }
 
-async function freeze({ fleet, lastMs }: FaultScene, router: FleetRouter): Promise<void> {
-  router.process.kill("SIGSTOP");
-  try {
-    await sleep(systemClock, Math.max(lastMs, untilReplacedMs));
-  } finally {
-    router.process.kill("SIGCONT");
-  }
+async function freeze({ fleet, lastMs }: FaultScene<RouterFleet>, router: FleetRouter): Promise<void> {
+  await whileFrozen([router.process], Math.max(lastMs, untilReplacedMs));
   await fleet.untilRoster(({ replicas }) => replicas.length === fleet.routers.length);
 }
 
@@ -254,19 +244,6 @@ async function whileLimited(
   const fromMs = monotonicMs();
   await work();
   windows.push({ ...limited, fromMs, untilMs: monotonicMs() });
-}
-
-async function whileBlocked(
-  { fleet, lastMs }: Pick<FaultScene, "fleet" | "lastMs">,
-  kind: BlockKind,
-  blocked: readonly Blocked[],
-): Promise<void> {
-  const unblock = fleet.network.block(kind, blocked);
-  try {
-    await sleep(systemClock, lastMs);
-  } finally {
-    unblock();
-  }
 }
 
 /** Its clients reach it, and nobody else does, nor does it reach anybody. */

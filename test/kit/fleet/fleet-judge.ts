@@ -10,12 +10,16 @@ export interface Limits {
   readonly left: number;
 }
 
-/** For a while a function's limit was another, and who decides knew it. */
-export interface LimitWindow {
-  readonly name: string;
-  readonly limit: number;
+/** By the machine's monotonic clock. */
+export interface TimeWindow {
   readonly fromMs: number;
   readonly untilMs: number;
+}
+
+/** For a while a function's limit was another, and who decides knew it. */
+export interface LimitWindow extends TimeWindow {
+  readonly name: string;
+  readonly limit: number;
 }
 
 export interface Evidence {
@@ -28,8 +32,8 @@ export interface Evidence {
   readonly killed: ReadonlySet<string>;
   /** What was going on at a moment, to be told. */
   readonly duringAt?: (atMs: number) => string;
-  /** Something was done to environments that may end a call in the middle. */
-  readonly mayLoseEnvironments: boolean;
+  /** When something was done to environments that may end a call in the middle. */
+  readonly losses: readonly TimeWindow[];
 }
 
 export interface Held {
@@ -122,15 +126,16 @@ function wrongAnswer({ id, name, answer }: LoadCall, run: Run | undefined): stri
   return run === undefined ? `call "${id}" was answered and did not run` : undefined;
 }
 
-function undocumented(call: LoadCall, { killed, mayLoseEnvironments }: Evidence): string | undefined {
+function undocumented(call: LoadCall, { killed, losses }: Evidence): string | undefined {
   const { id, answer, router } = call;
   const kind = kindOf(call);
   if (answer === undefined)
     return killed.has(router) ? undefined : `call "${id}" got no answer, and its router was not killed`;
+  const mayBeLost = losses.some(({ fromMs, untilMs }) => call.beganMs <= untilMs && call.endedMs >= fromMs);
   const isExpected =
     kind === "200" ||
     /^429 TooManyRequestsException: (Reserved)?(Function)?\w+LimitExceeded$/.test(kind) ||
-    (mayLoseEnvironments && lossKinds.test(kind));
+    (mayBeLost && lossKinds.test(kind));
   return isExpected ? undefined : `call "${id}" ended with ${kind}`;
 }
 

@@ -10,6 +10,7 @@ import type { Stored } from "../../../lib/kubernetes/object.ts";
 import type { Pod } from "../../../operator/pod.ts";
 import type { FleetNetwork } from "./fleet-network.ts";
 import { FleetPod, type FleetPodOptions } from "./fleet-pod.ts";
+import { monotonicMs } from "./run-record.ts";
 
 export interface FleetKubeletParts extends Pick<FleetPodOptions, "record" | "routersFile" | "holdFile"> {
   readonly client: ApiServerClient;
@@ -23,6 +24,8 @@ const graceMs = 5000;
 export class FleetKubelet {
   /** Pods whose processes run, by uid. */
   readonly running = new Map<string, FleetPod>();
+  /** When all processes of a pod had ended, by the machine's monotonic clock. */
+  readonly endedAtMs = new Map<string, number>();
   /** uid of every pod that ever was → uids of the functions whose it was by its label. */
   readonly functionsOf = new Map<string, Set<string>>();
   readonly #parts: FleetKubeletParts;
@@ -79,7 +82,9 @@ export class FleetKubelet {
     const running = { running: { startedAt: this.#startedAt } };
     await this.#tell(pod, { phase: "Running", podIP, podIPs: [{ ip: podIP }], ...statuses(running, running) });
     const exitCode = await started.ended;
+    this.endedAtMs.set(pod.metadata.uid, monotonicMs());
     this.running.delete(pod.metadata.uid);
+    network.freeAddress(podIP);
     const finishedAt = new Date().toISOString();
     const terminated = { terminated: { exitCode, reason: "Error", startedAt: this.#startedAt, finishedAt } };
     await this.#tell(pod, { phase: "Failed", ...statuses(terminated, terminated) });

@@ -1,5 +1,5 @@
 /** Steady calls at all routers of a fleet, each with a name of its own, and what their clients were told. */
-import type { FleetAnswer, RouterFleet } from "./router-fleet.ts";
+import type { FleetAnswer, FleetRouters } from "./fleet-routers.ts";
 import { monotonicMs } from "./run-record.ts";
 
 export interface LoadOptions {
@@ -26,13 +26,13 @@ let loads = 0;
 
 export class FleetLoad {
   readonly calls: LoadCall[] = [];
-  readonly #fleet: RouterFleet;
+  readonly #fleet: FleetRouters;
   readonly #options: LoadOptions;
   readonly #clients: Promise<void>[];
   #served = 0;
   #isEnding = false;
 
-  constructor(fleet: RouterFleet, options: LoadOptions) {
+  constructor(fleet: FleetRouters, options: LoadOptions) {
     this.#fleet = fleet;
     this.#options = options;
     loads += 1;

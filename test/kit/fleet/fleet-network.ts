@@ -15,6 +15,7 @@ export type BlockKind = "drop" | "reset";
 
 const firstGroup = 200_000;
 const groupsOfAFleet = 250;
+const hostsOfAFleet = 250;
 
 export class FleetNetwork {
   /** Pods have addresses of their own, and the ports of production. */
@@ -22,14 +23,22 @@ export class FleetNetwork {
   readonly #firstGroup = firstGroup + randomInt(0, 10_000) * groupsOfAFleet;
   readonly #chain = `FLEET-${process.pid}-${randomInt(0, 10_000)}`;
   readonly #removeAtExit = (): void => this.close();
+  readonly #free: string[] = [];
   #hosts = 0;
   #groups = 0;
   #isOpen = false;
 
   newAddress(): string {
+    const again = this.#hosts < hostsOfAFleet ? undefined : this.#free.shift();
+    if (again !== undefined) return again;
     this.#hosts += 1;
-    if (this.#hosts > groupsOfAFleet) throw new Error(`Cannot give another address: ${groupsOfAFleet} are given`);
+    if (this.#hosts > hostsOfAFleet) throw new Error(`Cannot give another address: ${hostsOfAFleet} are given`);
     return `${this.#prefix}.${this.#hosts}`;
+  }
+
+  /** Of a pod that is gone: another may get it once all have been given. */
+  freeAddress(address: string): void {
+    this.#free.push(address);
   }
 
   /** For one process; nothing else on this machine runs as it. */

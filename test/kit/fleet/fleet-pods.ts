@@ -34,12 +34,17 @@ export async function createEnvironmentPod(client: ApiServerClient, draft: Envir
   return pod;
 }
 
-export async function createRouterPod(client: ApiServerClient, name: string, namespace: string): Promise<Stored> {
-  return await client.create({ ...podOf("router"), metadata: { name, namespace } } as unknown as KubernetesObject);
+/** A pod of one of our own processes. */
+export async function createInstallPod(
+  client: ApiServerClient,
+  { name, namespace, serviceAccount }: Readonly<Record<"name" | "namespace" | "serviceAccount", string>>,
+): Promise<Stored> {
+  const metadata = { name, namespace };
+  return await client.create({ ...podOf(serviceAccount), metadata } as unknown as KubernetesObject);
 }
 
-/** What a kubelet says of a router's pod. */
-export async function setRouterReady(
+/** What a kubelet says of a pod. */
+export async function setPodReady(
   client: ApiServerClient,
   { podName, podIP, namespace }: { readonly podName: string; readonly podIP: string; readonly namespace: string },
   isReady: boolean,

@@ -5,8 +5,10 @@ import { kinds } from "../../../lib/kubernetes/kinds.ts";
 import type { KubernetesObject } from "../../../lib/kubernetes/object.ts";
 import type { OperatorWorld } from "../operator-world.ts";
 import { FleetNetwork } from "./fleet-network.ts";
-import { createRouterPod, deletePod, setRouterReady } from "./fleet-pods.ts";
-import { startRouterProcess, untilGone, type FleetRouter } from "./fleet-router.ts";
+import { createInstallPod, deletePod, setPodReady } from "./fleet-pods.ts";
+import { startFleetProcess, untilGone } from "./fleet-process.ts";
+import type { FleetRouter } from "./fleet-router.ts";
+import type { FleetRouterOrder, FleetRouterPorts } from "./router-process.ts";
 
 export type { FleetRouter } from "./fleet-router.ts";
 
@@ -58,7 +60,7 @@ export class FleetRouters {
   async stopRouter(router: FleetRouter): Promise<void> {
     this.#take(router);
     router.process.kill("SIGTERM");
-    await setRouterReady(this.world.client, { ...router, namespace: install }, false);
+    await setPodReady(this.world.client, { ...router, namespace: install }, false);
     await this.untilRoster(({ replicas }) => !replicas.some(({ podUid }) => podUid === router.podUid));
     await this.#reap(router);
   }
@@ -136,9 +138,10 @@ export class FleetRouters {
   async #startRouter(): Promise<FleetRouter> {
     this.#made += 1;
     const podName = `router-${this.#made}`;
+    const pod = { name: podName, namespace: install, serviceAccount: "router" };
     const [podIP, group] = [this.network.newAddress(), this.network.newGroup()];
-    const podUid = (await createRouterPod(this.world.client, podName, install)).metadata.uid;
-    const order = {
+    const podUid = (await createInstallPod(this.world.client, pod)).metadata.uid;
+    const order: FleetRouterOrder = {
       kubeconfig: this.world.controlPlane.kubeconfig,
       podUid,
       operatorUrl: this.#parts.operatorUrl(),
@@ -150,8 +153,9 @@ export class FleetRouters {
         ...this.#parts.variables,
       },
     };
-    const router = { podUid, podName, podIP, group, ...(await startRouterProcess(order, group)) };
-    await setRouterReady(this.world.client, { ...router, namespace: install }, true);
+    const started = await startFleetProcess<FleetRouterPorts>("./router-process.ts", order, group);
+    const router = { podUid, podName, podIP, ...started };
+    await setPodReady(this.world.client, { ...router, namespace: install }, true);
     return router;
   }
 

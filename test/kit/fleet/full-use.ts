@@ -2,7 +2,7 @@
 import { sleep, systemClock } from "../../../lib/clock.ts";
 import { roomMissing } from "./fleet-judge.ts";
 import type { LoadCall } from "./fleet-load.ts";
-import type { RouterFleet } from "./router-fleet.ts";
+import type { FleetRouters } from "./fleet-routers.ts";
 import { monotonicMs } from "./run-record.ts";
 
 export interface FullUseOptions {
@@ -18,7 +18,7 @@ const pauseMs = 100;
 let tries = 0;
 
 /** Tries until all have run at once, and returns all calls of all tries. */
-export async function untilFullUse(fleet: RouterFleet, options: FullUseOptions): Promise<readonly LoadCall[]> {
+export async function untilFullUse(fleet: FleetRouters, options: FullUseOptions): Promise<readonly LoadCall[]> {
   const { runMs, withinMs } = options;
   const untilMs = monotonicMs() + withinMs;
   const calls: LoadCall[] = [];
@@ -33,7 +33,7 @@ export async function untilFullUse(fleet: RouterFleet, options: FullUseOptions):
   }
 }
 
-async function callAll(fleet: RouterFleet, { counts, runMs }: FullUseOptions): Promise<readonly LoadCall[]> {
+async function callAll(fleet: FleetRouters, { counts, runMs }: FullUseOptions): Promise<readonly LoadCall[]> {
   tries += 1;
   const names = Object.entries(counts).flatMap(([name, count]) => Array<string>(count).fill(name));
   const routers = [...fleet.routers];

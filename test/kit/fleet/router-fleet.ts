@@ -110,6 +110,10 @@ export class RouterFleet extends FleetRouters {
     return readRuns(this.record, this.environments.endedAtMs).filter((run) => name === undefined || run.name === name);
   }
 
+  async whole(): Promise<void> {
+    await this.environments.whole();
+  }
+
   async stop(): Promise<void> {
     await this.closeClients();
     await this.operator.stop();

@@ -7,6 +7,7 @@ import { kubeconfigAccess } from "../../../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../../../lib/kubernetes/api-server-client.ts";
 import { createLogger, silentLogger } from "../../../lib/logger.ts";
 import { endRouter, routerConfigSchema, startRouter } from "../../../runtime-proxy/router.ts";
+import type { FleetProcessNews } from "./fleet-process.ts";
 import { JumpingClock } from "./jumping-clock.ts";
 
 export interface FleetRouterOrder {
@@ -24,14 +25,8 @@ export interface FleetRouterPorts {
   readonly healthPort: number;
 }
 
-/** What a router is told while it runs. */
-export interface FleetRouterNews {
-  /** Of its clock, against the machine's. */
-  readonly offsetMs: number;
-}
-
 const clock = new JumpingClock();
-process.on("message", ({ offsetMs }: FleetRouterNews) => clock.jumpTo(offsetMs));
+process.on("message", ({ offsetMs }: FleetProcessNews) => clock.jumpTo(offsetMs));
 // Without whoever made it a router of a fleet has no reason to be.
 process.on("disconnect", () => process.exit(0));
 const order = JSON.parse(process.argv[2] ?? "") as FleetRouterOrder;
