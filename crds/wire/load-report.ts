@@ -12,6 +12,11 @@ export const functionLoadSchema = z.object({
   revisionID: z.string(),
   /** Environments of this revision that calls need now: running plus waiting, bounded. Those in doubt and those that are unreachable are not among them. */
   needed: z.number().int().min(0),
+  /**
+   * Environments of this revision whose init has ended, idle or in use, as far as the router has heard; those that are kept ready are not among
+   * them. Absent: a router of an earlier release.
+   */
+  initialized: z.number().int().min(0).optional(),
   /** Environments that this router could hand out, also those of older revisions. */
   idle: z.array(z.object({ podUid: z.string(), idleForMs: z.number() })),
   /** Environments that the operator asked back and that this router will not hand out again and is not using. */

@@ -22,6 +22,7 @@ function seen(changes: Partial<ScalingSeen> = {}): ScalingSeen {
 function replica(
   changes: {
     needed?: number;
+    initialized?: number;
     idle?: Record<string, number>;
     inDoubt?: Record<string, number>;
     confirmed?: string[];
@@ -31,6 +32,7 @@ function replica(
   return {
     knowsFunction: changes.knows ?? true,
     needed: changes.needed ?? 0,
+    ...(changes.initialized !== undefined && { initialized: changes.initialized }),
     idleForMsByUid: new Map(Object.entries(changes.idle ?? {})),
     inDoubtForMsByUid: new Map(Object.entries(changes.inDoubt ?? {})),
     confirmed: new Set(changes.confirmed ?? []),
@@ -39,6 +41,15 @@ function replica(
 
 function environment(uid: string, changes: Partial<EnvironmentSeen> = {}): EnvironmentSeen {
   return { uid, revisionID: "new", phase: "running", ageMs: 1000, ...changes };
+}
+
+/** One is old, and another was made to replace it. */
+function agedSeen(word: Parameters<typeof replica>[0]): ScalingSeen {
+  return seen({
+    target: { revisionID: "new", maxEnvironments: 10, keepAliveMs, maxAgeMs: 60_000 },
+    environments: [environment("a", { ageMs: 60_000 }), environment("b", { replaces: "a" })],
+    replicas: [replica(word)],
+  });
 }
 
 const nothing: ScalingPlan = { create: 0, replace: [], release: [], remove: [] };
@@ -78,6 +89,25 @@ const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> =
       replicas: [replica({ needed: 2, idle: { b: 9, c: 2 } })],
     }),
     want: { create: 0, release: ["b", "c"] },
+  },
+  "keeps what stands in while its successors bring their code or are in their init": {
+    seen: seen({
+      environments: [environment("a", { revisionID: "old", standsIn: true }), environment("x")],
+      replicas: [replica({ initialized: 0, idle: { a: 5 } })],
+    }),
+    want: { release: [] },
+  },
+  "asks back what is old once its successor has told of its init's end, though that is never idle": {
+    seen: agedSeen({ needed: 1, initialized: 2 }),
+    want: { release: ["a"] },
+  },
+  "asks back what is old once its successor is idle": {
+    seen: agedSeen({ needed: 1, initialized: 1, idle: { b: 0 } }),
+    want: { release: ["a"] },
+  },
+  "keeps what is old while its successor has not told of its init's end": {
+    seen: agedSeen({ needed: 1, initialized: 1 }),
+    want: { release: [] },
   },
   "asks all back that stands in once nobody needs it and a successor runs": {
     seen: seen({

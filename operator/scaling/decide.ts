@@ -24,6 +24,8 @@ export interface ReplicaSeen {
   readonly knowsFunction: boolean;
   /** Of the target revision; what is said of others is about to change. */
   readonly needed: number;
+  /** Environments of the target revision whose init has ended, idle or in use. Absent: it does not say. */
+  readonly initialized?: number;
   readonly idleForMsByUid: ReadonlyMap<string, number>;
   /** Environments of which it does not know whether they run a call, and for how long. They are not in `needed`. */
   readonly inDoubtForMsByUid?: ReadonlyMap<string, number>;
@@ -124,8 +126,13 @@ function recycle(
   const current = alive.filter(
     ({ uid, revisionID }) => revisionID === target.revisionID && !idle.has(uid) && !asked.has(uid),
   );
+  const ready = readyOf(target, seen.environments, replicas);
   return decideRecycling({
-    environments: current.map((environment) => ({ ...environment, idleForMs: idleForMs(environment.uid, replicas) })),
+    environments: current.map((environment) => ({
+      ...environment,
+      isReady: ready.has(environment.uid),
+      idleForMs: idleForMs(environment.uid, replicas),
+    })),
     creating: seen.creatingFor ?? new Set(),
     maxAgeMs,
     keepAliveMs: target.keepAliveMs,
@@ -165,18 +172,37 @@ function decideRelease(seen: ScalingSeen, alive: readonly EnvironmentSeen[]): Re
   return release;
 }
 
-/** All until the first successor runs, then as many as it still takes to serve the calls; what nobody uses goes first. */
+/** All until the first successor is ready, then as many as it still takes to serve the calls; what nobody uses goes first. */
 function keptStandIns(
-  { replicas, asked }: ScalingSeen,
+  { replicas, asked, environments }: ScalingSeen,
   alive: readonly EnvironmentSeen[],
   target: ScalingTarget,
 ): ReadonlySet<string> {
   const standIns = alive.filter(({ uid, standsIn }) => standsIn === true && !asked.has(uid));
-  const running = alive.filter(({ revisionID, phase }) => revisionID === target.revisionID && phase === "running");
-  const most = neededOf(replicas) + inDoubt([...standIns, ...running], replicas, 0);
-  const count = running.length === 0 ? standIns.length : Math.max(0, most - running.length);
+  const isReady = readyOf(target, environments, replicas);
+  const ready = alive.filter(({ uid, phase }) => phase === "running" && isReady.has(uid));
+  const most = neededOf(replicas) + inDoubt([...standIns, ...ready], replicas, 0);
+  const count = ready.length === 0 ? standIns.length : Math.max(0, most - ready.length);
   const busyFirst = standIns.toSorted((a, b) => idleForMs(a.uid, replicas) - idleForMs(b.uid, replicas));
   return new Set(uidsOf(busyFirst.slice(0, count)));
+}
+
+/**
+ * Those of the target that can be called: containers that run may still bring code, or be in their init. Idle at a router one is ready; all are where
+ * as many have ended their init as have begun.
+ */
+function readyOf(
+  { revisionID }: ScalingTarget,
+  environments: readonly EnvironmentSeen[],
+  replicas: readonly ReplicaSeen[],
+): ReadonlySet<string> {
+  const begun = environments.filter((one) => one.revisionID === revisionID && one.phase !== "starting");
+  const initialized = replicas.reduce((sum, replica) => sum + (replica.initialized ?? Infinity), 0);
+  return new Set(uidsOf(initialized >= begun.length ? begun : begun.filter(({ uid }) => isIdle(uid, replicas))));
+}
+
+function isIdle(uid: string, replicas: readonly ReplicaSeen[]): boolean {
+  return replicas.some(({ idleForMsByUid }) => idleForMsByUid.has(uid));
 }
 
 /** Those that nobody has used for the keep-alive, longest first; then those that never got to run. */

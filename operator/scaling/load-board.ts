@@ -109,6 +109,7 @@ export class LoadBoard {
       return {
         knowsFunction: loads.length > 0,
         needed: current.reduce((sum, { needed }) => sum + needed, 0),
+        initialized: current.reduce((sum, { initialized = Infinity }) => sum + initialized, 0),
         idleForMsByUid: new Map(
           loads.flatMap(({ idle }) => idle.map(({ podUid, idleForMs }) => [podUid, idleForMs] as const)),
         ),

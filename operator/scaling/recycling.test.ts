@@ -17,11 +17,11 @@ function seen(environments: readonly RecyclableSeen[], changes: Partial<Recyclin
 }
 
 function old(uid: string, idleForMs = -1): RecyclableSeen {
-  return { uid, phase: "running", ageMs: hour, idleForMs };
+  return { uid, phase: "running", isReady: true, ageMs: hour, idleForMs };
 }
 
 function young(uid: string, changes: Partial<RecyclableSeen> = {}): RecyclableSeen {
-  return { uid, phase: "running", ageMs: 1000, idleForMs: 0, ...changes };
+  return { uid, phase: "running", isReady: true, ageMs: 1000, idleForMs: 0, ...changes };
 }
 
 const nothing: Recycling = { replace: [], retire: [] };
@@ -33,10 +33,14 @@ const cases: Record<string, { seen: RecyclingSeen; want: Partial<Recycling> }> =
   "replaces what is old and in use": { seen: seen([old("a")]), want: { replace: ["a"] } },
   "keeps it while its successor is being made": { seen: seen([old("a")], { creating: new Set(["a"]) }), want: {} },
   "keeps it while its successor starts": {
-    seen: seen([old("a"), young("b", { phase: "starting", replaces: "a" })]),
+    seen: seen([old("a"), young("b", { phase: "starting", isReady: false, replaces: "a" })]),
     want: {},
   },
-  "lets it go when its successor runs": {
+  "keeps it while its successor brings its code or is in its init": {
+    seen: seen([old("a"), young("b", { isReady: false, replaces: "a" })]),
+    want: {},
+  },
+  "lets it go when its successor is ready": {
     seen: seen([old("a"), young("b", { replaces: "a" })]),
     want: { retire: ["a"] },
   },
@@ -49,7 +53,7 @@ const cases: Record<string, { seen: RecyclingSeen; want: Partial<Recycling> }> =
     want: { replace: ["o0", "o1"] },
   },
   "waits for those under way": {
-    seen: seen([...ten, young("x", { phase: "starting", replaces: "o0" })]),
+    seen: seen([...ten, young("x", { phase: "starting", isReady: false, replaces: "o0" })]),
     want: { replace: ["o1"] },
   },
   "lets go without a successor what nobody has called for a minute": {
@@ -96,10 +100,12 @@ describe("decideRecycling", () => {
           const isFailed = failures[round] === true;
           environments = environments
             .filter(({ uid, phase }) => !retire.includes(uid) && !(isFailed && phase === "starting"))
-            .map((environment) => ({ ...environment, phase: "running" as const }));
+            .map((environment) => ({ ...environment, phase: "running" as const, isReady: true }));
           assert.ok(environments.length >= count);
           for (const uid of replace)
-            environments.push(young(`n${(made += 1)}`, { phase: "starting", idleForMs: -1, replaces: uid }));
+            environments.push(
+              young(`n${(made += 1)}`, { phase: "starting", isReady: false, idleForMs: -1, replaces: uid }),
+            );
         }
         assert.equal(environments.filter(({ ageMs }) => ageMs >= hour).length, 0);
         assert.equal(environments.length, count);

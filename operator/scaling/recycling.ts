@@ -4,6 +4,8 @@ import type { EnvironmentPhase } from "./environment-phase.ts";
 export interface RecyclableSeen {
   readonly uid: string;
   readonly phase: EnvironmentPhase;
+  /** It can be called. */
+  readonly isReady: boolean;
   readonly ageMs: number;
   /** -1: in use, or nobody has it. */
   readonly idleForMs: number;
@@ -48,9 +50,9 @@ export function decideRecycling(seen: RecyclingSeen): Recycling {
   if (old.length === 0) return { replace: [], retire: [] };
   const successorOf = new Map(environments.map((environment) => [environment.replaces, environment]));
   const kept = keptOf(old, seen);
-  const retire = old.filter(({ uid }) => !kept.has(uid) || successorOf.get(uid)?.phase === "running");
+  const retire = old.filter(({ uid }) => !kept.has(uid) || successorOf.get(uid)?.isReady === true);
   const waiting = [...kept].filter((uid) => !successorOf.has(uid) && !creating.has(uid));
-  const underWay = environments.filter(({ phase, replaces }) => phase === "starting" && replaces !== undefined).length;
+  const underWay = environments.filter(({ isReady, replaces }) => !isReady && replaces !== undefined).length;
   const atOnce = Math.max(1, Math.ceil(environments.length * atOnceShare)) - underWay - creating.size;
   return {
     replace: mayReplace ? waiting.slice(0, Math.max(0, atOnce)) : [],

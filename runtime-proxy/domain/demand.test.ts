@@ -57,6 +57,17 @@ describe("functionLoad", () => {
     );
   });
 
+  it("counts as initialized what is idle and what runs, not what starts, nor what it has not heard of", () => {
+    const registry = owner("busy", "idle", "starts", "unheard");
+    say(registry, "busy", true);
+    say(registry, "idle", false);
+    const starting = { podUid: "starts", address: "a:1", state: "starting", isRunning: false } as const;
+    registry.announce({ ...starting, position: { epoch, turn: firstTurn }, sequence: 1 }, 1500);
+    assert.equal(load(registry).initialized, 2);
+    registry.pick("f", "r");
+    assert.equal(load(registry).initialized, 2);
+  });
+
   it("reports a function also when all that it has is in doubt: whoever does not know it may take everything away", () => {
     assert.equal(isWorthReporting(load(owner("unheard"))), true);
   });

@@ -22,6 +22,7 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
   const { facts, waiting, ceiling, failure, listsEnvironments } = demand;
   if (facts.revisionID === undefined) return undefined;
   let running = 0;
+  let initialized = 0;
   const idle: { podUid: string; idleForMs: number }[] = [];
   const released: string[] = [];
   const inDoubt: { podUid: string; forMs: number }[] = [];
@@ -31,6 +32,8 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
     const { podUid, provisionedFor } = environment.pod;
     // What is kept ready is there whether calls need it or not.
     if (provisionedFor === undefined && isRunning(environment) && serves(environment.pod, facts)) running += 1;
+    const isOwn = provisionedFor === undefined && environment.pod.revisionID === facts.revisionID;
+    if (isOwn && isInitialized(environment)) initialized += 1;
     if (!listsEnvironments) continue;
     if (isIdle(environment)) idle.push({ podUid, idleForMs: wholeMs(nowMs - environment.idleSinceMs) });
     if (isInDoubt(environment)) inDoubt.push({ podUid, forMs: wholeMs(nowMs - environment.mayRunSinceMs) });
@@ -45,6 +48,7 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
     revisionID: facts.revisionID,
     // What runs keeps running after a limit was lowered, and is needed until it ends.
     needed: Math.max(running, Math.min(running + waiting, ceiling)),
+    initialized,
     idle,
     released,
     ...(inDoubt.length > 0 && { inDoubt }),
@@ -58,6 +62,10 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
 function isRunning(environment: Environment): boolean {
   const { isInUse, mayRun, isUnreachable } = environment;
   return isInUse || (mayRun && !isUnreachable && !isInDoubt(environment));
+}
+
+function isInitialized({ isInUse, standing }: Environment): boolean {
+  return isInUse || standing === "ready" || standing === "busy";
 }
 
 function wholeMs(ms: number): number {
