@@ -3,7 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
 import { createAccessLog } from "./access-log.ts";
 import type { CallObserver, CallRecord } from "./invoke-api/call-record.ts";
-import { LineWriter, type LineWriterOptions } from "./line-writer.ts";
+import type { LineWriter } from "./line-writer.ts";
 import { addressesIn } from "./packages/address-rules.ts";
 import type { RouterConfig } from "./router-config.ts";
 import type { RouterMetrics } from "./router-metrics.ts";
@@ -14,7 +14,8 @@ export interface ObservationOptions {
   readonly log: Logger;
   /** A number in [0, 1). */
   readonly draw: () => number;
-  readonly writeAccessLog: LineWriterOptions["write"];
+  /** Takes the access log. */
+  readonly output: LineWriter;
 }
 
 export interface Observation {
@@ -29,8 +30,8 @@ export interface Observation {
 
 export async function openObservation(config: RouterConfig, options: ObservationOptions): Promise<Observation> {
   let metrics: Pick<RouterMetrics, "spans" | "accessLogLines"> | undefined;
-  const { clock, draw, writeAccessLog: write } = options;
-  const lines = new LineWriter({ write, clock, onLine: (result, n) => metrics?.accessLogLines.inc({ result }, n) });
+  const { clock, draw, output } = options;
+  const lines = output.open({ onLine: (result, n) => metrics?.accessLogLines.inc({ result }, n) });
   const spans = await openSpans(config, options, (result, n) => metrics?.spans.inc({ result }, n));
   const accessLog = createAccessLog({
     rule: { mode: config.KUBELAMBDA_ACCESS_LOG, ratio: config.KUBELAMBDA_ACCESS_LOG_RATIO },
@@ -42,7 +43,7 @@ export async function openObservation(config: RouterConfig, options: Observation
     writesSpans: spans !== undefined,
     countInto: (into) => (metrics = into),
     async close(deadlineMs) {
-      await Promise.all([lines.flush(deadlineMs), spans?.close(deadlineMs)]);
+      await Promise.all([output.flush(deadlineMs), spans?.close(deadlineMs)]);
     },
   };
 }

@@ -19,7 +19,7 @@ import { kinds } from "../lib/kubernetes/kinds.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import type { KubernetesObject } from "../lib/kubernetes/object.ts";
 import { SharedStrings } from "../lib/kubernetes/shared-strings.ts";
-import { createLogger, type Logger } from "../lib/logger.ts";
+import type { Logger } from "../lib/logger.ts";
 import {
   environmentSelector,
   KubernetesEnvironments,
@@ -30,8 +30,9 @@ import { createRouterAccess } from "./access/router-access.ts";
 import { functionIndexes, KubernetesFunctions, withoutContent } from "./environments/kubernetes-functions.ts";
 import { aliasIndexes, partIndexes } from "./environments/kubernetes-versions.ts";
 import { badRequestAnswer, isQuickCall } from "./front-door.ts";
-import { writeToStdout, type LineWriterOptions } from "./line-writer.ts";
+import { LineWriter, writeToStdout } from "./line-writer.ts";
 import { listenWithTls } from "./listen-with-tls.ts";
+import { openProcessLog, writeRestAtExit } from "./process-log.ts";
 import { routerConfigSchema, type RouterConfig } from "./router-config.ts";
 import { openObservation } from "./router-observation.ts";
 import { createRouterParts, type RouterParts } from "./router-parts.ts";
@@ -51,8 +52,8 @@ export interface RouterDependencies {
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly draw: () => number;
-  /** Default: this process's standard output. */
-  readonly writeAccessLog?: LineWriterOptions["write"];
+  /** Of the access log; default: this process's standard output. */
+  readonly output?: LineWriter;
   /** Absent: the ConfigMap that the operator's leader writes. `alone`: this replica owns everything, as in local mode. */
   readonly roster?: "alone";
 }
@@ -131,7 +132,8 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     const signingKey = await dependencies.signingKey;
     const { caches: keyCaches, ...known } = createRouterAccess(config, { client, clock, log, signingKey, onError });
     const caches: ObjectCache<KubernetesObject>[] = [versions, aliases, functionCache, podCache, ...keyCaches] as never;
-    const observation = await openObservation(config, { writeAccessLog: writeToStdout, ...dependencies });
+    const { output = new LineWriter({ write: writeToStdout, clock }) } = dependencies;
+    const observation = await openObservation(config, { ...dependencies, output });
     closing.push(() => observation.close(observationCloseMs));
     const seen = { functions, environments, observation };
     const parts = createRouterParts(config, { ...dependencies, ...seen, ...known, signingKey });
@@ -282,7 +284,9 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
   if (!parsed.ok) throw new Error(parsed.message);
   const config = parsed.value;
   const clock = systemClock;
-  const log = createLogger({ process: "router", level: config.KUBELAMBDA_LOG_LEVEL });
+  const output = new LineWriter({ write: writeToStdout, clock });
+  writeRestAtExit(output);
+  const log = openProcessLog({ process: "router", level: config.KUBELAMBDA_LOG_LEVEL, output, clock });
   let finish = (): Promise<void> => Promise.resolve();
   // Before anything else: as process 1 of its container, a process without a handler never hears a signal.
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void finish().then(() => process.exit(0)));
@@ -298,6 +302,7 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
     verifyAgentToken: createTokenVerifier({ audience: audiences.router, fetchKeys, nowMs }),
     verifyTopToken: createTokenVerifier({ audience: audiences.top, fetchKeys, nowMs }),
     readOperatorToken: tokenFile(config.KUBELAMBDA_TOKEN_FILE, clock),
+    output,
     log,
     clock,
     draw: Math.random,

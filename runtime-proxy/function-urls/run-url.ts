@@ -12,7 +12,7 @@ import {
   type AgentAnswer,
   type InvocationRunner,
 } from "../invoke-api/run-invocation.ts";
-import type { CallParts, Served } from "../invoke-api/serve-call.ts";
+import { aboutFunction, type CallParts, type Served } from "../invoke-api/serve-call.ts";
 import { functionFailed } from "./url-refusal.ts";
 
 export interface RunUrlParts extends Pick<CallParts, "clock" | "log"> {
@@ -43,7 +43,8 @@ export async function runStreamed(parts: RunUrlParts, call: AdmittedInvocation):
   const stream = new ClientStream(answer, plainEncoding);
   watchClient(stream, longestRunMs(call.facts), parts.clock);
   void answer.ended.then((end) => {
-    if (end.kind === "lost") parts.log.error("Stream broke", { requestId: call.requestId, error: end.error });
+    if (end.kind !== "lost") return;
+    parts.log.error("Stream broke", { ...aboutFunction(call.facts), requestId: call.requestId, error: end.error });
   });
   return { response: toResponse({ ...head, body: stream }, call), result };
 }

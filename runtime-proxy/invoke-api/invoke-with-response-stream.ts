@@ -13,7 +13,7 @@ import {
   type Completion,
 } from "./payload-events.ts";
 import { longestRunMs, type AdmittedInvocation, type AgentAnswer, type InvocationRunner } from "./run-invocation.ts";
-import type { Served, ServeCallParts } from "./serve-call.ts";
+import { aboutFunction, type Served, type ServeCallParts } from "./serve-call.ts";
 import { createServeCall } from "./serve-operation.ts";
 
 export interface InvokeWithResponseStreamParts extends ServeCallParts {
@@ -52,7 +52,8 @@ function streamedAnswer({ clock, log }: ServeCallParts, answer: StreamedAnswer, 
   const stream = new ClientStream(answer, eventEncoding(call));
   watchClient(stream, longestRunMs(call.facts), clock);
   const result = answer.ended.then((end) => {
-    if (end.kind === "lost") log.error("Stream broke", { requestId: call.requestId, error: end.error });
+    if (end.kind === "lost")
+      log.error("Stream broke", { ...aboutFunction(call.facts), requestId: call.requestId, error: end.error });
     return end.kind === "lost" ? "ServiceException" : resultOf(completionOfStream(end, call));
   });
   return { result, response: toResponse(answer.headers, call, stream) };

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Logger } from "../../lib/logger.ts";
+import type { LogFields, Logger } from "../../lib/logger.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
 import type { AccessControl } from "../access/access-control.ts";
@@ -115,7 +115,7 @@ export async function serveCall(parts: CallParts, request: HttpRequest, steps: C
     call = { requestId, trace, headers, found, steps, times, finish, eventBytes: 0 };
     return await serve(parts, call);
   } catch (error) {
-    return await refuse(parts, { requestId, request, error, steps, finish });
+    return await refuse(parts, { requestId, request, found, error, steps, finish });
   } finally {
     steps.heldRoom?.release();
   }
@@ -208,6 +208,7 @@ async function admitAndRun({ calls, clock, waitMs }: CallParts, call: Call, even
 interface Refused {
   readonly requestId: string;
   readonly request: HttpRequest;
+  readonly found: FoundFunction | undefined;
   readonly error: unknown;
   readonly steps: Pick<CallSteps, "refuse">;
   readonly finish: Finish;
@@ -216,7 +217,8 @@ interface Refused {
 /** Of a call that nobody waits for any more; as nginx counts them. */
 const clientGoneStatus = 499;
 
-async function refuse(parts: CallParts, { requestId, request, error, steps, finish }: Refused): Promise<HttpResponse> {
+async function refuse(parts: CallParts, refused: Refused): Promise<HttpResponse> {
+  const { requestId, request, found, error, steps, finish } = refused;
   if (error instanceof ClientGoneError) {
     finish("client_gone", undefined);
     throw error;
@@ -225,10 +227,16 @@ async function refuse(parts: CallParts, { requestId, request, error, steps, fini
   const response = steps.refuse(known, requestId);
   finish(known.code, response, known.reason);
   const write = known.code === "ServiceException" ? parts.log.error : parts.log.debug;
-  write("Invocation refused", { requestId, code: known.code, error: known.message, cause: known.cause });
+  const { code, message, cause } = known;
+  write("Invocation refused", { ...(found && aboutFunction(found.facts)), requestId, code, error: message, cause });
   // Who did not send in time gets no more of it.
   if (known.code !== "RequestTimeoutException") await discardRest(request, parts.clock);
   return response;
+}
+
+/** For the log. */
+export function aboutFunction({ namespace, objectName }: FoundFunction["facts"]): LogFields {
+  return { kind: "Function", namespace, name: objectName };
 }
 
 interface Counted {

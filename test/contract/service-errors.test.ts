@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { accountIdOf } from "../../crds/names.ts";
 import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
+import { silentLogger, type LogFields } from "../../lib/logger.ts";
 import { sendRaw } from "../kit/raw-connection.ts";
 import { RouterWorld, type HttpAnswer } from "../kit/router-world.ts";
 
@@ -21,9 +22,11 @@ interface Told {
 describe("service errors of Invoke", () => {
   let world: RouterWorld;
   let lineage = "";
+  const logged: LogFields[] = [];
 
   before(async () => {
     world = new RouterWorld();
+    world.log = { ...silentLogger, error: (message, fields) => void logged.push({ message, ...fields }) };
     await world.startRouter({
       KUBELAMBDA_ENVIRONMENT_WAIT_MS: 200,
       KUBELAMBDA_BODY_TIMEOUT_MS: 300,
@@ -243,7 +246,12 @@ describe("service errors of Invoke", () => {
       Type: "Service",
       message: /^RequestId: \S+ Error: Cannot invoke ".*:cold": no execution environment came free within 200 ms$/,
     });
-    assertTold(await invoke("cut", "{}")(), {
+    logged.length = 0;
+    const lost = await invoke("cut", "{}")();
+    const [line] = logged;
+    assert.deepEqual([line?.kind, line?.namespace, line?.name], ["Function", "default", "cut"]);
+    assert.equal(line?.requestId, lost.headers["x-amzn-requestid"]);
+    assertTold(lost, {
       status: 500,
       code: "ServiceException",
       Type: "Service",

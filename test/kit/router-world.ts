@@ -15,8 +15,9 @@ import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
 import type { TokenVerifier } from "../../lib/http/service-account-token.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
-import { silentLogger } from "../../lib/logger.ts";
+import { silentLogger, type Logger } from "../../lib/logger.ts";
 import { ObjectStore } from "../../local/object-store.ts";
+import { LineWriter } from "../../runtime-proxy/line-writer.ts";
 import { routerConfigSchema, startRouter, type RouterConfig, type RunningRouter } from "../../runtime-proxy/router.ts";
 import { ScriptedAgent } from "./scripted-agent.ts";
 
@@ -42,6 +43,7 @@ export class RouterWorld {
   verifyTopToken?: TokenVerifier;
   /** What routers have written of it. */
   accessLog = "";
+  log: Logger = silentLogger;
   /** What the operator wants back. */
   release: readonly string[] = [];
   /** A number in [0, 1), as each router draws it by itself; the first router is 0. */
@@ -109,11 +111,14 @@ export class RouterWorld {
       },
       readOperatorToken: () => Promise.resolve("token"),
       ...(this.verifyTopToken !== undefined && { verifyTopToken: this.verifyTopToken }),
-      writeAccessLog: (bytes, done) => {
-        this.accessLog += bytes.toString();
-        done(null, bytes.length);
-      },
-      log: silentLogger,
+      output: new LineWriter({
+        clock: systemClock,
+        write: (bytes, done) => {
+          this.accessLog += bytes.toString();
+          done(null, bytes.length);
+        },
+      }),
+      log: this.log,
       clock: systemClock,
       draw: () => this.draw(place),
     });
