@@ -50,6 +50,8 @@ export const routerConfigSchema = z.object({
   KUBELAMBDA_BODY_WAIT_MS: integerVariable({ min: 1, max: 900_000 }).default(10_000),
   /** Longest time in which a request's body has to arrive. */
   KUBELAMBDA_BODY_TIMEOUT_MS: integerVariable({ min: 1, max: 900_000 }).default(60_000),
+  /** Most open connections of callers, on each port that takes calls. */
+  KUBELAMBDA_CONNECTIONS: integerVariable({ min: 1, max: 1_000_000 }).default(10_000),
   /** Longest time for which a client may take nothing of an answer. */
   KUBELAMBDA_ANSWER_STALL_MS: integerVariable({ min: 1, max: 900_000 }).default(60_000),
   /** A router that ends goes on as before for so long: until then load balancers send it calls. */

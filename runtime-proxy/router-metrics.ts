@@ -15,6 +15,7 @@ export interface RouterMetrics {
   readonly fetchSeconds: QuickHistogram;
   readonly environmentRefusals: Counter<"outcome">;
   readonly bodyRefusals: Counter;
+  readonly droppedConnections: Counter;
   readonly announcements: Counter<"result">;
   readonly loadReports: Counter<"result">;
   readonly spans: Counter<"result">;
@@ -108,6 +109,11 @@ export function createRouterMetrics(readings: RouterReadings): RouterMetrics {
     bodyRefusals: new Counter({
       name: "kubelambda_router_body_refusals_total",
       help: "Requests refused because there was no room for their body",
+      registers,
+    }),
+    droppedConnections: new Counter({
+      name: "kubelambda_router_dropped_connections_total",
+      help: "Connections closed as they came because as many were open as may be",
       registers,
     }),
     environmentRefusals: new Counter({

@@ -29,6 +29,7 @@ import {
 import { createRouterAccess } from "./access/router-access.ts";
 import { functionIndexes, KubernetesFunctions, withoutContent } from "./environments/kubernetes-functions.ts";
 import { aliasIndexes, partIndexes } from "./environments/kubernetes-versions.ts";
+import { countDroppedConnections } from "./dropped-connections.ts";
 import { badRequestAnswer, isQuickCall } from "./front-door.ts";
 import { LineWriter, writeToStdout } from "./line-writer.ts";
 import { listenWithTls } from "./listen-with-tls.ts";
@@ -82,6 +83,8 @@ type Measured = Pick<RouterParts, "metrics" | "functionMetrics" | "concurrencyMe
 const askAllMs = 5000;
 /** Request line and headers together. Source: Lambda quotas, 1 MB. */
 const mostHeaderBytes = 1024 * 1024;
+/** Of all that are not here whole: usual ones have some KB. */
+const mostBegunHeadBytes = 64 * 1024 * 1024;
 
 /** Starts the router; resolves once it knows functions and environments and takes calls. */
 export async function startRouter(config: RouterConfig, dependencies: RouterDependencies): Promise<RunningRouter> {
@@ -122,7 +125,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     const listen = async (
       port: number,
       handler: HttpHandler,
-      more: Partial<Pick<ServerOptions, "maxHeaderBytes" | "upgrade" | "isDirect" | "quick">> = {},
+      more: Partial<Omit<ServerOptions, "port" | "handler">> = {},
     ): Promise<RunningServer> => await startServer({ ...serverOptions, port, handler, ...more });
     const health = await listen(
       config.KUBELAMBDA_HEALTH_PORT,
@@ -160,7 +163,11 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     await parts.ownership.settled(askAllMs);
     await parts.asker.askAll(askAllMs);
     const quick = { takes: isQuickCall(config.KUBELAMBDA_FUNCTION_URL_HOST), handler: parts.invokeApi, clock };
-    const direct = { maxHeaderBytes: mostHeaderBytes, isDirect: true, quick };
+    const mostConnections = config.KUBELAMBDA_CONNECTIONS;
+    const direct = {
+      ...{ maxHeaderBytes: mostHeaderBytes, mostBegunHeadBytes, isDirect: true, quick, mostConnections },
+      onDrop: countDroppedConnections({ metrics: parts.metrics, log, clock, mostConnections }),
+    };
     const invokeOptions = { ...serverOptions, handler: parts.frontDoor, ...direct };
     const tls = await listenWithTls(config, invokeOptions, { clock, log });
     closing.push(async () => await tls?.stop(0));

@@ -5,6 +5,7 @@ import { createServer as createTlsServer, Server as TlsServer } from "node:https
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
+import { BegunHeads } from "./begun-heads.ts";
 import { refuseBadRequests, type BadRequest } from "./bad-request.ts";
 import type { HttpHandler, HttpResponse } from "./handler.ts";
 import { QuickLane } from "./quick-lane.ts";
@@ -22,6 +23,11 @@ export interface ServerOptions extends Omit<AnswerOptions, "isDraining" | "answe
   readonly onBadRequest?: (problem: BadRequest) => HttpResponse;
   /** Line and headers together, bytes; default 16 KiB. */
   readonly maxHeaderBytes?: number;
+  /** Of all connections' heads that have begun and are not here whole; the longest are cut off beyond. Absent: each has its own bound alone. */
+  readonly mostBegunHeadBytes?: number;
+  /** Open connections; more are closed as they come, and `onDrop` is told of each. Absent: as many as the system lets the process have. */
+  readonly mostConnections?: number;
+  readonly onDrop?: () => void;
   /** Longest wait for a request's headers and body, ms; default 60,000. */
   readonly requestTimeoutMs?: number;
   /** Longest time for which a client may take nothing of an answer that is written, ms, before it is cut off; default 60,000. */
@@ -81,7 +87,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   Object.assign(server, { httpAllowHalfOpen: true });
   refuseBadRequests(server, options.onBadRequest);
   server.on("timeout", cutOff);
-  const lane = openLane(server, options, () => isDraining);
+  const { mostConnections, mostBegunHeadBytes, onDrop } = options;
+  if (mostConnections !== undefined) server.maxConnections = mostConnections;
+  if (onDrop !== undefined) server.on("drop", onDrop);
+  const event = options.tls === undefined ? "connection" : "secureConnection";
+  const heads = mostBegunHeadBytes === undefined ? undefined : new BegunHeads(server, event, mostBegunHeadBytes);
+  const lane = openLane(server, options, event, () => isDraining);
   const unused = new UnusedConnections(server);
   const { upgrade } = options;
   if (upgrade !== undefined) server.on("upgrade", (request: IncomingMessage, socket) => upgrade(request, socket));
@@ -95,6 +106,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     async stop(deadlineMs) {
       isDraining = true;
       await stopServer({ server, unused, lane }, deadlineMs);
+      heads?.close();
     },
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext({ ...files, ...tlsRules });
@@ -102,12 +114,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-function openLane(server: Server, options: ServerOptions, isDraining: () => boolean): QuickLane | undefined {
-  const { quick, requestTimeoutMs = 60_000, answerStallMs = usualStallMs, tls } = options;
+function openLane(
+  server: Server,
+  options: ServerOptions,
+  event: "connection" | "secureConnection",
+  isDraining: () => boolean,
+): QuickLane | undefined {
+  const { quick, requestTimeoutMs = 60_000, answerStallMs = usualStallMs } = options;
   if (quick === undefined) return undefined;
   const { handler = options.handler } = quick;
   const door = { ...options, handler, isDraining, keptSeconds: keptMs / 1000 };
-  return new QuickLane(server, tls === undefined ? "connection" : "secureConnection", {
+  return new QuickLane(server, event, {
     ...quick,
     serve: (call) => void answerQuickCall(door, call),
     firstBytesMs: Math.min(30_000, requestTimeoutMs),
