@@ -1,8 +1,7 @@
 import { accountIdOf } from "../crds/names.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { HttpRequest } from "../lib/http/handler.ts";
+import { clientAddress } from "./client-address.ts";
 import { accessLine, hasLine, type AccessLine, type AccessLogRule } from "./domain/access-line.ts";
-import { whoForwarded } from "./domain/forwarded.ts";
 import type { CallObserver, CallRecord } from "./invoke-api/call-record.ts";
 
 export interface AccessLogParts {
@@ -20,7 +19,7 @@ export function createAccessLog(parts: AccessLogParts): CallObserver | undefined
   if (rule.mode === "none") return undefined;
   return (record) => {
     if (!hasLine(rule, record.result, draw)) return;
-    write(accessLine(toLine(record, clock, clientOf(record.request, isTrustedProxy))));
+    write(accessLine(toLine(record, clock, clientAddress(record.request, isTrustedProxy))));
   };
 }
 
@@ -53,12 +52,4 @@ function describe({ facts, invokedArn }: NonNullable<CallRecord["found"]>): Acce
     ...{ accountId: accountIdOf(namespace), namespace, name, executedVersion },
     ...(qualifier !== "" && { qualifier }),
   };
-}
-
-function clientOf({ sent, headers }: HttpRequest, isTrustedProxy: (address: string) => boolean): string {
-  if (sent === undefined) return "";
-  const told = Object.entries(headers).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, value] as const],
-  );
-  return whoForwarded(sent, new Map(told), isTrustedProxy).sourceIp;
 }

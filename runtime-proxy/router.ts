@@ -47,6 +47,8 @@ export interface RouterDependencies {
   readonly verifyAgentToken: TokenVerifier;
   /** Of tokens for `kubelambda top`; absent: there are none. */
   readonly verifyTopToken?: TokenVerifier;
+  /** Of tokens that the cluster has signed, for whomever: callers who have one do not wait behind made-up ones. Absent: there are none. */
+  readonly verifyCallerToken?: TokenVerifier;
   /** The token that the operator takes. */
   readonly readOperatorToken: () => Promise<string>;
   readonly log: Logger;
@@ -133,7 +135,7 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     );
     closing.push(() => health.stop(1000));
     const signingKey = await dependencies.signingKey;
-    const { caches: keyCaches, ...known } = createRouterAccess(config, { client, clock, log, signingKey, onError });
+    const { caches: keyCaches, ...known } = createRouterAccess(config, { ...dependencies, signingKey, onError });
     const caches: ObjectCache<KubernetesObject>[] = [versions, aliases, functionCache, podCache, ...keyCaches] as never;
     const { output = new LineWriter({ write: writeToStdout, clock }) } = dependencies;
     const observation = await openObservation(config, { ...dependencies, output });
@@ -308,6 +310,7 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
     signingKey: waitForSigningKey(config, { client, clock, log }),
     verifyAgentToken: createTokenVerifier({ audience: audiences.router, fetchKeys, nowMs }),
     verifyTopToken: createTokenVerifier({ audience: audiences.top, fetchKeys, nowMs }),
+    verifyCallerToken: createTokenVerifier({ fetchKeys, nowMs }),
     readOperatorToken: tokenFile(config.KUBELAMBDA_TOKEN_FILE, clock),
     output,
     log,

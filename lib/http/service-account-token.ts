@@ -14,13 +14,17 @@ export type TokenCheck =
 export type TokenVerifier = (authorization: string | undefined) => Promise<TokenCheck>;
 
 export interface TokenVerifierOptions {
-  readonly audience: string;
-  /** Reads the cluster's key set; called at the first token, and at most once a minute when a token names an unknown key. */
+  /** Absent: any. */
+  readonly audience?: string;
+  /** Reads the cluster's key set; called at the first token, and at most once a minute when a token names an unknown key; once a second while it fails. */
   readonly fetchKeys: () => Promise<JSONWebKeySet>;
   readonly nowMs: () => number;
 }
 
+type KeySet = ReturnType<typeof createLocalJWKSet>;
+
 const refetchAfterMs = 60_000;
+const retryAfterMs = 1000;
 const rememberedTokens = 10_000;
 
 interface KubernetesClaims {
@@ -32,17 +36,20 @@ interface KubernetesClaims {
 /** Verifies `Bearer <token>` headers; a token once verified is remembered until it expires. */
 export function createTokenVerifier({ audience, fetchKeys, nowMs }: TokenVerifierOptions): TokenVerifier {
   const remembered = new Map<string, { readonly identity: TokenIdentity; readonly expiresAtMs: number }>();
-  let keys: ReturnType<typeof createLocalJWKSet> | undefined;
+  let keys: KeySet | undefined;
   let fetchedAtMs = -Infinity;
+  let loading: Promise<KeySet> | undefined;
 
-  async function loadKeys(): Promise<ReturnType<typeof createLocalJWKSet>> {
+  /** One reading for all who wait, and for those who come within a second of its beginning. */
+  function loadKeys(): Promise<KeySet> {
+    if (loading !== undefined && nowMs() - fetchedAtMs < retryAfterMs) return loading;
     fetchedAtMs = nowMs();
-    keys = createLocalJWKSet(await fetchKeys());
-    return keys;
+    loading = fetchKeys().then((set) => (keys = createLocalJWKSet(set)));
+    return loading;
   }
 
   async function verify(token: string): Promise<TokenCheck> {
-    const options = { audience, currentDate: new Date(nowMs()) };
+    const options = { ...(audience !== undefined && { audience }), currentDate: new Date(nowMs()) };
     try {
       const verified = await jwtVerify(token, keys ?? (await loadKeys()), options).catch(async (error: unknown) => {
         const isUnknownKey = error instanceof errors.JWKSNoMatchingKey;

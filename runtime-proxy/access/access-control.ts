@@ -5,6 +5,7 @@ import type { SentParts } from "../domain/canonical-request.ts";
 import { missingToken, unrecognizedClient } from "../domain/credential-refusal.ts";
 import { readCredentials, type SignatureClaim } from "../domain/request-credentials.ts";
 import { checkClaim } from "../domain/signature-check.ts";
+import { clientAddress } from "../client-address.ts";
 import { AccessError } from "./access-error.ts";
 import type { AccessKeys, Signer } from "./access-keys.ts";
 import { anonymous, type Caller } from "./caller.ts";
@@ -53,6 +54,8 @@ export interface AccessControlParts {
   readonly mint: FunctionCredentialMint;
   readonly reviews: Reviews;
   readonly clock: Clock;
+  /** Default: none is. */
+  readonly isTrustedProxy?: (address: string) => boolean;
 }
 
 const open: Access = { caller: anonymous, isProven: () => true, confirm: () => undefined };
@@ -68,6 +71,7 @@ export const openAccess: AccessControl = {
 
 export function createAccessControl(parts: AccessControlParts): AccessControl {
   if (parts.mode === "none") return openAccess;
+  const { isTrustedProxy = () => false } = parts;
   const signingKeys = new SigningKeys();
   return {
     async authenticate(request, { mustBeKnown = false } = {}) {
@@ -80,7 +84,7 @@ export function createAccessControl(parts: AccessControlParts): AccessControl {
           if (parts.mode === "optional" && !mustBeKnown) return open;
           throw AccessError.of(missingToken);
         case "bearer":
-          return { ...open, caller: await parts.reviews.whoHas(credentials.token) };
+          return { ...open, caller: await whoHas(parts, credentials.token, clientAddress(request, isTrustedProxy)) };
         case "signature":
           return checkSignature(parts, signingKeys, { sent, claim: credentials.claim });
       }
@@ -90,6 +94,10 @@ export function createAccessControl(parts: AccessControlParts): AccessControl {
       throw denied(caller, action, arn);
     },
   };
+}
+
+async function whoHas({ reviews }: AccessControlParts, token: string, address: string): Promise<Caller> {
+  return await reviews.whoHas(token, address === "" ? {} : { address });
 }
 
 /** In AWS's words; whether the function exists is not told. Source: awslabs/aws-deployment-framework#460. */

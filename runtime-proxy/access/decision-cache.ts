@@ -5,11 +5,13 @@ import { useOf, type DecisionLife } from "../domain/decision-age.ts";
 export interface DecisionCacheOptions<Decision> {
   readonly clock: Clock;
   readonly isYes: (decision: Decision) => boolean;
-  readonly yesLife: DecisionLife;
-  readonly noLife: DecisionLife;
+  readonly lifeOf: (decision: Decision) => DecisionLife;
   /** Of either kind, the oldest go first: whoever brings about many refusals makes nobody's yes forgotten. */
   readonly mostRemembered: number;
-  /** Questions under way at once; more are refused. A quarter is kept for what has been a yes, and nobody who is known may ask more than a quarter. */
+  /**
+   * Questions under way at once; more are refused. A quarter is kept for what has been a yes, another for what is trusted, and nobody who is known may
+   * ask more than a quarter.
+   */
   readonly mostAsked: number;
 }
 
@@ -23,6 +25,8 @@ export interface Question<Decision> {
   readonly key: string;
   /** Absent: nobody can tell. */
   readonly asker?: string;
+  /** Not everybody can bring about such questions in any number. */
+  readonly isTrusted?: boolean;
   readonly ask: () => Promise<Decision>;
 }
 
@@ -50,11 +54,10 @@ export class DecisionCache<Decision> {
   /** At once where it is remembered; else rejects as `ask` does, or with a TooManyQuestionsError. */
   get(question: Question<Decision>): Decision | Promise<Decision> {
     const { key } = question;
-    const { yesLife, noLife } = this.#options;
     const yes = this.#yeses.get(key);
     const known = yes ?? this.#noes.get(key);
     if (known === undefined) return this.#ask(question, false);
-    switch (useOf(this.#nowMs() - known.atMs, yes === undefined ? noLife : yesLife)) {
+    switch (useOf(this.#nowMs() - known.atMs, this.#options.lifeOf(known.decision))) {
       case "use":
         return known.decision;
       case "useAndRenew":
@@ -73,18 +76,23 @@ export class DecisionCache<Decision> {
     }
   }
 
+  /** It is remembered as a yes, however old. */
+  wasYes(key: string): boolean {
+    return this.#yeses.has(key);
+  }
+
   get size(): number {
     return this.#yeses.size + this.#noes.size;
   }
 
   #ask(question: Question<Decision>, wasYes: boolean): Promise<Decision> {
-    const { key, asker } = question;
+    const { key, asker, isTrusted = false } = question;
     const asking = this.#asking.get(key);
     if (asking !== undefined) return asking;
     if (this.#failure !== undefined && this.#nowMs() < this.#failure.untilMs) {
       return Promise.reject(this.#failure.error);
     }
-    const refusal = this.#tooMany(asker, wasYes);
+    const refusal = this.#tooMany(asker, (wasYes ? 1 : 0) + (wasYes || isTrusted ? 1 : 0));
     if (refusal !== undefined) return Promise.reject(refusal);
     this.#count(asker, 1);
     const answer = this.#askNow(question).finally(() => {
@@ -95,13 +103,14 @@ export class DecisionCache<Decision> {
     return answer;
   }
 
-  #tooMany(asker: string | undefined, wasYes: boolean): TooManyQuestionsError | undefined {
+  /** `quarters`: of those that are kept, how many are open to the question. */
+  #tooMany(asker: string | undefined, quarters: number): TooManyQuestionsError | undefined {
     const { mostAsked } = this.#options;
     const share = Math.ceil(mostAsked / 4);
     const own = asker === undefined ? 0 : (this.#askedBy.get(asker) ?? 0);
     if (own >= share) return new TooManyQuestionsError(`${own} questions of this caller are under way`);
     const all = this.#asking.size;
-    if (all < (wasYes ? mostAsked : mostAsked - share)) return undefined;
+    if (all < mostAsked - (2 - quarters) * share) return undefined;
     return new TooManyQuestionsError(`${all} questions are under way`);
   }
 

@@ -25,6 +25,10 @@ export interface Permission {
 /** A yes holds for 30 s, and for 5 minutes while the API server is away; a no for 10 s, since whoever is refused gets it put right. */
 const yesLife: DecisionLife = { freshMs: 15_000, renewMs: 30_000, outageMs: 300_000 };
 const noLife: DecisionLife = { freshMs: 10_000, renewMs: 10_000, outageMs: 10_000 };
+/** Of a no with an error: it may be the authenticator's, of which nobody who is let in otherwise should hear for long. */
+const doubtfulLife: DecisionLife = { freshMs: 1000, renewMs: 1000, outageMs: 1000 };
+/** What the API server says where all authenticators say no, and none failed. Source: k8s.io/apiserver, authentication/request/bearertoken. */
+const plainNo = "invalid bearer token";
 /** Of tokens and of permissions, each: whoever floods the one leaves the other. */
 const mostRemembered = 10_000;
 const mostAsked = 64;
@@ -33,6 +37,7 @@ const answerMs = 5000;
 interface TokenReviewAnswer {
   readonly status?: {
     readonly authenticated?: boolean;
+    readonly error?: string;
     readonly audiences?: readonly string[];
     readonly user?: {
       readonly username?: string;
@@ -43,27 +48,55 @@ interface TokenReviewAnswer {
   };
 }
 
-type TokenDecision = Caller | "unknown";
+type TokenDecision = Caller | "unknown" | "doubtful";
+
+/** What a token is shown with. */
+export interface TokenSource {
+  /** Of the client; absent: nobody can tell. */
+  readonly address?: string;
+}
+
+export interface ReviewsOptions {
+  /** Whether the cluster's own keys have signed it, without a question; absent: nobody can tell. */
+  readonly isSigned?: (token: string) => Promise<boolean>;
+}
 
 export class Reviews {
   readonly #client: Pick<KubernetesClient, "raw">;
   readonly #tokens: DecisionCache<TokenDecision>;
   readonly #permissions: DecisionCache<boolean>;
   readonly #keys = new WeakMap<Caller, string>();
+  readonly #isSigned: (token: string) => Promise<boolean>;
 
-  constructor(client: Pick<KubernetesClient, "raw">, clock: Clock) {
+  constructor(client: Pick<KubernetesClient, "raw">, clock: Clock, { isSigned }: ReviewsOptions = {}) {
     this.#client = client;
-    const bounds = { clock, yesLife, noLife, mostRemembered, mostAsked };
-    this.#tokens = new DecisionCache({ ...bounds, isYes: (decision) => decision !== "unknown" });
-    this.#permissions = new DecisionCache({ ...bounds, isYes: (isAllowed) => isAllowed });
+    this.#isSigned = isSigned ?? (() => Promise.resolve(false));
+    const bounds = { clock, mostRemembered, mostAsked };
+    this.#tokens = new DecisionCache({ ...bounds, isYes: (decision) => typeof decision === "object", lifeOf });
+    const lifeOfAnswer = (isAllowed: boolean): DecisionLife => (isAllowed ? yesLife : noLife);
+    this.#permissions = new DecisionCache({ ...bounds, isYes: (isAllowed) => isAllowed, lifeOf: lifeOfAnswer });
   }
 
-  /** Whose token it is; rejects with an AccessError when it is nobody's, or nobody can say. The token itself is not kept. */
-  async whoHas(token: string): Promise<Caller> {
-    const key = createHash("sha256").update(token).digest("base64");
-    const decision = await answered(this.#tokens.get({ key, ask: () => this.#reviewToken(token) }));
-    if (decision === "unknown") throw AccessError.of(unrecognizedClient);
+  /** Whose token it is; rejects with an AccessError when it is nobody's, or nobody can say. */
+  async whoHas(token: string, source: TokenSource = {}): Promise<Caller> {
+    const decision = await answered(this.#decideOn(token, source));
+    if (typeof decision === "string") throw AccessError.of(unrecognizedClient);
     return decision;
+  }
+
+  /** Tokens that anybody can make up have a part of the places, and one address a part of those; who has one that the cluster has signed does not wait behind them. */
+  #decideOn(token: string, { address }: TokenSource): TokenDecision | Promise<TokenDecision> {
+    const key = createHash("sha256").update(token).digest("base64");
+    const question = { key, ask: () => this.#reviewToken(token) };
+    // A proxy's address is everybody's: who has been let in from there is none of those who flood.
+    const isOfAddress = address !== undefined && !this.#tokens.wasYes(key);
+    const decision = this.#tokens.get({ ...question, ...(isOfAddress && { asker: address }) });
+    if (!(decision instanceof Promise)) return decision;
+    return decision.catch(async (error: unknown) => {
+      // Not of every token: that costs more than a refusal.
+      if (!(error instanceof TooManyQuestionsError) || !(await this.#isSigned(token))) throw error;
+      return await this.#tokens.get({ ...question, isTrusted: true });
+    });
   }
 
   /** Whether the caller may; all functions of the namespace first, which most callers may: that is one question and not one for each. */
@@ -77,7 +110,9 @@ export class Reviews {
     const { verb = "create", subresource = "", namespace = "", name = "" } = permission;
     const asker = this.#keyOf(caller);
     const key = `${verb} ${subresource} ${namespace}/${name} ${asker}`;
-    return answered(this.#permissions.get({ key, asker, ask: () => this.#reviewAccess(caller, permission) }));
+    return answered(
+      this.#permissions.get({ key, asker, isTrusted: true, ask: () => this.#reviewAccess(caller, permission) }),
+    );
   }
 
   #keyOf(caller: Caller): string {
@@ -99,8 +134,8 @@ export class Reviews {
     };
     const path = "/apis/authentication.k8s.io/v1/tokenreviews";
     const answer = (await this.#client.raw("POST", path, review, { timeoutMs: answerMs })) as TokenReviewAnswer;
-    const { authenticated, user, audiences: granted = [] } = answer.status ?? {};
-    if (authenticated !== true || user?.username === undefined) return "unknown";
+    const { authenticated, user, error = plainNo, audiences: granted = [] } = answer.status ?? {};
+    if (authenticated !== true || user?.username === undefined) return error === plainNo ? "unknown" : "doubtful";
     if (own !== undefined && !granted.includes(audiences.lambda)) return "unknown";
     const { username, uid, groups = [], extra } = user;
     const namespace = namespaceOfUser(username);
@@ -136,6 +171,11 @@ export class Reviews {
     };
     return answer.status?.allowed === true && answer.status.denied !== true;
   }
+}
+
+function lifeOf(decision: TokenDecision): DecisionLife {
+  if (decision === "doubtful") return doubtfulLife;
+  return decision === "unknown" ? noLife : yesLife;
 }
 
 /** An answer that does not come is told as what it is: never a yes. */

@@ -3,7 +3,9 @@ import type { Clock } from "../../lib/clock.ts";
 import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
+import type { TokenVerifier } from "../../lib/http/service-account-token.ts";
 import type { Logger } from "../../lib/logger.ts";
+import { addressesIn } from "../packages/address-rules.ts";
 import type { RouterConfig } from "../router-config.ts";
 import { createAccessControl, type AccessControl } from "./access-control.ts";
 import { KubernetesAccessKeys, noAccessKeys, type SecretObject } from "./access-keys.ts";
@@ -16,6 +18,8 @@ export interface RouterAccessOptions {
   readonly log: Logger;
   /** The private key that all routers share. */
   readonly signingKey: KeyObject;
+  /** Of tokens that the cluster has signed, for whomever; absent: there are none. */
+  readonly verifyCallerToken?: TokenVerifier;
   readonly onError: (error: unknown) => void;
 }
 
@@ -41,7 +45,13 @@ export function createRouterAccess(config: RouterConfig, options: RouterAccessOp
   });
   const asksNobody = mode === "none";
   const keys = asksNobody ? noAccessKeys : new KubernetesAccessKeys(cache, log);
-  const reviews = new Reviews(client, clock);
-  const access = createAccessControl({ mode, region: config.KUBELAMBDA_REGION, keys, mint, reviews, clock });
+  const { verifyCallerToken: verify } = options;
+  const isSigned = async (token: string): Promise<boolean> => (await verify?.(`Bearer ${token}`))?.ok === true;
+  const reviews = new Reviews(client, clock, { isSigned });
+  const access = createAccessControl({
+    ...{ mode, keys, mint, reviews, clock },
+    region: config.KUBELAMBDA_REGION,
+    isTrustedProxy: addressesIn(config.KUBELAMBDA_TRUSTED_PROXIES),
+  });
   return { access, mint, reviews, caches: asksNobody ? [] : [cache] };
 }

@@ -64,11 +64,10 @@ export class AccessWorld {
     const token = await tokenOf(admin, `${installNamespace}/kubelambda-router`);
     const asRouter = new ApiServerClient({ access: withToken(access, token) });
     const world = new AccessWorld({ controlPlane, admin, asRouter });
-    world.routers.verifyTopToken = createTokenVerifier({
-      audience: audiences.top,
-      fetchKeys: async () => (await asRouter.raw("GET", "/openid/v1/jwks")) as JSONWebKeySet,
-      nowMs: Date.now,
-    });
+    const fetchKeys = async (): Promise<JSONWebKeySet> =>
+      (await asRouter.raw("GET", "/openid/v1/jwks")) as JSONWebKeySet;
+    world.routers.verifyTopToken = createTokenVerifier({ audience: audiences.top, fetchKeys, nowMs: Date.now });
+    world.routers.verifyCallerToken = createTokenVerifier({ fetchKeys, nowMs: Date.now });
     await world.routers.startRouter({ KUBELAMBDA_AUTH_MODE: "required", KUBELAMBDA_TOP_PORT: 0, ...config });
     return world;
   }

@@ -41,6 +41,8 @@ export class RouterWorld {
   readonly reports: LoadReport[] = [];
   /** Of tokens for `kubelambda top`; absent: there are none. */
   verifyTopToken?: TokenVerifier;
+  /** Of tokens that the cluster has signed; absent: there are none. */
+  verifyCallerToken?: TokenVerifier;
   /** What routers have written of it. */
   accessLog = "";
   log: Logger = silentLogger;
@@ -111,6 +113,7 @@ export class RouterWorld {
       },
       readOperatorToken: () => Promise.resolve("token"),
       ...(this.verifyTopToken !== undefined && { verifyTopToken: this.verifyTopToken }),
+      ...(this.verifyCallerToken !== undefined && { verifyCallerToken: this.verifyCallerToken }),
       output: new LineWriter({
         clock: systemClock,
         write: (bytes, done) => {
