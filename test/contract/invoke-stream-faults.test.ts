@@ -3,15 +3,16 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import type { RouterWorld } from "../kit/router-world.ts";
 import type { ScriptedAgent } from "../kit/scripted-agent.ts";
+import { describeWithRouters } from "../kit/with-routers.ts";
 import { endless, StreamBench, streamPath, streams } from "./stream-bench.ts";
 
-describe("InvokeWithResponseStream under faults", () => {
+describeWithRouters("InvokeWithResponseStream under faults", (routers) => {
   let bench: StreamBench;
   let world: RouterWorld;
   let agent: ScriptedAgent;
 
   beforeEach(async () => {
-    bench = await StreamBench.start();
+    bench = await StreamBench.start(routers);
     ({ world, agent } = bench);
   });
   afterEach(async () => bench.stop());
