@@ -22,7 +22,7 @@ export async function isPodGone(
   const [, name, uid] = podHolder.exec(holder) ?? [];
   if (name === undefined) return false;
   try {
-    const { metadata, status } = await client.get<Pod>({ kind: kinds.pod, namespace, name });
+    const { metadata, status } = await client.get<Pod>({ kind: kinds.pod, namespace, name }, { isUrgent: true });
     return metadata.uid !== uid || status?.phase === "Succeeded" || status?.phase === "Failed";
   } catch (error) {
     if (isKubernetesError(error, "NotFound")) return true;

@@ -15,7 +15,7 @@ import type {
   WatchEvent,
   WatchOptions,
 } from "./client.ts";
-import { ConnectionPool } from "./connection-pool.ts";
+import { ConnectionPool, type Purpose } from "./connection-pool.ts";
 import { createKindTable, type KindTable, pathOf, refOf } from "./kinds.ts";
 import { isKubernetesError, KubernetesError } from "./kubernetes-error.ts";
 import { type KindRef, type KubernetesObject, objectKey, type ObjectRef, type Stored } from "./object.ts";
@@ -28,7 +28,7 @@ export interface ApiServerClientOptions {
   readonly kinds?: readonly KindRef[];
   /** Default "kubelambda": shown in the API server's audit log and, where nothing else is given, as the field manager. */
   readonly userAgent?: string;
-  /** Most connections for requests. Default 16. */
+  /** Most connections for requests that are not urgent. Default 16. */
   readonly connections?: number;
   /** Longest answer to one request. Default 64 MiB. */
   readonly maxResponseBytes?: number;
@@ -185,9 +185,10 @@ export class ApiServerClient implements KubernetesClient {
 
   async #call(call: Call): Promise<unknown> {
     const { action, options = {} } = call;
-    const { signal, timeoutMs = defaultTimeoutMs } = options;
+    const { signal, timeoutMs = defaultTimeoutMs, isUrgent = false } = options;
+    const purpose = isUrgent ? "urgent" : "request";
     try {
-      return await withDeadline({ timeoutMs, signal }, (ending) => this.#answer(call, ending));
+      return await withDeadline({ timeoutMs, signal }, (ending) => this.#answer(purpose, call, ending));
     } catch (error) {
       options.signal?.throwIfAborted();
       if (error instanceof BodyTooLargeError) {
@@ -198,9 +199,9 @@ export class ApiServerClient implements KubernetesClient {
     }
   }
 
-  async #answer({ action, method, path, query = {}, body, ...call }: Call, signal: AbortSignal): Promise<unknown> {
-    const { contentType = "application/json" } = call;
-    const answer = await this.#send("request", {
+  async #answer(purpose: Purpose, call: Call, signal: AbortSignal): Promise<unknown> {
+    const { action, method, path, query = {}, body, contentType = "application/json" } = call;
+    const answer = await this.#send(purpose, {
       method,
       path: withQuery(path, query),
       signal,
@@ -211,7 +212,7 @@ export class ApiServerClient implements KubernetesClient {
   }
 
   async #send(
-    purpose: "request" | "watch",
+    purpose: Purpose,
     request: Omit<Dispatcher.RequestOptions, "origin" | "headers"> & { readonly headers?: Record<string, string> },
   ): Promise<Dispatcher.ResponseData> {
     for (let attempt = 1; ; attempt++) {

@@ -4,6 +4,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whole request, answer included. Default 30,000. */
   readonly timeoutMs?: number | undefined;
+  /** Never waits behind other requests: it has connections that only such requests use. For the few that others depend on. */
+  readonly isUrgent?: boolean | undefined;
 }
 
 export interface Selection {

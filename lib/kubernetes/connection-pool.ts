@@ -6,9 +6,11 @@ import type { ApiServerAccess, Credentials } from "./api-server-access.ts";
 export interface ConnectionPoolOptions {
   readonly access: ApiServerAccess;
   readonly clock: Clock;
-  /** Most connections for requests; watches have one each besides. */
+  /** Most connections for requests; urgent ones have some besides, and watches one each. */
   readonly connections: number;
 }
+
+export type Purpose = "request" | "urgent" | "watch";
 
 /** What one request goes out with. */
 export interface Way {
@@ -22,17 +24,18 @@ export interface Way {
 interface Dispatchers {
   readonly fingerprint: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly requests: Dispatcher;
-  readonly watches: Dispatcher;
+  readonly byPurpose: Readonly<Record<Purpose, Dispatcher>>;
 }
 
 // Files of a rotated token live on for minutes; a minute is what the Go client takes too.
 const refreshAfterMs = 30_000;
 const keepAliveMs = 60_000;
+/** A Lease, a roster, a label: one request each at a time. */
+const urgentConnections = 3;
 
 /**
- * Kept connections to one API server. Requests share a bounded pool and each watch has a connection of its own, so that
- * no number of watches can starve the requests. New certificates make new connections, and the old ones end when idle.
+ * Kept connections to one API server. Requests share a bounded pool, urgent ones another, and each watch has a connection of its own, so that
+ * no number of watches can starve the requests, and no number of requests those that are urgent. New certificates make new connections, and the old ones end when idle.
  */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions;
@@ -44,11 +47,10 @@ export class ConnectionPool {
     this.#options = options;
   }
 
-  async wayFor(purpose: "request" | "watch"): Promise<Way> {
-    const { requests, watches, headers } = await this.#dispatchers();
+  async wayFor(purpose: Purpose): Promise<Way> {
+    const { byPurpose, headers } = await this.#dispatchers();
     const { origin, pathname } = new URL(this.#options.access.server);
-    const dispatcher = purpose === "request" ? requests : watches;
-    return { dispatcher, origin, pathPrefix: pathname.replace(/\/$/, ""), headers };
+    return { dispatcher: byPurpose[purpose], origin, pathPrefix: pathname.replace(/\/$/, ""), headers };
   }
 
   /** Reads the credentials anew for the next request: the server has refused these. */
@@ -60,7 +62,7 @@ export class ConnectionPool {
   async close(): Promise<void> {
     this.#isClosed = true;
     const current = await this.#current?.catch(() => undefined);
-    await Promise.all([current?.requests.destroy(), current?.watches.destroy()]);
+    await Promise.all(Object.values(current?.byPurpose ?? {}).map((dispatcher) => dispatcher.destroy()));
   }
 
   #dispatchers(): Promise<Dispatchers> {
@@ -80,13 +82,15 @@ export class ConnectionPool {
     const fingerprint = fingerprintOf(credentials);
     if (known?.fingerprint === fingerprint) return { ...known, headers: credentials.headers };
     // Requests under way on the old connections run to their end; watches are re-opened by whoever reads them.
-    void known?.requests.close();
-    void known?.watches.close();
+    for (const dispatcher of Object.values(known?.byPurpose ?? {})) void dispatcher.close();
     return {
       fingerprint,
       headers: credentials.headers,
-      requests: this.#connect(credentials, this.#options.connections),
-      watches: this.#connect(credentials, null),
+      byPurpose: {
+        request: this.#connect(credentials, this.#options.connections),
+        urgent: this.#connect(credentials, urgentConnections),
+        watch: this.#connect(credentials, null),
+      },
     };
   }
 

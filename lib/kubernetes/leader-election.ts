@@ -1,5 +1,5 @@
 import { type Clock, sleep } from "../clock.ts";
-import type { KubernetesClient } from "./client.ts";
+import type { KubernetesClient, RequestOptions } from "./client.ts";
 import { kinds } from "./kinds.ts";
 import { isKubernetesError, type KubernetesError } from "./kubernetes-error.ts";
 import { microTime } from "./micro-time.ts";
@@ -44,10 +44,6 @@ export interface LeaderElectionOptions {
    */
   readonly isHolderGone?: (identity: string) => Promise<boolean>;
   readonly draw?: () => number;
-}
-
-interface RequestOptions {
-  readonly timeoutMs: number;
 }
 
 interface Observed {
@@ -254,7 +250,7 @@ export class LeaderElection {
 
   /** Nobody waits for this longer than for two renewals: without it others take over after the lease's duration. */
   async #release(): Promise<void> {
-    const within = { timeoutMs: this.#retryPeriodMs };
+    const within = { timeoutMs: this.#retryPeriodMs, isUrgent: true };
     try {
       // Unknown after an attempt whose answer was lost: it may have got us the Lease.
       const lease = this.#lease ?? (await this.#read(within));
@@ -269,7 +265,7 @@ export class LeaderElection {
   /** No request begins once the candidacy has ended, but one under way is waited for: what it writes has to be known to be let go. */
   #requestOptions(): RequestOptions {
     this.#stop.signal.throwIfAborted();
-    return { timeoutMs: this.#retryPeriodMs };
+    return { timeoutMs: this.#retryPeriodMs, isUrgent: true };
   }
 
   #isStopped(): boolean {

@@ -27,6 +27,8 @@ export interface RosterWriterOptions {
 }
 
 const everyMs = 1000;
+/** Creations of pods, of which there may be many under way, wait for no roster, but accounts do. */
+const urgent = { isUrgent: true };
 
 /** Keeps the roster as the routers stand. One writer: the leader; a former one's write finds another resourceVersion. */
 export class RosterWriter {
@@ -138,18 +140,18 @@ export class RosterWriter {
     const data = { [ROSTER_KEY]: JSON.stringify(roster) };
     const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: ROSTER_NAME, namespace }, data };
     if (this.#stored === undefined) {
-      this.#stored = await client.create<RosterObject>(object);
+      this.#stored = await client.create<RosterObject>(object, urgent);
       return;
     }
     const { resourceVersion, uid } = this.#stored.metadata;
     const ref = { kind: kinds.configMap, namespace, name: ROSTER_NAME };
-    this.#stored = await client.patch<RosterObject>(ref, { metadata: { resourceVersion, uid }, data });
+    this.#stored = await client.patch<RosterObject>(ref, { metadata: { resourceVersion, uid }, data }, urgent);
   }
 
   async #read(): Promise<void> {
     const { client, namespace } = this.#options;
     try {
-      this.#stored = await client.get<RosterObject>({ kind: kinds.configMap, namespace, name: ROSTER_NAME });
+      this.#stored = await client.get<RosterObject>({ kind: kinds.configMap, namespace, name: ROSTER_NAME }, urgent);
     } catch (error) {
       if (!isKubernetesError(error, "NotFound")) throw error;
       this.#stored = undefined;

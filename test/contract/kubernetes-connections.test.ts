@@ -61,6 +61,16 @@ describe("connections to a real API server", function () {
     );
   });
 
+  it("of urgent requests are others, so that these go on beside requests that hang", async () => {
+    const client = await server.makeClient({ access, connections: 2 });
+    await Promise.all([client.get(ref), client.get(ref)]);
+    proxy.freeze();
+    const hanging = Promise.allSettled([1, 2, 3].map(() => client.get(ref, { timeoutMs: 10_000 })));
+    await client.get(ref, { isUrgent: true, timeoutMs: 5000 });
+    proxy.cut();
+    await hanging;
+  });
+
   it("end with Timeout at the request's deadline, when no byte comes", async () => {
     const client = await server.makeClient({ access, connections: 1 });
     await client.get(ref);
