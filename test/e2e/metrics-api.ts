@@ -1,11 +1,11 @@
-/** As prometheus-adapter or KEDA would: the routers' own metric of utilisation as `external.metrics.k8s.io`, for a HorizontalPodAutoscaler. */
+/** As prometheus-adapter or KEDA would: the routers' own metric of how many are in use as `external.metrics.k8s.io`, for a HorizontalPodAutoscaler. */
 import { installNamespace } from "./fixture.ts";
 import { servingPort, startServingPod, tlsFolder } from "./serving-pod.ts";
 import type { Space } from "./space.ts";
 
 const name = "metrics-api";
 const apiService = "v1beta1.external.metrics.k8s.io";
-const family = "kubelambda_provisioned_concurrency_utilization";
+const family = "kubelambda_provisioned_concurrent_executions_max";
 
 function sourceOf(routers: readonly string[]): string {
   return `
@@ -70,8 +70,8 @@ export async function startMetricsApi(space: Space): Promise<() => Promise<void>
   return end;
 }
 
-/** For spec.metrics of a HorizontalPodAutoscaler. */
-export function utilizationMetric(resource: string, target: string): object {
+/** For spec.metrics of a HorizontalPodAutoscaler: as many as are in use, divided by the share of each that shall be. */
+export function inUseMetric(resource: string, share: string): object {
   const metric = { name: family, selector: { matchLabels: { resource: resource.replace(":", "_") } } };
-  return { type: "External", external: { metric, target: { type: "Value", value: target } } };
+  return { type: "External", external: { metric, target: { type: "AverageValue", averageValue: share } } };
 }

@@ -3,7 +3,7 @@ import { API_VERSION } from "../../crds/names.ts";
 import type { AliasObject } from "../../crds/v1alpha1/alias.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { failuresOf, startLoad } from "./load.ts";
-import { startMetricsApi, utilizationMetric } from "./metrics-api.ts";
+import { startMetricsApi, inUseMetric } from "./metrics-api.ts";
 import { nodeFunction, Space } from "./space.ts";
 
 const telling = (text: string): string => `
@@ -119,8 +119,14 @@ describe("provisioned concurrency", () => {
     await untilReady(2);
   });
 
-  it("a HorizontalPodAutoscaler moves the number by the routers' utilisation", async function () {
+  it("a HorizontalPodAutoscaler moves the number by how many are in use, as far as calls need and no further", async function () {
     this.timeout(240_000);
+    const calls = 3;
+    const needed = Math.ceil(calls / 0.7);
+    const wanted = async (): Promise<number> => {
+      const alias = JSON.parse(await space.kubectl("get", "alias", "live", "-o", "json")) as AliasObject;
+      return alias.spec.provisionedConcurrencyConfig?.provisionedConcurrentExecutions ?? 0;
+    };
     const end = await startMetricsApi(space);
     try {
       await space.apply({
@@ -130,18 +136,22 @@ describe("provisioned concurrency", () => {
         spec: {
           scaleTargetRef: { apiVersion: API_VERSION, kind: "Alias", name: "live" },
           minReplicas: 1,
-          maxReplicas: 4,
-          metrics: [utilizationMetric("f:live", "700m")],
+          maxReplicas: 20,
+          metrics: [inUseMetric("f:live", "700m")],
         },
       });
-      const load = startLoad(3, () => call(300));
+      const load = startLoad(calls, () => call(300));
       try {
-        await waitUntil({ what: "3 environments by the autoscaler", timeoutMs: 90_000, everyMs: 500 }, async () => {
-          const alias = JSON.parse(await space.kubectl("get", "alias", "live", "-o", "json")) as AliasObject;
-          const wanted = alias.spec.provisionedConcurrencyConfig?.provisionedConcurrentExecutions ?? 0;
-          if (wanted >= 3) return true;
-          throw new Error(await space.kubectl("get", "hpa", "live", "-o", "jsonpath={.status}"));
-        });
+        await waitUntil(
+          { what: `${needed} environments by the autoscaler`, timeoutMs: 90_000, everyMs: 500 },
+          async () => {
+            if ((await wanted()) >= needed) return true;
+            throw new Error(await space.kubectl("get", "hpa", "live", "-o", "jsonpath={.status}"));
+          },
+        );
+        // By then it has looked several times.
+        await untilReady(needed);
+        assert.equal(await wanted(), needed);
       } finally {
         assert.deepEqual(failuresOf(await load.stop()), []);
       }
