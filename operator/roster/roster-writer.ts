@@ -118,7 +118,8 @@ export class RosterWriter {
       const next = nextRoster(this.#roster, replicas, clock.nowMs() / 1000);
       this.#epoch = Math.max(this.#epoch, next.epoch);
       const roster = { ...next, epoch: this.#epoch };
-      // Whoever is born under the roster before is there when a new owner looks at an account's pods.
+      // Whoever is born under the roster before is there when a new owner looks at an account's pods. One creation that hangs holds this up
+      // until its request's deadline: given up sooner, it might be made all the same, where nobody counts it (docs/concurrency.md).
       await whenBorn();
       if (!mayAct()) return;
       await this.#put(roster);
