@@ -98,6 +98,8 @@ export const reasons = {
   ContainerNotConfigured: "A Secret, ConfigMap or key that environment.valueFrom names is not there; it is tried again",
   InitError: "The function's init phase fails",
   QuotaExceeded: "A quota of the namespace forbids more environments",
+  EnvironmentLimitReached:
+    "Calls need more environments than the chart's environments.maxPerFunction allows a function; they wait for one that is there",
   EnvironmentRefused:
     "The API server refuses the environment's pod: Pod Security, a LimitRange or a policy of the cluster forbids it",
   Unschedulable: "No node has room for the environment",

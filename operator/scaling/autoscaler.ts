@@ -12,13 +12,13 @@ import type { Recipe } from "../controllers/function/recipe.ts";
 import { functionKeyOf } from "../controllers/version/version-function.ts";
 import type { EnvironmentSettings } from "../environment-settings.ts";
 import type { Pod } from "../pod.ts";
-import { decideScaling, type ScalingSeen } from "./decide.ts";
+import { decideScaling, type ScalingPlan, type ScalingSeen } from "./decide.ts";
 import { EnvironmentHands, type Creation } from "./environment-hands.ts";
 import { isSameEnvironment, podsIn, type EnvironmentState } from "./environment-state.ts";
 import { FunctionScaling } from "./function-scaling.ts";
 import { GenericIDs } from "./generic-ids.ts";
 import { GenericPool } from "./generic-pool.ts";
-import { decideHealth } from "./health.ts";
+import { HealthBoard } from "./health-board.ts";
 import { LoadBoard } from "./load-board.ts";
 import { LookSchedule } from "./look-schedule.ts";
 import { nextLookMs } from "./next-look.ts";
@@ -65,6 +65,8 @@ export interface AutoscalerOptions extends ScalingTargetsOptions {
   readonly log: Logger;
 }
 
+type GroupPlan = Pick<ScalingGroup<EnvironmentState>, "recipe"> & { readonly plan: ScalingPlan };
+
 const everyMs = 1000;
 /** So long after the start not every router may have reported. */
 const settleMs = 5000;
@@ -82,8 +84,7 @@ export class Autoscaler {
   readonly #schedule: LookSchedule;
   /** Function's uid → what is asked back of it. */
   readonly #asked = new Map<string, ReadonlySet<string>>();
-  /** Function's uid → revision → health. */
-  readonly #healths = new Map<string, Map<string, Health>>();
+  readonly #healths = new HealthBoard();
   readonly #hands: EnvironmentHands;
   readonly #genericIDs: GenericIDs;
   readonly #pool: GenericPool | undefined;
@@ -163,7 +164,7 @@ export class Autoscaler {
 
   /** How the environments of a function's revision do; undefined: not known. */
   healthOf(functionUid: string, revisionID: string): Health | undefined {
-    return this.#healths.get(functionUid)?.get(revisionID);
+    return this.#healths.of(functionUid, revisionID);
   }
 
   /** How a function's environments do that are kept ready. */
@@ -237,6 +238,7 @@ export class Autoscaler {
       for (let i = 0; i < plan.create; i++) this.#bring({ object, recipe, scaling });
     }
     if (environments.some(({ failure }) => failure?.reason === "Unschedulable")) this.#pool?.makeRoom();
+    this.#noteAtMost(object, scaling, plans);
     for (const { recipe } of groups) {
       const revisionID = recipe?.document.revisionID;
       if (revisionID !== undefined) this.#judgeHealth(object, revisionID, all, scaling);
@@ -303,8 +305,14 @@ export class Autoscaler {
 
   #forgetOthers(uid: string, scaling: FunctionScaling, revisionIDs: ReadonlySet<string>): void {
     scaling.keepFailures(new Set([...revisionIDs].flatMap((id) => [id, provisionedGroup(id)])));
-    const healths = this.#healths.get(uid);
-    for (const known of healths?.keys() ?? []) if (!revisionIDs.has(known)) healths?.delete(known);
+    this.#healths.keep(uid, revisionIDs);
+  }
+
+  /** A reservation's own limit is told to callers before any more environments are needed. */
+  #noteAtMost(object: Stored<FunctionObject>, scaling: FunctionScaling, plans: readonly GroupPlan[]): void {
+    const atMost = reservationOf(object) === undefined ? plans.filter(({ plan }) => plan.isAtMost) : [];
+    const revisionIDs = atMost.flatMap(({ recipe }) => recipe?.document.revisionID ?? []);
+    scaling.noteAtMost(revisionIDs, this.#options.clock.monotonicMs());
   }
 
   #look(object: Stored<FunctionObject>, scaling: FunctionScaling, pods: readonly Stored<Pod>[]) {
@@ -355,7 +363,7 @@ export class Autoscaler {
   }
 
   #scaleOrphans(uid: string, pods: readonly Stored<Pod>[]): void {
-    this.#healths.delete(uid);
+    this.#healths.forget(uid);
     this.#provisioned.forget(uid);
     if (pods.length === 0) {
       this.#scalings.delete(uid);
@@ -394,12 +402,10 @@ export class Autoscaler {
     const reported = this.#board.failureOf(uid, revisionID);
     const failures = scaling.failuresOf(revisionID);
     const nowMs = this.#options.clock.monotonicMs();
-    const health = decideHealth({ revisionID, environments, failures, reported, nowMs });
-    if (health?.ok === true) scaling.forgetFailures(revisionID);
-    const known = this.#healths.get(uid) ?? new Map<string, Health>();
-    if (health === undefined || JSON.stringify(known.get(revisionID)) === JSON.stringify(health)) return;
-    this.#healths.set(uid, known.set(revisionID, health));
-    this.#options.onHealth(keyOf(object), revisionID, health);
+    const most = scaling.isAtMost(revisionID) ? this.#options.maxEnvironments : undefined;
+    const seen = { revisionID, environments, failures, reported, most, nowMs };
+    const news = this.#healths.judge(uid, seen, () => scaling.forgetFailures(revisionID));
+    if (news !== undefined) this.#options.onHealth(keyOf(object), revisionID, news);
   }
 
   #functionOf(uid: string): Stored<FunctionObject> | undefined {

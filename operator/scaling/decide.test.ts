@@ -52,7 +52,7 @@ function agedSeen(word: Parameters<typeof replica>[0]): ScalingSeen {
   });
 }
 
-const nothing: ScalingPlan = { create: 0, replace: [], release: [], remove: [] };
+const nothing: ScalingPlan = { create: 0, replace: [], release: [], remove: [], isAtMost: false };
 const long = keepAliveMs;
 
 const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> = {
@@ -131,7 +131,18 @@ const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> =
     seen: seen({ replicas: [replica({ needed: 1 })], environments: [environment("a", { phase: "starting" })] }),
     want: { create: 0 },
   },
-  "stays within the limit": { seen: seen({ replicas: [replica({ needed: 99 })] }), want: { create: 10 } },
+  "stays within the limit, and says so": {
+    seen: seen({ replicas: [replica({ needed: 99 })] }),
+    want: { create: 10, isAtMost: true },
+  },
+  "is at no limit with as many as calls need": {
+    seen: seen({ replicas: [replica({ needed: 10 })], creating: 10 }),
+    want: { create: 0, isAtMost: false },
+  },
+  "is at no limit before as many are on their way": {
+    seen: seen({ replicas: [replica({ needed: 99 })], createAtOnce: 4 }),
+    want: { create: 4, isAtMost: false },
+  },
   "creates so many in one pass": {
     seen: seen({ replicas: [replica({ needed: 9 })], createAtOnce: 4 }),
     want: { create: 4 },
@@ -263,7 +274,7 @@ const cases: Record<string, { seen: ScalingSeen; want: Partial<ScalingPlan> }> =
         environment("c", { phase: "terminating", isMissed: true, revisionID: "old" }),
       ],
     }),
-    want: { replace: ["a"], remove: ["b"] },
+    want: { replace: ["a"], remove: ["b"], isAtMost: true },
   },
   "replaces no more than calls need, and one of those that calls used lately": {
     seen: seen({

@@ -74,6 +74,8 @@ export interface ScalingPlan {
   readonly release: readonly string[];
   /** uids of pods to delete. */
   readonly remove: readonly string[];
+  /** As many as the target allows are there or on their way, and calls need more. */
+  readonly isAtMost: boolean;
 }
 
 /** An environment that has not started after so long and that nobody needs is given up, ms. */
@@ -84,7 +86,7 @@ const doubtMs = 2000;
 /** Creates what calls need, asks back what is idle for long or of another revision, and removes what came back or is over. */
 export function decideScaling(seen: ScalingSeen): ScalingPlan {
   const present = seen.environments.filter(({ phase }) => phase !== "terminating");
-  if (!seen.isWanted) return { create: 0, replace: [], release: [], remove: uidsOf(present) };
+  if (!seen.isWanted) return { create: 0, replace: [], release: [], remove: uidsOf(present), isAtMost: false };
   const over = present.filter(({ phase }) => phase === "ended" || phase === "failed");
   const alive = present.filter(({ phase }) => phase === "starting" || phase === "running");
   const idle = decideRelease(seen, alive);
@@ -93,7 +95,7 @@ export function decideScaling(seen: ScalingSeen): ScalingPlan {
   const replace = [...missed(seen, alive), ...aged.replace];
   const returned = alive.filter(({ uid }) => seen.asked.has(uid) && isReturned(uid, seen.replicas));
   return {
-    create: decideCreate(seen, alive, { release, replace }),
+    ...decideCreate(seen, alive, { release, replace }),
     replace,
     release: [...release].sort(),
     remove: uidsOf([...over, ...returned]),
@@ -104,14 +106,16 @@ function decideCreate(
   { target, ...seen }: ScalingSeen,
   alive: readonly EnvironmentSeen[],
   { release, replace }: Pick<ScalingPlan, "replace"> & { readonly release: ReadonlySet<string> },
-) {
-  if (target === undefined || seen.backOffMs > 0) return 0;
+): Pick<ScalingPlan, "create" | "isAtMost"> {
+  if (target === undefined || seen.backOffMs > 0) return { create: 0, isAtMost: false };
   const usable = alive.filter((environment) => isUsable(environment, target) && !release.has(environment.uid));
   // What stands in goes when it has a successor, also where nobody calls.
   const least = alive.some(({ uid, standsIn }) => standsIn === true && !release.has(uid)) ? 1 : 0;
   const needed = neededOf(seen.replicas) + inDoubt(usable, seen.replicas, doubtMs);
   const wanted = Math.min(Math.max(needed, least), target.maxEnvironments);
-  return Math.max(0, Math.min(wanted - usable.length - seen.creating - replace.length, seen.createAtOnce));
+  const lacking = wanted - usable.length - seen.creating - replace.length;
+  const isAtMost = needed > target.maxEnvironments && lacking <= seen.createAtOnce;
+  return { create: Math.max(0, Math.min(lacking, seen.createAtOnce)), isAtMost };
 }
 
 /** Those of the target that have lived long enough. */

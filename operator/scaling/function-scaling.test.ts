@@ -26,6 +26,18 @@ describe("FunctionScaling", () => {
     assert.deepEqual(scaling.takeOverdue(2000, 2000), []);
   });
 
+  it("has been at its most for ten seconds after calls needed no more", () => {
+    const scaling = new FunctionScaling();
+    scaling.noteAtMost(["r"], 0);
+    scaling.noteAtMost([], 9999);
+    assert.equal(scaling.isAtMost("r"), true);
+    assert.equal(scaling.isAtMost("other"), false);
+    assert.equal(scaling.isEmpty, false, "it is looked at again");
+    scaling.noteAtMost([], 10_000);
+    assert.equal(scaling.isAtMost("r"), false);
+    assert.equal(scaling.isEmpty, true);
+  });
+
   it("asks for a creation once in that time, and for none that waits for its turn", () => {
     const scaling = new FunctionScaling();
     scaling.expect({ name: "sent", revisionID: "r", atMs: 1000 });

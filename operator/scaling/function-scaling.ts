@@ -13,6 +13,9 @@ interface Expected {
   readonly replaces?: string | undefined;
 }
 
+/** What calls need changes from one moment to the next, and what is told of it should not. */
+const atMostMs = 10_000;
+
 /** What the autoscaler remembers of one function between two looks. All of it can be lost: pods and reports are the truth. */
 export class FunctionScaling {
   /** uids that the routers were asked for; never taken back. */
@@ -23,6 +26,8 @@ export class FunctionScaling {
   readonly #creations = new Map<string, Expected>();
   readonly #removed = new Set<string>();
   readonly #counted = new Set<string>();
+  /** Revision → when calls last needed more environments than it may have. */
+  readonly #atMost = new Map<string, number>();
   /** Environments that somebody else takes away → whether calls used them until then. */
   readonly #missed = new Map<string, boolean>();
 
@@ -112,13 +117,24 @@ export class FunctionScaling {
     return remainingBackOffMs(this.#failures.get(revisionID), revisionID, nowMs);
   }
 
+  /** These need more environments than they may have now. */
+  noteAtMost(revisionIDs: readonly string[], nowMs: number): void {
+    for (const [revisionID, lastMs] of this.#atMost) if (nowMs - lastMs >= atMostMs) this.#atMost.delete(revisionID);
+    for (const revisionID of revisionIDs) this.#atMost.set(revisionID, nowMs);
+  }
+
+  /** Whether calls of a revision need, or lately needed, more environments than it may have. */
+  isAtMost(revisionID: string): boolean {
+    return this.#atMost.has(revisionID);
+  }
+
   get isEmpty(): boolean {
     return this.#creations.size === 0 && !this.changesWithTime;
   }
 
   /** Otherwise whatever changes is told: a creation ends with a pod that the watch shows, or with a failure. */
   get changesWithTime(): boolean {
-    return [this.#removed, this.asked, this.#failures, this.#missed].some(({ size }) => size > 0);
+    return [this.#removed, this.asked, this.#failures, this.#missed, this.#atMost].some(({ size }) => size > 0);
   }
 
   #withRemoval(state: EnvironmentState): EnvironmentState {

@@ -11,6 +11,8 @@ export interface HealthSeen {
   readonly failures: StartFailures | undefined;
   /** The newest failed init that a caller saw. */
   readonly reported: FunctionLoad["failure"];
+  /** Calls need more environments than this, which is as many as there may be; absent: there may be as many as they need. */
+  readonly most?: number | undefined;
   readonly nowMs: number;
 }
 
@@ -26,7 +28,14 @@ const reasonOf: Readonly<Record<string, Reason>> = {
 };
 
 /** Undefined: nothing is known, so what was said before stands. */
-export function decideHealth({ revisionID, environments, failures, reported, nowMs }: HealthSeen): Health | undefined {
+export function decideHealth({
+  revisionID,
+  environments,
+  failures,
+  reported,
+  most,
+  nowMs,
+}: HealthSeen): Health | undefined {
   if (reported !== undefined) {
     return {
       ok: false,
@@ -46,5 +55,11 @@ export function decideHealth({ revisionID, environments, failures, reported, now
     const { reason, message } = recent.failure;
     return { ok: false, reason: reasonOf[reason] ?? "EnvironmentFailed", message };
   }
+  if (most !== undefined) return { ok: false, reason: "EnvironmentLimitReached", message: atMost(most) };
   return isRunning ? { ok: true } : undefined;
+}
+
+function atMost(most: number): string {
+  const remedy = "raise it, or give the function reservedConcurrentExecutions, which takes its place";
+  return `Calls need more than ${most} environments, the most that the chart's environments.maxPerFunction allows, and wait for one of these: ${remedy}`;
 }

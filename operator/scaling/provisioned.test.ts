@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ReplicaSeen, ScalingPlan } from "./decide.ts";
+import type { ReplicaSeen } from "./decide.ts";
 import { decideProvisioned, wantedByVersion, type KeptEnvironment, type ProvisionedSeen } from "./provisioned.ts";
 
 function kept(uid: string, changes: Partial<KeptEnvironment> = {}): KeptEnvironment {
@@ -29,10 +29,10 @@ function seen(changes: Partial<ProvisionedSeen> = {}): ProvisionedSeen {
 }
 
 const two = [kept("a"), kept("b")];
-const nothing: ScalingPlan = { create: 0, replace: [], release: [], remove: [] };
+const nothing: ReturnType<typeof decideProvisioned> = { create: 0, replace: [], release: [], remove: [] };
 const idle = (times: Readonly<Record<string, number>>) => [replica({ idleForMsByUid: new Map(Object.entries(times)) })];
 
-const cases: Record<string, { readonly seen: ProvisionedSeen; readonly want: Partial<ScalingPlan> }> = {
+const cases: Record<string, { readonly seen: ProvisionedSeen; readonly want: Partial<typeof nothing> }> = {
   "makes what lacks": { seen: seen({ environments: [kept("a")] }), want: { create: 1 } },
   "waits for what is being made": { seen: seen({ creating: 2 }), want: {} },
   "is content when all are there, whoever calls": { seen: seen({ environments: two, replicas: [] }), want: {} },

@@ -55,7 +55,7 @@ export interface ProvisionedSeen {
 const leastInitMs = 130_000;
 
 /** Replaces what is over or old, asks back what is too much, and what is of a former revision once all of the present one is ready. */
-export function decideProvisioned(seen: ProvisionedSeen): ScalingPlan {
+export function decideProvisioned(seen: ProvisionedSeen): Omit<ScalingPlan, "isAtMost"> {
   const present = seen.environments.filter(({ phase }) => phase !== "terminating");
   const isOver = ({ phase, hasFailedInit }: KeptEnvironment): boolean =>
     phase === "ended" || phase === "failed" || hasFailedInit;
