@@ -14,6 +14,7 @@ import { monotonicMs } from "./run-record.ts";
 /** Longer than a router may be silent before it is out of the roster. */
 const untilReplacedMs = 7000;
 const clocksDifferMs = 290_000;
+const hourMs = 3_600_000;
 const ours = "hello";
 
 export const faults = {
@@ -168,6 +169,32 @@ export const faults = {
         }
       } finally {
         for (const router of fleet.routers) setClock(router, 0);
+        node?.tell({ kind: "clock", offsetMs: 0 });
+      }
+    },
+  },
+  "a router's clock is an hour ahead, then an hour behind": {
+    carryOut: async ({ fleet, lastMs }) => {
+      const [router] = fleet.routers;
+      try {
+        for (const offsetMs of [hourMs, -hourMs]) {
+          if (router !== undefined) setClock(router, offsetMs);
+          await sleep(systemClock, lastMs);
+        }
+      } finally {
+        if (router !== undefined) setClock(router, 0);
+      }
+    },
+  },
+  "a node's clock is an hour ahead, then an hour behind": {
+    carryOut: async ({ fleet, lastMs }) => {
+      const [node] = fleet.environments.nodes;
+      try {
+        for (const offsetMs of [hourMs, -hourMs]) {
+          node?.tell({ kind: "clock", offsetMs });
+          await sleep(systemClock, lastMs);
+        }
+      } finally {
         node?.tell({ kind: "clock", offsetMs: 0 });
       }
     },
