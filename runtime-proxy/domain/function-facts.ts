@@ -62,8 +62,8 @@ export interface FunctionDirectory {
   findAlias(uid: string, name: string): AliasRoute | undefined;
   /** $LATEST and all published versions of a function. */
   versionsOf(uid: string): readonly FunctionFacts[];
-  /** The namespace behind an account id, of those that have functions. */
-  namespaceOf(accountId: string): string | undefined;
+  /** Namespaces behind an account id, of those that have functions: more than one where their names give the same id. */
+  namespacesOf(accountId: string): readonly string[];
   all(): Iterable<FunctionFacts>;
   /** Calls with every function that came, changed (also in its versions or aliases) or (`undefined`) went; also once for each that is there already. */
   onChange(listener: (uid: string, facts: FunctionFacts | undefined) => void): void;

@@ -1,3 +1,4 @@
+import { AccountNamespaces } from "../../crds/account-namespaces.ts";
 import type { AliasRoute } from "../../crds/alias-route.ts";
 import { functionReferenceKeys } from "../../crds/function-reference.ts";
 import { provisionedSizes, reservationOf } from "../../crds/granted-concurrency.ts";
@@ -36,7 +37,7 @@ export class KubernetesFunctions implements FunctionDirectory, FunctionUrlDirect
   readonly #region: string;
   readonly #claimByUid = new Map<string, Claim>();
   readonly #claimsByName = new Map<string, readonly Claim[]>();
-  readonly #namespaceByAccount = new Map<string, { readonly namespace: string; functions: number }>();
+  readonly #accounts = new AccountNamespaces();
   readonly #listeners: Listener[] = [];
   readonly #versions: KubernetesVersions;
   /** As Versions and Aliases name a function → its uid. */
@@ -84,8 +85,8 @@ export class KubernetesFunctions implements FunctionDirectory, FunctionUrlDirect
     return claim === undefined ? [] : [claim.facts, ...this.#publishedOf(claim).factsByVersion.values()];
   }
 
-  namespaceOf(accountId: string): string | undefined {
-    return this.#namespaceByAccount.get(accountId)?.namespace;
+  namespacesOf(accountId: string): readonly string[] {
+    return this.#accounts.namespacesOf(accountId);
   }
 
   *all(): Iterable<FunctionFacts> {
@@ -129,11 +130,8 @@ export class KubernetesFunctions implements FunctionDirectory, FunctionUrlDirect
     this.#claimByUid.set(facts.uid, claim);
     const key = `${facts.namespace}/${facts.name}`;
     this.#claimsByName.set(key, [...(this.#claimsByName.get(key) ?? []), claim].sort(olderFirst));
-    const accountId = accountIdOf(facts.namespace);
-    const account = this.#namespaceByAccount.get(accountId) ?? { namespace: facts.namespace, functions: 0 };
-    account.functions += 1;
+    this.#accounts.add(facts.namespace);
     for (const reference of functionReferenceKeys(facts.namespace, facts)) this.#refer(reference, facts.uid, true);
-    this.#namespaceByAccount.set(accountId, account);
     this.#tell(facts.uid, facts);
   }
 
@@ -152,10 +150,7 @@ export class KubernetesFunctions implements FunctionDirectory, FunctionUrlDirect
     if (others.length > 0) this.#claimsByName.set(`${namespace}/${name}`, others);
     else this.#claimsByName.delete(`${namespace}/${name}`);
     for (const reference of functionReferenceKeys(namespace, claim.facts)) this.#refer(reference, uid, false);
-    const account = this.#namespaceByAccount.get(accountIdOf(namespace));
-    if (account === undefined) return;
-    account.functions -= 1;
-    if (account.functions === 0) this.#namespaceByAccount.delete(accountIdOf(namespace));
+    this.#accounts.remove(namespace);
   }
 
   #refer(reference: string, uid: string, isThere: boolean): void {

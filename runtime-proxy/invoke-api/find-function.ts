@@ -88,6 +88,14 @@ export function createFindFunction(options: FindFunctionOptions): FunctionFinder
     return accountId;
   }
 
+  function namespaceOfAccount(accountId: string): string | undefined {
+    const [namespace, ...others] = functions.namespacesOf(accountId);
+    if (others.length === 0) return namespace;
+    // Whichever were taken, the call could be meant for the other.
+    const message = `Cannot tell whose function is meant: more than one namespace here has the account id '${accountId}'; call the function by its name`;
+    throw new InvokeError("InvalidParameterValueException", message);
+  }
+
   function locate(encodedName: string, request: HttpRequest, caller: Pick<Caller, "namespace">): LocatedFunction {
     const parsed = parse(encodedName, request.query.get("Qualifier") ?? undefined);
     if (!parsed.ok) throw new InvokeError(parsed.code, parsed.message);
@@ -99,7 +107,7 @@ export function createFindFunction(options: FindFunctionOptions): FunctionFinder
     const namespace =
       target.accountId === undefined
         ? (caller.namespace ?? namespaceOfHost(request.headers["host"], options))
-        : functions.namespaceOf(target.accountId);
+        : namespaceOfAccount(target.accountId);
     const accountId = target.accountId ?? accountOf(namespace ?? options.defaultNamespace);
     return {
       target,

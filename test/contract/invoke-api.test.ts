@@ -6,9 +6,10 @@ import {
   TooManyRequestsException,
 } from "@aws-sdk/client-lambda";
 import { accountIdOf } from "../../crds/names.ts";
-import type { FunctionObject } from "../../crds/v1alpha1/function.ts";
+import { functionKind, type FunctionObject } from "../../crds/v1alpha1/function.ts";
 import { verifyClaim } from "../../lib/http/signed-claim.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
+import { namesOfOneAccount } from "../kit/names-of-one-account.ts";
 import { RouterWorld } from "../kit/router-world.ts";
 import type { ScriptedAgent } from "../kit/scripted-agent.ts";
 import { describeWithRouters } from "../kit/with-routers.ts";
@@ -201,6 +202,26 @@ describeWithRouters("Invoke API", (routers) => {
     const told = agent.calls.map(({ headers }) => headers["x-kubelambda-function-arn"]);
     assert.deepEqual(told, [arn, arn, arn, `${arn}:$LATEST`, `${arn}:$LATEST`]);
     assert.equal((await sdk.send(new InvokeCommand({ FunctionName: arn, Qualifier: "$LATEST" }))).StatusCode, 200);
+  });
+
+  it("an ARN of an account that two namespaces have is 400, and runs the function of neither", async () => {
+    const [one, other] = namesOfOneAccount;
+    const twinArn = `arn:aws:lambda:us-east-1:${accountIdOf(one)}:function:twin`;
+    const spec = { reservedConcurrentExecutions: 0 };
+    await world.addFunction({ name: "twin", namespace: one, spec });
+    assert.equal((await world.invoke(twinArn)).status, 429, "its limit is reached");
+    await world.addFunction({ name: "twin", namespace: other, spec });
+    for (const name of [twinArn, `${accountIdOf(one)}:twin`, `${twinArn}:$LATEST`]) {
+      const answer = await world.invoke(name);
+      assert.equal(answer.status, 400, name);
+      assert.equal(answer.headers["x-amzn-errortype"], "InvalidParameterValueException");
+      assert.match(
+        answer.body,
+        /more than one namespace here has the account id '\d{12}'; call the function by its name/,
+      );
+    }
+    await world.store.delete({ kind: functionKind, namespace: one, name: "twin" });
+    assert.equal((await world.invoke(twinArn)).status, 429, "that of the namespace which is left");
   });
 
   it("invoke-api 21: a name with @ is 400 ValidationException with the pattern", async () => {

@@ -1,0 +1,2 @@
+/** Two names of namespaces that give one account id. */
+export const namesOfOneAccount = ["team-opfcmolo", "team-qedpffty"] as const;
