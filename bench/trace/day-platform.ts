@@ -180,7 +180,6 @@ class Day {
       functionUid: uidOf(functionIndex),
       revisionID,
       isTerminating: false,
-      bornEpoch: 1,
     };
     this.#pool.putPod(pod);
     this.#clock.schedule(this.#options.startMs, () => {

@@ -18,7 +18,7 @@ const epoch = 2;
 const firstTurn = 100;
 
 function pod(podUid: string): EnvironmentPod {
-  return { podUid, namespace: "team", functionUid: "f", revisionID: "r", isTerminating: false, bornEpoch: 1 };
+  return { podUid, namespace: "team", functionUid: "f", revisionID: "r", isTerminating: false };
 }
 
 /** An owner since the moment 1000, and what it inherited. */

@@ -30,8 +30,6 @@ export interface EnvironmentPod {
   readonly isTerminating: boolean;
   /** By the API server's clock, ms. */
   readonly createdAtMs?: number;
-  /** Epoch of the roster when it was made: its agent obeys no owner of an older one. Absent: any. */
-  readonly bornEpoch?: number;
 }
 
 /** Execution environments that exist in the cluster. */
@@ -115,9 +113,8 @@ export class EnvironmentRegistry {
   adopt(namespace: string, tenure: Tenure, listed: readonly EnvironmentPod[], nowMs: number): void {
     this.#tenureByNamespace.set(namespace, tenure);
     for (const pod of listed) if (!this.#entryByPodUid.has(pod.podUid)) this.#add(pod);
-    const inherited = new Set(
-      listed.filter(({ bornEpoch = 0 }) => bornEpoch < tenure.epoch).map(({ podUid }) => podUid),
-    );
+    // Also those that were born under this very roster: this owner may have given them out before it began anew, or forgot the account.
+    const inherited = new Set(listed.map(({ podUid }) => podUid));
     for (const entry of this.#inNamespace(namespace)) {
       const isInherited = inherited.has(entry.pod.podUid);
       const { epoch, firstTurn } = tenure;

@@ -1,4 +1,4 @@
-import { annotations, ENVIRONMENT_COMPONENT, labels } from "../../crds/names.ts";
+import { ENVIRONMENT_COMPONENT, labels } from "../../crds/names.ts";
 import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
 import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { ObjectCache } from "../../lib/kubernetes/object-cache.ts";
@@ -24,7 +24,6 @@ export function withoutUnread({
 }: Stored<EnvironmentPodObject>): Stored<EnvironmentPodObject> {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata;
   const { phase, podIP } = status ?? {};
-  const epoch = metadata.annotations?.[annotations.epoch];
   return {
     apiVersion,
     kind,
@@ -36,7 +35,6 @@ export function withoutUnread({
       ...(namespace !== undefined && { namespace }),
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
       ...(metadata.labels !== undefined && { labels: metadata.labels }),
-      ...(epoch !== undefined && { annotations: { [annotations.epoch]: epoch } }),
     },
     status: { ...(phase !== undefined && { phase }), ...(podIP !== undefined && { podIP }) },
   };
@@ -85,7 +83,6 @@ function toEnvironmentPod({ metadata, status }: Stored<EnvironmentPodObject>): E
   if (functionUid === undefined || revisionID === undefined) return undefined;
   if (status?.phase === "Succeeded" || status?.phase === "Failed") return undefined;
   const createdAtMs = Date.parse(metadata.creationTimestamp);
-  const bornEpoch = Number(metadata.annotations?.[annotations.epoch]);
   return {
     podUid: metadata.uid,
     namespace: metadata.namespace ?? "default",
@@ -95,7 +92,6 @@ function toEnvironmentPod({ metadata, status }: Stored<EnvironmentPodObject>): E
     provisionedFor: metadata.labels?.[labels.provisioned],
     isTerminating: metadata.deletionTimestamp !== undefined,
     ...(status?.podIP !== undefined && { podIP: status.podIP }),
-    ...(bornEpoch > 0 && { bornEpoch }),
     ...(!Number.isNaN(createdAtMs) && { createdAtMs }),
   };
 }

@@ -6,6 +6,8 @@ import { end, hear, newTenancy } from "./tenancy.ts";
 
 const base: OwnershipOptions = { agents: 2, calls: 2, limit: 1, rosters: 0, faults: {} };
 
+const handedOver = ["roster 2 is written", "b sees roster 2", "b lists", "b claims 0", '"t":"claim"', '"t":"word"'];
+
 const worlds: Record<string, OwnershipOptions> = {
   "one owner, and messages that come twice": { ...base, faults: { twice: 1 } },
   "a carrier that is cut off": { ...base, faults: { cut: 1, said: 1 } },
@@ -14,6 +16,25 @@ const worlds: Record<string, OwnershipOptions> = {
     ...base,
     faults: { restart: 1 },
     rules: { firstTurn: () => 100 },
+  },
+  "an owner that begins anew while an environment is born under its roster": {
+    ...base,
+    agents: 1,
+    faults: { restart: 1 },
+    isOneBorn: true,
+  },
+  "an owner that forgets the account while nothing runs or waits": { ...base, faults: { forget: 1, twice: 1 } },
+  "an owner that forgets the account while an environment is born": {
+    ...base,
+    agents: 1,
+    faults: { forget: 1 },
+    isOneBorn: true,
+  },
+  "an owner that forgets the account after it has taken over what the one before gave": {
+    ...base,
+    rosters: 1,
+    faults: { forget: 1 },
+    prelude: ["call 0 is asked of a", '"t":"ask"', '"t":"granted"', '"t":"invoke"', ...handedOver],
   },
   "answers that do not arrive": { ...base, faults: { unanswered: 1 } },
   "a new owner while the old one goes on": { ...base, rosters: 1 },
@@ -37,8 +58,6 @@ const worlds: Record<string, OwnershipOptions> = {
   },
   "a carrier that keeps what the owner before gave": { ...base, further: 1, rosters: 1 },
 };
-
-const handedOver = ["roster 2 is written", "b sees roster 2", "b lists", "b claims 0", '"t":"claim"', '"t":"word"'];
 
 /** Worlds in which a mistake shows, begun where it is about to. */
 const starts: Record<string, OwnershipOptions> = {
@@ -121,6 +140,11 @@ const mistakes: Record<string, { world: string; rules: Partial<OwnershipRules>; 
   "an environment born under the old roster after the new one": {
     world: "an old owner hears of one that is born after the new one has looked",
     rules: { bornEpoch: (_roster, before) => before },
+    finds: /2 calls run/,
+  },
+  "an owner that begins anew, for whom those that were born under its roster are free": {
+    world: "an owner that begins anew while an environment is born under its roster",
+    rules: { isInherited: (born, epoch) => born < epoch },
     finds: /2 calls run/,
   },
   "a router that has missed a roster and goes on": {

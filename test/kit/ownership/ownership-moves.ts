@@ -28,7 +28,7 @@ import {
 } from "./ownership-world.ts";
 
 export function firstOwnershipWorld(options: OwnershipOptions): OwnershipWorld {
-  const { cut = 0, restart = 0, twice = 0, unanswered = 0, said = 0 } = options.faults;
+  const { cut = 0, restart = 0, forget = 0, twice = 0, unanswered = 0, said = 0 } = options.faults;
   const owner = (): Owner => ({ roster: 0, life: 0, isOwned: false, isTaking: false, epoch: 0, seen: {}, calls: {} });
   const world: OwnershipWorld = {
     roster: 1,
@@ -39,7 +39,7 @@ export function firstOwnershipWorld(options: OwnershipOptions): OwnershipWorld {
     messages: [],
     asks: 0,
     lives: 0,
-    left: { cut, restart, twice, unanswered, said, born: options.isOneBorn === true ? 1 : 0 },
+    left: { cut, restart, forget, twice, unanswered, said, born: options.isOneBorn === true ? 1 : 0 },
   };
   settleFirst(world);
   return (options.prelude ?? []).reduce((before, name) => {
@@ -134,6 +134,11 @@ export function ownershipMoves(
         next.left.restart -= 1;
         breakConnection(next, name, { rules, isOwnerGone: true });
         Object.assign(next.owners[name], { roster: 0, isOwned: false, isTaking: false, seen: {}, calls: {} });
+      });
+    if (world.left.forget > 0 && owner.isOwned && Object.keys(owner.calls).length === 0)
+      move(free, `${name} forgets the account`, (next) => {
+        next.left.forget -= 1;
+        Object.assign(next.owners[name], { isOwned: false, isTaking: true, seen: {} });
       });
     if (world.left.cut > 0 && Object.keys(owner.calls).length > 0)
       move(free, `the connection to ${name} breaks`, (next) => {

@@ -43,7 +43,7 @@ export function takeOver(world: OwnershipWorld, name: RouterName, rules: Ownersh
   const turn = rules.firstTurn(owner.life);
   owner.seen = {};
   world.agents.forEach(({ born }, agent) => {
-    const tenancy = born < owner.epoch ? rules.inheritedTenancy(owner.epoch, turn) : newTenancy(turn);
+    const tenancy = rules.isInherited(born, owner.epoch) ? rules.inheritedTenancy(owner.epoch, turn) : newTenancy(turn);
     owner.seen[agent] = { ...tenancy, isReady: false, sequence: -1 };
   });
   owner.isOwned = true;

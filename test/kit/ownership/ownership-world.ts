@@ -26,6 +26,8 @@ export const productionRules = {
   decideTenure,
   /** Numbers of grants in an owner's next life begin above all before. */
   firstTurn: (life: number): number => life * 100,
+  /** Whether what is there when the account is taken over counts until it is heard. `born`, `epoch`: of it, and of the new owner's roster. */
+  isInherited: (_born: number, _epoch: number): boolean => true,
   /** The epoch on the next pod; it is the new one from before the roster is written. */
   bornEpoch: (roster: number, _before: number): number => roster,
 };
@@ -44,6 +46,8 @@ export interface OwnershipOptions {
     readonly cut?: number;
     /** An owner begins a new life under the same roster. */
     readonly restart?: number;
+    /** An owner of which no call runs or waits forgets the account, and takes it up again under the same roster. */
+    readonly forget?: number;
     /** A message to an agent comes twice. */
     readonly twice?: number;
     /** The answer of an agent does not reach the carrier. */
@@ -162,7 +166,7 @@ export interface OwnershipWorld {
   messages: Message[];
   asks: number;
   lives: number;
-  left: { cut: number; restart: number; twice: number; unanswered: number; said: number; born: number };
+  left: { cut: number; restart: number; forget: number; twice: number; unanswered: number; said: number; born: number };
 }
 
 export interface OwnershipMove {
