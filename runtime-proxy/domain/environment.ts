@@ -97,6 +97,7 @@ export class EnvironmentRegistry {
   readonly #tenureByNamespace = new Map<string, Tenure>();
   readonly #entryByPodUid = new Map<string, Entry>();
   readonly #entriesByFunction = new Map<string, Set<Entry>>();
+  readonly #entriesByNamespace = new Map<string, Set<Entry>>();
   /** Function and revision, or function and configuration → idle environments, the most recently used last; kept while it has pods. */
   readonly #idleByKey = new Map<string, Entry[]>();
   #askedBack: ReadonlySet<string> = new Set();
@@ -156,10 +157,16 @@ export class EnvironmentRegistry {
     return this.#entriesByFunction.get(functionUid) ?? [];
   }
 
-  /** Environments that should be asked how they are. */
-  *unsettled(): Iterable<Environment> {
-    for (const entry of this.#entryByPodUid.values())
-      if (needsAsking(entry) && this.owns(entry.pod.namespace)) yield entry;
+  /** Any environment of the account is there. */
+  has(namespace: string): boolean {
+    return this.#entriesByNamespace.has(namespace);
+  }
+
+  /** Environments that should be asked how they are: of one account, or of all that are owned. */
+  *unsettled(namespace?: string): Iterable<Environment> {
+    const namespaces = namespace === undefined ? this.#tenureByNamespace.keys() : [namespace];
+    for (const owned of namespaces)
+      if (this.owns(owned)) for (const entry of this.#inNamespace(owned)) if (needsAsking(entry)) yield entry;
   }
 
   /** Takes in a pod or its change. */
@@ -188,6 +195,9 @@ export class EnvironmentRegistry {
     const siblings = this.#entriesByFunction.get(entry.pod.functionUid);
     siblings?.delete(entry);
     if (siblings?.size === 0) this.#entriesByFunction.delete(entry.pod.functionUid);
+    const neighbours = this.#entriesByNamespace.get(entry.pod.namespace);
+    neighbours?.delete(entry);
+    if (neighbours?.size === 0) this.#entriesByNamespace.delete(entry.pod.namespace);
     this.#options.onTouched?.(entry.pod.functionUid);
   }
 
@@ -302,6 +312,8 @@ export class EnvironmentRegistry {
     this.#entryByPodUid.set(pod.podUid, entry);
     const siblings = this.#entriesByFunction.get(pod.functionUid) ?? new Set();
     this.#entriesByFunction.set(pod.functionUid, siblings.add(entry));
+    const neighbours = this.#entriesByNamespace.get(pod.namespace) ?? new Set();
+    this.#entriesByNamespace.set(pod.namespace, neighbours.add(entry));
     this.#options.onTouched?.(pod.functionUid);
   }
 
@@ -322,8 +334,8 @@ export class EnvironmentRegistry {
     return this.#tenureByNamespace.get(namespace)?.epoch ?? 0;
   }
 
-  *#inNamespace(namespace: string): Iterable<Entry> {
-    for (const entry of this.#entryByPodUid.values()) if (entry.pod.namespace === namespace) yield entry;
+  #inNamespace(namespace: string): Iterable<Entry> {
+    return this.#entriesByNamespace.get(namespace) ?? [];
   }
 
   #putToIdle(entry: Entry): void {

@@ -48,8 +48,7 @@ export class EnvironmentAsker {
   /** Asks everything of an account, or all, that can be asked once, in the time given: what was announced before it was ours. */
   async askAll(deadlineMs: number, namespace?: string): Promise<void> {
     const { pool, clock } = this.#parts;
-    const all = [...pool.unsettled()];
-    const queue = namespace === undefined ? all : all.filter(({ pod }) => pod.namespace === namespace);
+    const queue = [...pool.unsettled(namespace)];
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
     const cancel = clock.schedule(deadlineMs, () => {
       queue.length = 0;

@@ -101,7 +101,7 @@ export class EnvironmentPool {
     const { functions } = this.#options;
     const own = [...this.#scaling.functionUids].filter((uid) => functions.findByUid(uid)?.namespace === namespace);
     this.#scaling.adopt(own, ours);
-    for (const { pod } of [...this.#registry.unsettled()]) this.#tellChanged(pod.podUid);
+    for (const { pod } of [...this.#registry.unsettled(namespace)]) this.#tellChanged(pod.podUid);
   }
 
   renew(namespace: string, epoch: number): void {
@@ -125,8 +125,14 @@ export class EnvironmentPool {
     if (this.waitingOf(environment.pod.functionUid) > 0) this.#tellUrgent();
   }
 
-  unsettled(): Iterable<Environment> {
-    return this.#registry.unsettled();
+  /** Any environment of the account is there. */
+  has(namespace: string): boolean {
+    return this.#registry.has(namespace);
+  }
+
+  /** Environments that should be asked how they are: of one account, or of all that are owned. */
+  unsettled(namespace?: string): Iterable<Environment> {
+    return this.#registry.unsettled(namespace);
   }
 
   /** An idle environment is kept ready for the version. */

@@ -178,7 +178,7 @@ export class AccountOwnership {
   }
 
   #hasDoubt(namespace: string): boolean {
-    for (const { pod, mayRun } of this.#parts.pool.unsettled()) if (mayRun && pod.namespace === namespace) return true;
+    for (const { mayRun } of this.#parts.pool.unsettled(namespace)) if (mayRun) return true;
     return false;
   }
 
