@@ -43,6 +43,7 @@ import { RouterMemory } from "./router-memory.ts";
 import { AccountOwnership } from "./ownership/account-ownership.ts";
 import { Calls } from "./ownership/calls.ts";
 import { OwnerDesk } from "./ownership/owner-desk.ts";
+import { UnusedAccounts } from "./ownership/unused-accounts.ts";
 import { PeerServer } from "./ownership/peer-server.ts";
 import { addressesIn } from "./packages/address-rules.ts";
 import type { RouterConfig } from "./router-config.ts";
@@ -87,6 +88,7 @@ export interface RouterParts {
   readonly ownership: AccountOwnership;
   readonly peers: PeerServer;
   readonly memory: RouterMemory;
+  readonly unused: UnusedAccounts;
   /** A roster that is in force, or was. */
   setRoster(roster: Roster): void;
   /** Settles when no call runs, also none whose client is gone; at the latest after the deadline. */
@@ -157,6 +159,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
   const calls = new Calls({
     ...{ replica, authorize, ownership, desk, functions, clock, log, draw, maxWaiting, onRoster: setRoster },
   });
+  const unused = new UnusedAccounts({ ownership, ledger, pool, desk, clock });
   const isRouter = createRouterProof([createPublicKey(options.signingKey)], replica, () => clock.nowMs());
   const peers = new PeerServer({
     isAllowed: isRouter,
@@ -275,7 +278,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
       urlHostSuffix: config.KUBELAMBDA_FUNCTION_URL_HOST,
       clock,
     }),
-    ...{ ownership, peers, setRoster, memory },
+    ...{ ownership, peers, setRoster, memory, unused },
     internalApi: async (request) => await (handlerByPath[request.path] ?? announcements)(request),
     topApi,
     asker,

@@ -177,8 +177,10 @@ export async function startRouter(config: RouterConfig, dependencies: RouterDepe
     parts.reporter.start();
     closing.push(() => parts.reporter.stop());
     parts.memory.start();
+    parts.unused.start();
     closing.push(() => {
       parts.memory.stop();
+      parts.unused.stop();
       return Promise.resolve();
     });
     isReady = true;

@@ -59,6 +59,8 @@ export interface ProvisionedReading {
 }
 
 interface AccountCount {
+  /** Those that are there, and those that are gone of which calls run. */
+  functions: number;
   /** All calls, in whatever they run. */
   running: number;
   /** What functions have claimed of its limit. */
@@ -210,6 +212,16 @@ export class ConcurrencyLedger {
     return count === undefined ? 0 : count.running + provisionedRunning(count);
   }
 
+  /** The account has a function, or something runs in it. */
+  has(namespace: string): boolean {
+    return (this.#accountByNamespace.get(namespace)?.functions ?? 0) > 0;
+  }
+
+  /** Forgets an account of which nothing is left; used again, it begins with a full rate of requests. */
+  forget(namespace: string): void {
+    if (!this.has(namespace)) this.#accountByNamespace.delete(namespace);
+  }
+
   *accounts(): Iterable<AccountReading> {
     for (const [namespace, { claimed, unreservedRunning: unreserved, peak }] of this.#accountByNamespace)
       yield { namespace, limit: this.#accountLimit, claimed, unreserved, highestUnreserved: peak.highest };
@@ -329,6 +341,7 @@ export class ConcurrencyLedger {
       peak: new Peak(),
     };
     this.#functionByUid.set(uid, count);
+    this.#account(namespace).functions += 1;
     return count;
   }
 
@@ -337,13 +350,22 @@ export class ConcurrencyLedger {
     if (known !== undefined) return known;
     const perSecond = this.#accountLimit * this.#ratePerConcurrency;
     const rate = Number.isFinite(perSecond) ? new RequestRate(perSecond) : undefined;
-    const account: AccountCount = { running: 0, claimed: 0, unreservedRunning: 0, rate, peak: new Peak() };
+    const account: AccountCount = {
+      functions: 0,
+      running: 0,
+      claimed: 0,
+      unreservedRunning: 0,
+      rate,
+      peak: new Peak(),
+    };
     this.#accountByNamespace.set(namespace, account);
     return account;
   }
 
   #forgetIfUnused(uid: string, count: FunctionCount): void {
-    if (count.isGone && count.running === 0 && provisionedRunning(count) === 0) this.#functionByUid.delete(uid);
+    if (!count.isGone || count.running > 0 || provisionedRunning(count) > 0) return;
+    this.#functionByUid.delete(uid);
+    this.#account(count.namespace).functions -= 1;
   }
 }
 

@@ -104,6 +104,22 @@ export class AccountOwnership {
       this.#take(namespace, account);
   }
 
+  /** The accounts that are looked after. */
+  known(): Iterable<string> {
+    return this.#accounts.keys();
+  }
+
+  /**
+   * An account of which nothing is left: no call of it runs or waits, and no environment is there. Known again, it is taken over anew, also
+   * under the same roster, as by a router that begins anew. Not while it is being taken.
+   */
+  forget(namespace: string): boolean {
+    const account = this.#accounts.get(namespace);
+    if (account?.taking !== undefined) return false;
+    if (account !== undefined) this.#drop(namespace, account);
+    return this.#accounts.delete(namespace);
+  }
+
   isHere(namespace: string): boolean {
     return this.#accounts.get(namespace)?.isOwned === true;
   }

@@ -47,6 +47,11 @@ export class OwnerDesk {
     return call;
   }
 
+  /** A call of the account runs or waits. */
+  has(namespace: string): boolean {
+    return (this.#accountByNamespace.get(namespace)?.calls.size ?? 0) > 0;
+  }
+
   /** What was lent of a function is called back: its limits or its code may be others now. */
   functionChanged(namespace: string, functionUid: string): void {
     void this.#accountByNamespace.get(namespace)?.lendings.want({ functionUid, isOfAccount: false });
