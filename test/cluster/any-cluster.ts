@@ -21,6 +21,9 @@ export interface Cluster {
   /** SIGKILL; the counterpart is startComponent. Only "own". */
   killComponent(name: own.DaemonName): Promise<void>;
   startComponent(name: own.DaemonName): Promise<void>;
+  /** SIGSTOP; the counterpart is resumeComponent. Only "own". */
+  pauseComponent(name: own.DaemonName): void;
+  resumeComponent(name: own.DaemonName): void;
   /** Takes down what startCluster() started; a cluster that was up before stays up. */
   stop(): Promise<void>;
 }

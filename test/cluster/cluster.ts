@@ -54,6 +54,8 @@ async function startOwnCluster(
     loadImage: own.loadImage,
     killComponent: (name) => own.stopComponent(name, 0),
     startComponent: own.startComponent,
+    pauseComponent: own.pauseComponent,
+    resumeComponent: own.resumeComponent,
     restartComponent: async (name) => {
       await own.stopComponent(name, 0);
       await own.startComponent(name);

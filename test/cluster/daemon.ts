@@ -67,6 +67,14 @@ export async function stopDaemon(stateDir: string, name: string, graceMs: number
   rmSync(markFile(stateDir, name), { force: true });
 }
 
+/** SIGSTOP, or SIGCONT after it; nothing where the daemon does not run. */
+export function pauseDaemon(stateDir: string, name: string): void {
+  signalDaemon(stateDir, name, "SIGSTOP");
+}
+export function resumeDaemon(stateDir: string, name: string): void {
+  signalDaemon(stateDir, name, "SIGCONT");
+}
+
 export function daemonLog(stateDir: string, name: string): string {
   return join(stateDir, "logs", `${name}.log`);
 }

@@ -37,10 +37,19 @@ export async function startExistingCluster(options: ExistingClusterOptions): Pro
 }
 
 /** What can be done only to processes that we run ourselves. */
-export function notOurs(kind: string): Pick<Cluster, "restartComponent" | "killComponent" | "startComponent"> {
-  const refuse = (name: string): Promise<void> =>
-    Promise.reject(new Error(`Cannot stop or start "${name}": the cluster is of kind "${kind}", only "own" allows it`));
-  return { restartComponent: refuse, killComponent: refuse, startComponent: refuse };
+export function notOurs(
+  kind: string,
+): Pick<Cluster, "restartComponent" | "killComponent" | "startComponent" | "pauseComponent" | "resumeComponent"> {
+  const refusal = (name: string): Error =>
+    new Error(`Cannot stop or start "${name}": the cluster is of kind "${kind}", only "own" allows it`);
+  const refuse = (name: string): Promise<void> => Promise.reject(refusal(name));
+  const refuseNow = (name: string): void => {
+    throw refusal(name);
+  };
+  return {
+    ...{ restartComponent: refuse, killComponent: refuse, startComponent: refuse },
+    ...{ pauseComponent: refuseNow, resumeComponent: refuseNow },
+  };
 }
 
 function registryFrom(setting: string): Registry {

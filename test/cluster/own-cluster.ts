@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Credentials, createCredentials, waitForApiServer, writeKubeconfig } from "./api-server.ts";
 import { clusterDnsObjects } from "./cluster-dns.ts";
@@ -11,7 +11,7 @@ import {
   writeContainerdConfig,
 } from "./containerd.ts";
 import { apiServerAddress, controlPlaneSpecs, frontProxyName } from "./control-plane-daemons.ts";
-import { type DaemonSpec, isDaemonAlive, startDaemon, stopDaemon } from "./daemon.ts";
+import { type DaemonSpec, isDaemonAlive, pauseDaemon, resumeDaemon, startDaemon, stopDaemon } from "./daemon.ts";
 import { waitForDaemon } from "./daemon-health.ts";
 import { withFileLock } from "./file-lock.ts";
 import { buildGoProgram, components, type Progress } from "./go-program.ts";
@@ -26,8 +26,11 @@ import { buildSystemImages } from "./system-images.ts";
 import { prepareTools, tool } from "./tools.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** Where the cluster of this checkout lives; containerd's content in it outlives `down`, so that images need not come again. */
-export const stateDir = join(cacheDir, "cluster");
+/**
+ * Where the cluster of this checkout lives; containerd's content in it outlives `down`, so that images need not come again.
+ * By its true path: a kubelet that starts again knows the volumes below its root by their mounts, and no mount has a link in its path.
+ */
+export const stateDir = join(existsSync(cacheDir) ? realpathSync(cacheDir) : cacheDir, "cluster");
 
 /** Every daemon, in the order of starting; they are stopped the other way round. */
 export const daemonNames = [
@@ -81,6 +84,14 @@ export function deadDaemons(): DaemonName[] {
 /** Ends one daemon: asks it first, or with a grace of 0 ms kills it at once. */
 export async function stopComponent(name: DaemonName, graceMs = 10_000): Promise<void> {
   await stopDaemon(stateDir, name, graceMs);
+}
+
+export function pauseComponent(name: DaemonName): void {
+  pauseDaemon(stateDir, name);
+}
+
+export function resumeComponent(name: DaemonName): void {
+  resumeDaemon(stateDir, name);
 }
 
 /** Starts one daemon as it was started before, and waits until it answers. */
