@@ -1,31 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { waitUntil } from "../cluster/wait-until.ts";
-import { installNamespace, release } from "../e2e/fixture.ts";
+import { faultsOf, type Fault } from "./cluster-fault-list.ts";
 import type { ClusterWorld } from "./cluster-world.ts";
 import { pickOne, type Draw } from "./draw.ts";
+import { FaultWindows } from "./fault-windows.ts";
 import type { Allowance } from "./judge.ts";
 import { nodeFunction, type SoakFunction } from "./soak-functions.ts";
 import type { SoakReport } from "./soak-report.ts";
 
-/** Workloads of the chart, by the process that they run. */
-const workloads = {
-  router: `deployment/${release}-router`,
-  operator: `deployment/${release}-operator`,
-  packages: `statefulset/${release}-packages`,
-} as const;
-type Process = keyof typeof workloads;
-
-/** Parts of the cluster that only one built here lets be killed. */
-const daemons = ["kube-apiserver", "kubelet", "containerd"] as const;
-
-type Fault = "new code" | "environment" | Process | (typeof daemons)[number];
-
-/** Code changes and environments come between the others, as they do in life. */
-const round: readonly Fault[] = [
-  ...(["router", "new code", "environment", "operator", "new code", "environment", "packages"] as const),
-  ...daemons.flatMap((daemon): Fault[] => [daemon, "new code", "environment"]),
-];
-const pauseMs = 1500;
+const pauseMs = 500;
 const recoveryMs = 120_000;
 
 export interface ClusterFaultsOptions {
@@ -34,80 +17,103 @@ export interface ClusterFaultsOptions {
   readonly draw: Draw;
   readonly report: SoakReport;
   readonly nowMs: () => number;
+  /** Resolves when every function has answered. */
+  readonly untilServed: () => Promise<void>;
 }
 
-/** Kills one part after the other in rounds of an order that the seed decides; each may come back before the next goes. */
+/** Kills and freezes one part after the other in rounds of an order that the seed decides; each is back, and every function served, before the next goes. */
 export class ClusterFaults {
   readonly #options: ClusterFaultsOptions;
   readonly #names: readonly string[];
+  readonly #windows: FaultWindows;
+  /** What was away while a function that was warm got no right answer. */
+  readonly stillness: string[] = [];
   #lastVersion = 0;
 
   constructor(options: ClusterFaultsOptions) {
     this.#options = options;
     this.#names = [...options.functions.keys()];
+    this.#windows = new FaultWindows(options.nowMs);
   }
 
   async deployAll(): Promise<void> {
     for (const name of this.#names) await this.#deploy(name);
   }
 
+  /** Resolves after the time and when each fault has been once, whatever comes last. Code changes come between the others, as they do in life. */
   async run(untilMs: number): Promise<void> {
-    const { draw, nowMs, report } = this.#options;
-    let left: Fault[] = [];
-    while (nowMs() + pauseMs < untilMs) {
-      await delay(pauseMs);
-      if (left.length === 0) left = [...round];
+    const { draw, nowMs, world } = this.#options;
+    const faults = faultsOf(world);
+    for (let left = [...faults]; left.length > 0;) {
       const fault = pickOne(draw, left);
       left.splice(left.indexOf(fault), 1);
-      if (await this.#carryOut(fault)) report.fault(fault);
+      await this.#suffer(fault);
+      await this.#deploy(pickOne(draw, this.#names));
+      this.#options.report.fault("new code");
+      if (left.length === 0 && nowMs() < untilMs) left = [...faults];
     }
   }
 
-  /** No function of a soak ever goes, so a 404 is no answer; routers, which are killed, may leave their own callers without one. */
-  allow(name: string): Allowance {
+  /** What a call may meet that began then and ends now. No function of a soak ever goes, so a 404 is no answer. */
+  allow(name: string, startedMs: number): Allowance {
+    const met = this.#windows.metSince(startedMs);
     return {
       thrown: this.#options.functions.get(name)?.thrown ?? "",
       functionErrors: [],
-      serviceErrors: ["ServiceException", "ResourceNotReadyException"],
-      mayBreak: true,
+      functionFaults: met.flatMap(({ excuse }) => excuse.functionFaults ?? []),
+      serviceErrors: met.flatMap(({ excuse }) => excuse.serviceErrors ?? []),
+      mayBreak: met.some(({ excuse }) => excuse.mayBreak === true),
+      meanwhile: met.map((window) => window.name),
     };
   }
 
-  /** Whether anything was done; resolves when what was killed is back. */
-  async #carryOut(fault: Fault): Promise<boolean> {
-    const { draw, world } = this.#options;
-    switch (fault) {
-      case "new code":
-        await this.#deploy(pickOne(draw, this.#names));
-        return true;
-      case "environment": {
-        const pods = await world.environments();
-        if (pods.length === 0) return false;
-        await world.killPod(world.space.name, pickOne(draw, pods).metadata.name);
-        return true;
+  answered(name: string, startedMs: number): void {
+    this.#windows.answered(name, startedMs);
+  }
+
+  async #suffer(fault: Fault): Promise<void> {
+    const { untilServed, draw, report, nowMs } = this.#options;
+    await delay(pauseMs);
+    await untilServed();
+    const window = this.#windows.begin(fault.name, fault.excuse ?? {});
+    try {
+      const mend = await fault.strike(draw);
+      if (mend === undefined) return;
+      try {
+        await delay(fault.lastMs ?? 0);
+      } finally {
+        this.#windows.mend(window);
+        await mend();
       }
-      case "router":
-      case "operator":
-      case "packages":
-        await world.killPod(installNamespace, pickOne(draw, await world.podsOf(fault)));
-        await world.waitRollout(workloads[fault]);
-        return true;
-      case "kube-apiserver":
-      case "kubelet":
-      case "containerd":
-        return await this.#restart(fault);
+      const awayMs = nowMs() - window.beganMs;
+      report.fault(fault.name);
+      if (fault.flows === true) this.#judgeFlow(window.name, window.rightWithin);
+      await this.#untilWhole();
+      await untilServed();
+      const right = this.#names.map((name) => window.rightWithin.get(name) ?? 0).join(", ");
+      const recoveredMs = nowMs() - window.beganMs - awayMs;
+      report.note(
+        `${fault.name}: away ${Math.round(awayMs)} ms, right meanwhile ${right}; whole ${Math.round(recoveredMs)} ms later`,
+      );
+    } finally {
+      this.#windows.end(window);
     }
   }
 
-  async #restart(daemon: (typeof daemons)[number]): Promise<boolean> {
-    const { system } = this.#options.world.space;
-    if (system.cluster.kind !== "own") return false;
-    await system.cluster.restartComponent(daemon);
-    await waitUntil({ what: `the node after the end of ${daemon}`, timeoutMs: recoveryMs, everyMs: 500 }, async () => {
-      await system.kubectl(["wait", "--for=condition=Ready", "node", "--all", "--timeout=10s"]);
+  #judgeFlow(fault: string, right: ReadonlyMap<string, number>): void {
+    for (const name of this.#names) {
+      if ((right.get(name) ?? 0) === 0) this.stillness.push(`"${name}" had no right answer: ${fault}`);
+    }
+  }
+
+  /** The node is ready and so are all of ours: what one part lost may take a moment to show at another. */
+  async #untilWhole(): Promise<void> {
+    const { world } = this.#options;
+    await waitUntil({ what: "the whole cluster to be ready", timeoutMs: recoveryMs, everyMs: 500 }, async () => {
+      await world.space.system.kubectl(["wait", "--for=condition=Ready", "node", "--all", "--timeout=10s"]);
+      await world.waitRollouts();
       return true;
     });
-    return true;
   }
 
   async #deploy(name: string): Promise<void> {

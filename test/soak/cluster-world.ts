@@ -8,9 +8,24 @@ import type { Outcome } from "./judge.ts";
 
 const answerWithinMs = 90_000;
 
+/** Workloads of the chart, by the process that they run. */
+const workloads = {
+  router: `deployment/${release}-router`,
+  operator: `deployment/${release}-operator`,
+  packages: `statefulset/${release}-packages`,
+  cache: `daemonset/${release}-cache`,
+} as const;
+export type Process = keyof typeof workloads;
+
+export interface PodName {
+  readonly name: string;
+  readonly uid: string;
+}
+
 interface OwnedObject {
   readonly metadata: {
     readonly name: string;
+    readonly uid: string;
     readonly deletionTimestamp?: string;
     readonly labels?: Readonly<Record<string, string>>;
     readonly ownerReferences?: readonly {
@@ -48,12 +63,26 @@ export class ClusterWorld {
     };
   }
 
-  /** Names of the pods of one of our processes. */
-  async podsOf(component: string): Promise<readonly string[]> {
+  /** Pods of one of our processes. */
+  async podsOf(component: Process): Promise<readonly PodName[]> {
     const selector = `app.kubernetes.io/instance=${release},app.kubernetes.io/component=${component}`;
-    const path = "jsonpath={.items[*].metadata.name}";
-    const names = await this.space.system.kubectl(["get", "pods", "-n", installNamespace, "-l", selector, "-o", path]);
-    return names.split(" ").filter((name) => name !== "");
+    const { items } = JSON.parse(
+      await this.space.system.kubectl(["get", "pods", "-n", installNamespace, "-l", selector, "-o", "json"]),
+    ) as { items: OwnedObject[] };
+    return items.filter(isStaying).map(({ metadata: { name, uid } }) => ({ name, uid }));
+  }
+
+  /** The operator's pod that leads. */
+  async leader(): Promise<PodName> {
+    const path = "jsonpath={.spec.holderIdentity}";
+    const args = ["get", "lease", `${release}-operator`, "-n", installNamespace, "-o", path];
+    const [name = "", uid = ""] = (await this.space.system.kubectl(args)).split("_");
+    return { name, uid };
+  }
+
+  /** Of functions, those that stay. */
+  async environmentPods(): Promise<readonly PodName[]> {
+    return (await this.environments()).filter(isStaying).map(({ metadata: { name, uid } }) => ({ name, uid }));
   }
 
   /** SIGKILL to all containers of a pod, and its object goes at once. */
@@ -62,9 +91,12 @@ export class ClusterWorld {
     await this.space.system.kubectl(["delete", "pod", "-n", namespace, pod, ...now]);
   }
 
-  async waitRollout(workload: string): Promise<void> {
-    const args = ["rollout", "status", "-n", installNamespace, workload, "--timeout=120s"];
-    await this.space.system.kubectl(args, { timeoutMs: 130_000 });
+  /** Waits until all of ours is there. */
+  async waitRollouts(): Promise<void> {
+    for (const workload of Object.values(workloads)) {
+      const args = ["rollout", "status", "-n", installNamespace, workload, "--timeout=120s"];
+      await this.space.system.kubectl(args, { timeoutMs: 130_000 });
+    }
   }
 
   /** What differs between the functions and what is there for them; empty when all is as it should be. */
@@ -95,6 +127,10 @@ export class ClusterWorld {
   async #list<T>(...what: readonly string[]): Promise<readonly T[]> {
     return (JSON.parse(await this.space.kubectl("get", ...what, "-o", "json")) as { items: T[] }).items;
   }
+}
+
+function isStaying({ metadata }: OwnedObject): boolean {
+  return metadata.deletionTimestamp === undefined;
 }
 
 function differencesOf(

@@ -8,6 +8,7 @@ const otherId = "00000000-0000-4000-8000-000000000002";
 const allowance: Allowance = {
   thrown: "RangeError",
   functionErrors: [],
+  functionFaults: ["Runtime.ExitError"],
   serviceErrors: ["ServiceException"],
   mayBreak: false,
 };
@@ -27,7 +28,8 @@ function refusal(errorCode: string, id: string): Outcome {
 }
 
 const { event } = plan("echo");
-const cases: Record<string, { act?: Act; outcome: Outcome; want: string }> = {
+const nothing: Partial<Allowance> = { functionFaults: [], serviceErrors: [] };
+const cases: Record<string, { act?: Act; outcome: Outcome; allowed?: Partial<Allowance>; want: string }> = {
   "its own event is right": { outcome: answer({ event, version: 2 }), want: "right: ok" },
   "another call's event is wrong": {
     outcome: answer({ event: { ...event, call: 8 }, version: 2 }),
@@ -74,6 +76,16 @@ const cases: Record<string, { act?: Act; outcome: Outcome; want: string }> = {
     outcome: failure("Runtime.ExitError", `RequestId: ${requestId} Error: Runtime exited with error: signal: killed`),
     want: "fault: function error Runtime.ExitError, killed",
   },
+  "a kill while nothing is killed is unexpected": {
+    outcome: failure("Runtime.ExitError", `RequestId: ${requestId} Error: Runtime exited with error: signal: killed`),
+    allowed: nothing,
+    want: "unexpected: function error Runtime.ExitError, killed",
+  },
+  "a timeout of what is frozen is a fault's": {
+    outcome: failure("Sandbox.Timedout", `RequestId: ${requestId} Error: Task timed out after 3.00 seconds`),
+    allowed: { functionFaults: ["Sandbox.Timedout"] },
+    want: "fault: function error Sandbox.Timedout",
+  },
   "a kill that names another request is wrong": {
     outcome: failure("Runtime.ExitError", `RequestId: ${otherId} Error: Runtime exited with error: signal: killed`),
     want: "wrong: another's error",
@@ -86,6 +98,11 @@ const cases: Record<string, { act?: Act; outcome: Outcome; want: string }> = {
     outcome: refusal("ServiceException", requestId),
     want: "fault: service error ServiceException",
   },
+  "a service error while there is no fault is unexpected": {
+    outcome: refusal("ServiceException", requestId),
+    allowed: nothing,
+    want: "unexpected: service error ServiceException",
+  },
   "a service error of another request is wrong": {
     outcome: refusal("ServiceException", otherId),
     want: "wrong: another's error",
@@ -95,12 +112,17 @@ const cases: Record<string, { act?: Act; outcome: Outcome; want: string }> = {
     want: "unexpected: service error TooManyRequestsException",
   },
   "no answer is unexpected": { outcome: { error: "other side closed" }, want: "unexpected: no answer" },
+  "no answer of what is killed is a fault's": {
+    outcome: { error: "other side closed" },
+    allowed: { mayBreak: true },
+    want: "fault: no answer",
+  },
 };
 
 describe("the judge of a soak's answers", () => {
-  for (const [sentence, { act = "echo", outcome, want }] of Object.entries(cases)) {
+  for (const [sentence, { act = "echo", outcome, allowed, want }] of Object.entries(cases)) {
     it(sentence, () => {
-      const { kind, name } = judge(plan(act), outcome, allowance);
+      const { kind, name } = judge(plan(act), outcome, { ...allowance, ...allowed });
       assert.equal(`${kind}: ${name}`, want);
     });
   }

@@ -19,10 +19,14 @@ export interface Allowance {
   readonly thrown: string;
   /** Types of function errors that its code of this moment may give. */
   readonly functionErrors: readonly string[];
-  /** Codes of service errors. */
+  /** Types of function errors that a fault explains; of `Runtime.ExitError` a kill alone. */
+  readonly functionFaults: readonly string[];
+  /** Codes of service errors that a fault explains. */
   readonly serviceErrors: readonly string[];
   /** Whether a call may end without an answer, since what answers is itself killed. */
   readonly mayBreak: boolean;
+  /** Faults that the call met, for the report. */
+  readonly meanwhile?: readonly string[];
 }
 
 /** `fault`: a documented error that only a fault explains. `unexpected`: an error that nothing explains. `wrong`: not this call's answer. */
@@ -65,11 +69,13 @@ function judgeServiceError({ status, errorCode, requestId, body }: Whole, { serv
   return { kind: "unexpected", name, why: `status ${status}: ${body.slice(0, 500)}` };
 }
 
+const wasKilled = /^Runtime exited (with error: signal: killed|without providing a reason)$/;
+
 function judgeFunctionError(
   { call, act }: CallPlan["event"],
   { body, requestId }: Whole,
   { errorType = "", errorMessage = "" }: Answered,
-  { thrown, functionErrors }: Allowance,
+  { thrown, functionErrors, functionFaults }: Allowance,
 ): Verdict {
   const name = `function error ${errorType}`;
   const why = `a call to ${act} was answered ${body.slice(0, 500)}`;
@@ -86,11 +92,10 @@ function judgeFunctionError(
   if (act === "exit" && errorMessage === `${ours}Runtime exited with error: exit status 3`) {
     return { kind: "right", name };
   }
-  const wasKilled = /^Runtime exited (with error: signal: killed|without providing a reason)$/;
-  if (errorType === "Runtime.ExitError" && wasKilled.test(errorMessage.slice(ours.length))) {
-    return { kind: "fault", name: `${name}, killed` };
-  }
-  return { kind: "unexpected", name, why };
+  const isKill = errorType === "Runtime.ExitError" && wasKilled.test(errorMessage.slice(ours.length));
+  const fullName = isKill ? `${name}, killed` : name;
+  const isExplained = functionFaults.includes(errorType) && (isKill || errorType !== "Runtime.ExitError");
+  return isExplained ? { kind: "fault", name: fullName } : { kind: "unexpected", name: fullName, why };
 }
 
 function parse(body: string): Answered | undefined {

@@ -72,6 +72,7 @@ export class LocalFaults {
     return {
       thrown: this.#options.functions.get(name)?.thrown ?? "",
       functionErrors: name === doesNotAlwaysLoad ? [brokenInitError] : [],
+      functionFaults: ["Runtime.ExitError"],
       serviceErrors: [
         "ServiceException",
         ...(isReturning ? ["ResourceNotFoundException", "ResourceConflictException"] : []),

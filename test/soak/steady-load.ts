@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { planCall, type CallPlan } from "./call-plan.ts";
 import { seededRandom } from "../../bench/seeded-random.ts";
-import { judge, type Allowance, type Outcome } from "./judge.ts";
+import { judge, type Allowance, type Outcome, type Verdict } from "./judge.ts";
 import type { SoakReport } from "./soak-report.ts";
 
 export interface SteadyLoadOptions {
@@ -10,7 +10,10 @@ export interface SteadyLoadOptions {
   readonly functionNames: readonly string[];
   /** Rejects when there is no whole answer. */
   readonly invoke: (plan: CallPlan) => Promise<Outcome>;
-  readonly allow: (functionName: string) => Allowance;
+  /** What a call may meet that began then and ends now. */
+  readonly allow: (functionName: string, startedMs: number) => Allowance;
+  /** Is told of each right answer as it comes. */
+  readonly onRight?: (functionName: string, startedMs: number) => void;
   readonly report: SoakReport;
   /** Whether an answer by code older than what has answered before is wrong; otherwise it is counted. */
   readonly olderCodeIsWrong: boolean;
@@ -33,12 +36,12 @@ export class SteadyLoad {
     this.#options = options;
   }
 
-  /** Resolves when the last call that began before `untilMs` is answered. */
-  async run(untilMs: number): Promise<void> {
-    const { connections, seed, functionNames, nowMs } = this.#options;
+  /** Resolves when the last call that began while `goesOn` is answered. */
+  async run(goesOn: () => boolean): Promise<void> {
+    const { connections, seed, functionNames } = this.#options;
     const caller = async (_: unknown, index: number): Promise<void> => {
       const draw = seededRandom(seed + index);
-      while (nowMs() < untilMs) {
+      while (goesOn()) {
         const outcome = await this.#ask(planCall(draw, (this.#lastCall += 1), functionNames));
         await delay("error" in outcome ? backOffMs : pauseMs);
       }
@@ -48,22 +51,26 @@ export class SteadyLoad {
 
   /** One plain call; whether it got its answer. Not part of the report. */
   async probe(functionName: string): Promise<string> {
-    const { allow } = this.#options;
+    const { allow, nowMs } = this.#options;
     const plan: CallPlan = {
       functionName,
       event: { call: (this.#lastCall += 1), act: "echo", waitMs: 0, padding: "" },
     };
-    const verdict = judge(plan, await this.#outcomeOf(plan), allow(functionName));
+    const startedMs = nowMs();
+    const outcome = await this.#outcomeOf(plan);
+    const verdict = judge(plan, outcome, allow(functionName, startedMs));
     return "why" in verdict ? `${verdict.name}: ${verdict.why}` : verdict.name;
   }
 
   async #ask(plan: CallPlan): Promise<Outcome> {
-    const { allow, report, olderCodeIsWrong } = this.#options;
+    const { allow, nowMs, onRight, report, olderCodeIsWrong } = this.#options;
     const { functionName } = plan;
     const atLeast = this.#newest.get(functionName) ?? 0;
-    const before = allow(functionName);
+    const startedMs = nowMs();
     const outcome = await this.#outcomeOf(plan);
-    const verdict = judge(plan, outcome, either(before, allow(functionName)));
+    const allowance = allow(functionName, startedMs);
+    const verdict = withFaults(judge(plan, outcome, allowance), allowance);
+    if (verdict.kind === "right") onRight?.(functionName, startedMs);
     const version = verdict.kind === "right" ? (verdict.version ?? atLeast) : atLeast;
     this.#newest.set(functionName, Math.max(version, this.#newest.get(functionName) ?? 0));
     if (version >= atLeast) report.call(plan, verdict);
@@ -81,12 +88,9 @@ export class SteadyLoad {
   }
 }
 
-/** A call may meet what was allowed at its start and what is at its end. */
-function either(first: Allowance, second: Allowance): Allowance {
-  return {
-    thrown: first.thrown,
-    functionErrors: [...first.functionErrors, ...second.functionErrors],
-    serviceErrors: [...first.serviceErrors, ...second.serviceErrors],
-    mayBreak: first.mayBreak || second.mayBreak,
-  };
+/** Names what went on meanwhile, where that matters. */
+function withFaults(verdict: Verdict, { meanwhile }: Allowance): Verdict {
+  if (meanwhile === undefined || verdict.kind === "right") return verdict;
+  const during = meanwhile.length === 0 ? "no fault" : meanwhile.join(" and ");
+  return { ...verdict, name: `${verdict.name} (${during})` };
 }
