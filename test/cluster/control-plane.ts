@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { apiServerArgs, type ApiServerAddress, createCredentials, waitForApiServer } from "./api-server.ts";
-import { type DaemonSpec, signalDaemon, startDaemon, stopDaemon } from "./daemon.ts";
+import { type DaemonSpec, pauseDaemon, resumeDaemon, startDaemon, stopDaemon } from "./daemon.ts";
 import { compactEtcd, type EtcdPorts, etcdSpec, etcdUrl } from "./etcd.ts";
 import { freePorts } from "../../lib/free-ports.ts";
 import { buildGoProgram, components, type Progress } from "./go-program.ts";
@@ -28,9 +28,9 @@ export interface ControlPlane {
   stop(options?: { readonly keep?: boolean }): Promise<void>;
   /** SIGKILL, and waits until it is gone. */
   kill(component: ControlPlaneComponent): Promise<void>;
-  /** SIGSTOP: it answers nobody and keeps its connections, until `thaw`. */
-  freeze(component: ControlPlaneComponent): void;
-  thaw(component: ControlPlaneComponent): void;
+  /** SIGSTOP: it answers nobody and keeps its connections, until `resume`. */
+  pause(component: ControlPlaneComponent): void;
+  resume(component: ControlPlaneComponent): void;
   /** Starts it again on the same port and data, and waits until the API server is ready. */
   start(component: ControlPlaneComponent): Promise<void>;
   /**
@@ -99,8 +99,8 @@ async function startOnce(
     server: `https://${address.host}:${address.port}`,
     stateDir,
     kill: (component) => stopDaemon(stateDir, component, 0),
-    freeze: (component) => signalDaemon(stateDir, component, "SIGSTOP"),
-    thaw: (component) => signalDaemon(stateDir, component, "SIGCONT"),
+    pause: (component) => pauseDaemon(stateDir, component),
+    resume: (component) => resumeDaemon(stateDir, component),
     start: async (component) => {
       startDaemon(specs[component], place);
       await waitForApiServer(stateDir, address, readyTimeoutMs);

@@ -87,8 +87,7 @@ export function logTail(stateDir: string, name: string): string {
     : `no log at ${file}`;
 }
 
-/** One that is gone is fine. */
-export function signalDaemon(stateDir: string, name: string, signal: NodeJS.Signals): void {
+function signalDaemon(stateDir: string, name: string, signal: NodeJS.Signals): void {
   const pid = livingPid(stateDir, name);
   if (pid === undefined) return;
   try {

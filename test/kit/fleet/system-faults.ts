@@ -161,11 +161,11 @@ export async function startSystemFaults(routers: number, options: FaultRunOption
 
 async function whileComponentFrozen({ fleet, awayMs }: Scene, component: ControlPlaneComponent): Promise<void> {
   const { controlPlane } = fleet.world;
-  controlPlane.freeze(component);
+  controlPlane.pause(component);
   try {
     await sleep(systemClock, awayMs);
   } finally {
-    controlPlane.thaw(component);
+    controlPlane.resume(component);
   }
 }
 
