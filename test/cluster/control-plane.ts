@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { apiServerArgs, type ApiServerAddress, createCredentials, waitForApiServer } from "./api-server.ts";
 import { type DaemonSpec, pauseDaemon, resumeDaemon, startDaemon, stopDaemon } from "./daemon.ts";
-import { compactEtcd, type EtcdPorts, etcdSpec, etcdUrl } from "./etcd.ts";
+import { compactEtcd, emptyEtcd, type EtcdPorts, etcdSpec, etcdUrl, fillEtcd } from "./etcd.ts";
 import { freePorts } from "../../lib/free-ports.ts";
 import { buildGoProgram, components, type Progress } from "./go-program.ts";
 import { cacheDir } from "./paths.ts";
@@ -14,6 +14,8 @@ export interface ControlPlaneOptions {
   readonly apiServerArgs?: readonly string[];
   /** More variables of kube-apiserver, e.g. GOGC. */
   readonly apiServerEnv?: Readonly<Record<string, string>>;
+  /** Of etcd's database. Default: etcd's own, 2 GiB. */
+  readonly etcdQuotaBytes?: number;
   /** Shows a line when something has to be built first; default: standard error. */
   readonly progress?: Progress;
 }
@@ -38,6 +40,9 @@ export interface ControlPlane {
    * forgotten too: after kill and start, or when it runs with "--watch-cache=false".
    */
   compact(): Promise<number>;
+  /** Uses etcd's quota up: no write is taken until `emptyEtcd`. */
+  fillEtcd(): Promise<void>;
+  emptyEtcd(): Promise<void>;
 }
 
 const readyTimeoutMs = 60_000;
@@ -58,7 +63,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 
 async function startOnce(
   program: string,
-  { apiServerArgs: moreArgs = [], apiServerEnv: env = {} }: ControlPlaneOptions,
+  { apiServerArgs: moreArgs = [], apiServerEnv: env = {}, etcdQuotaBytes }: ControlPlaneOptions,
 ): Promise<ControlPlane> {
   mkdirSync(join(cacheDir, "control-planes"), { recursive: true });
   const stateDir = mkdtempSync(join(cacheDir, "control-planes", "cp-"));
@@ -67,7 +72,7 @@ async function startOnce(
   const address: ApiServerAddress = { host: "127.0.0.1", port };
   const credentials = await createCredentials(stateDir, address);
   const specs: Record<ControlPlaneComponent, DaemonSpec> = {
-    etcd: etcdSpec(stateDir, ports),
+    etcd: etcdSpec(stateDir, ports, etcdQuotaBytes),
     "kube-apiserver": {
       name: "kube-apiserver",
       command: program,
@@ -106,6 +111,8 @@ async function startOnce(
       await waitForApiServer(stateDir, address, readyTimeoutMs);
     },
     compact: () => compactEtcd(ports),
+    fillEtcd: () => fillEtcd(ports),
+    emptyEtcd: () => emptyEtcd(ports),
     stop: async ({ keep = false } = {}) => {
       await stopAll();
       if (!keep) rmSync(stateDir, { recursive: true, force: true });

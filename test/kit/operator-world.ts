@@ -23,7 +23,7 @@ import {
   type RunningOperator,
 } from "../../operator/operator.ts";
 import type { Pod } from "../../operator/pod.ts";
-import { startControlPlane, type ControlPlane } from "../cluster/control-plane.ts";
+import { startControlPlane, type ControlPlane, type ControlPlaneOptions } from "../cluster/control-plane.ts";
 import { operatorToken, startTestStore, trustingVerifier, type TestStore } from "./package-store-server.ts";
 
 const routerToken = "kubelambda/router";
@@ -47,8 +47,11 @@ export class OperatorWorld {
   }
 
   /** `storeEnv`: variables of the package store. */
-  static async start(storeEnv: Readonly<Record<string, string>> = {}): Promise<OperatorWorld> {
-    const controlPlane = await startControlPlane();
+  static async start(
+    storeEnv: Readonly<Record<string, string>> = {},
+    options: ControlPlaneOptions = {},
+  ): Promise<OperatorWorld> {
+    const controlPlane = await startControlPlane(options);
     const client = await testClient(controlPlane.kubeconfig);
     for (const { plural } of kindDefinitions) {
       const text = readFileSync(new URL(`../../crds/${plural}.yaml`, import.meta.url), "utf8");

@@ -102,6 +102,15 @@ export const systemFaults = {
     flows: true,
     carryOut: async (scene) => await whileComponentDead(scene, "etcd"),
   },
+  "etcd has no room": {
+    flows: true,
+    carryOut: async ({ fleet, awayMs }) => {
+      const { controlPlane } = fleet.world;
+      await controlPlane.fillEtcd();
+      await sleep(systemClock, awayMs);
+      await controlPlane.emptyEtcd();
+    },
+  },
   "an agent is frozen": {
     losesEnvironments: true,
     carryOut: async ({ fleet, lastMs }) => {

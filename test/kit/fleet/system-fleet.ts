@@ -25,6 +25,8 @@ export interface SystemFleetOptions {
 
 const signingKeySecret = "kubelambda-signing-key";
 const operatorCount = 2;
+/** Soon used up, if somebody wants to. */
+const etcdQuotaBytes = 64 * 1024 * 1024;
 
 export class SystemFleet extends FleetRouters {
   readonly kubelet: FleetKubelet;
@@ -70,7 +72,7 @@ export class SystemFleet extends FleetRouters {
 
   /** Two operators, of which one leads, a package store, and no router yet. */
   static async start(options: SystemFleetOptions): Promise<SystemFleet> {
-    const world = await OperatorWorld.start();
+    const world = await OperatorWorld.start({}, { etcdQuotaBytes });
     await world.makeNamespace(team);
     const folder = await mkdtemp(join(tmpdir(), "system-"));
     await writeFile(join(folder, "record"), "");
