@@ -8,6 +8,7 @@ import { routes } from "../../crds/wire/routes.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
 import type { RunningOperator } from "../../operator/operator.ts";
 import { files, LayerSpace, messageOf } from "../kit/layer-space.ts";
+import { namesOfOneAccount } from "../kit/names-of-one-account.ts";
 import { loadOf, OperatorWorld } from "../kit/operator-world.ts";
 
 describe("functions with layers on a real API server", function () {
@@ -174,6 +175,26 @@ describe("functions with layers on a real API server", function () {
       { type: "LayersResolved", status: "True", reason: "LayersKept" },
     );
     assert.equal(kept.status?.revisionID, ready.status?.revisionID);
+  });
+
+  it("uses its own namespace's layer where another namespace has the same account id, and neither's from elsewhere", async () => {
+    const open = async (name: string): Promise<LayerSpace> =>
+      await LayerSpace.open(world, await world.makeNamespace(name));
+    const [first, second] = [await open(namesOfOneAccount[0]), await open(namesOfOneAccount[1])];
+    const layer = await first.ready("shared", { ...files("first"), allowedNamespaces: ["*"] });
+    const arn = `${layer.status?.layerARN ?? ""}:1`;
+    await world.createFunction(second.namespace, "own", { layers: ["shared"] });
+    await world.untilCondition(
+      { namespace: second.namespace, name: "own" },
+      { type: "LayersResolved", status: "False", reason: "LayerNotFound" },
+    );
+    await second.ready("shared", { ...files("second"), allowedNamespaces: ["*"] });
+    await world.untilCondition({ namespace: second.namespace, name: "own" }, { type: "Ready", status: "True" });
+    await world.createFunction(namespace, "other", { layers: [arn] });
+    await world.untilCondition(
+      { namespace, name: "other" },
+      { type: "LayersResolved", status: "False", reason: "LayerNotGranted" },
+    );
   });
 
   it("packages 8: six layers are refused", async () => {

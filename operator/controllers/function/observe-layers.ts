@@ -1,5 +1,7 @@
 /** Reads what the decision about a function's layers needs, and lets its namespace read those of others. */
 import type { FunctionObject } from "../../../crds/v1alpha1/function.ts";
+import type { LayerObject } from "../../../crds/v1alpha1/layer.ts";
+import { accountIdOf } from "../../../crds/names.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { keyOf, type Stored } from "../../../lib/kubernetes/object.ts";
 import { oldestOf } from "../../name-holder.ts";
@@ -30,7 +32,8 @@ export function seeLayers(
   const { settings } = parts;
   const { namespace = "" } = object.metadata;
   const references = object.spec.layers ?? [];
-  const findOffer = (accountId: string, name: string): LayerOffer | undefined => findLayer(parts, accountId, name);
+  const findOffer = (accountId: string, name: string): LayerOffer | undefined =>
+    findLayer(parts, namespace, { accountId, name });
   const seen = decideLayers({ references, namespace, region: settings.region, findOffer, held });
   return seen.type === "resolved" ? grantAll(parts, object, { ...seen, held }) : seen;
 }
@@ -49,8 +52,14 @@ function grantKey(functionKey: string, index: number): string {
   return `${functionKey}#${index}`;
 }
 
-function findLayer({ caches, clock }: LayerObserverParts, accountId: string, name: string): LayerOffer | undefined {
-  const layer = oldestOf(caches.layers.byIndex("account", `${accountId}/${name}`));
+/** For functions of `namespace`. */
+function findLayer(
+  { caches, clock }: LayerObserverParts,
+  namespace: string,
+  { accountId, name }: { readonly accountId: string; readonly name: string },
+): LayerOffer | undefined {
+  const claims = caches.layers.byIndex("account", `${accountId}/${name}`);
+  const layer = oldestOf(meantIn(namespace, accountId, claims));
   if (layer === undefined) return undefined;
   const versions = newestFirst(layerVersionsOf(caches, layer));
   const ready = layer.status?.conditions?.find(({ type }) => type === "Ready");
@@ -62,6 +71,16 @@ function findLayer({ caches, clock }: LayerObserverParts, accountId: string, nam
     versions,
     awaitRestoreMs: restoreMsOf(layer, versions, new Date(clock.nowMs()).toISOString()),
   };
+}
+
+/** Two namespaces may have one account id: whoever is of it means his own namespace, and for others it is nobody's. */
+function meantIn(
+  namespace: string,
+  accountId: string,
+  claims: readonly Stored<LayerObject>[],
+): readonly Stored<LayerObject>[] {
+  if (accountId === accountIdOf(namespace)) return claims.filter(({ metadata }) => metadata.namespace === namespace);
+  return new Set(claims.map(({ metadata }) => metadata.namespace)).size > 1 ? [] : claims;
 }
 
 /** Content of another namespace is opened to this one in the package store; what the function has already is open. */
