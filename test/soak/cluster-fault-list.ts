@@ -54,6 +54,8 @@ export function faultsOf(world: ClusterWorld): readonly Fault[] {
     ...quietProcesses.map((part): Fault => ({
       name: `${part} killed`,
       flows: true,
+      // Longer than the calls that were under way.
+      lastMs: killedMs,
       strike: () => killAll(world, part),
     })),
     { name: "environment killed", excuse: environmentLost, strike: (draw) => killEnvironment(world, draw) },
