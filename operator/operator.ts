@@ -18,8 +18,9 @@ import { defaultAccess } from "../lib/kubernetes/api-server-access.ts";
 import { ApiServerClient } from "../lib/kubernetes/api-server-client.ts";
 import type { KubernetesClient } from "../lib/kubernetes/client.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
-import { createLogger, type Logger } from "../lib/logger.ts";
+import type { Logger } from "../lib/logger.ts";
 import { createMetricsRegistry, metricsHandler } from "../lib/metrics.ts";
+import { openOutput, openProcessLog } from "../lib/process-log.ts";
 import type { NotServedObject } from "./controllers/not-served/decide.ts";
 import type { RuntimeTable } from "./controllers/function/runtime-table.ts";
 import { createHttpPackageStore } from "./http-package-store.ts";
@@ -149,7 +150,8 @@ export async function operatorMain(env: NodeJS.ProcessEnv): Promise<void> {
   if (!parsed.ok) throw new Error(parsed.message);
   const config = parsed.value;
   const clock = systemClock;
-  const log = createLogger({ process: "operator", level: config.KUBELAMBDA_LOG_LEVEL });
+  const level = config.KUBELAMBDA_LOG_LEVEL;
+  const log = openProcessLog({ process: "operator", level, output: openOutput(clock), clock });
   const caBundle = new CaBundle(config.KUBELAMBDA_REGISTRY_CA_FILE, (problem) => log.error(problem));
   let running: RunningOperator | undefined = undefined as RunningOperator | undefined;
   const stop = async (): Promise<void> => {

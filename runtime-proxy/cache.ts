@@ -3,7 +3,8 @@ import { z } from "zod";
 import { ports } from "../crds/wire/routes.ts";
 import { startServer } from "../lib/http/express.ts";
 import { giveMemoryBack } from "../lib/idle-memory.ts";
-import { createLogger } from "../lib/logger.ts";
+import { systemClock } from "../lib/clock.ts";
+import { openOutput, openProcessLog } from "../lib/process-log.ts";
 import { createCacheMetrics } from "./packages/cache-metrics.ts";
 import { createCacheHandler } from "./packages/cache-server.ts";
 import { ContentCache } from "./packages/content-cache.ts";
@@ -80,7 +81,10 @@ export async function startCache(config: CacheConfig, log: PackagesLog): Promise
 /** Runs the process in a cluster until SIGTERM or SIGINT. */
 export async function cacheMain(env: NodeJS.ProcessEnv): Promise<void> {
   const config = cacheConfigSchema.parse(env);
-  const running = await startCache(config, createLogger({ process: "cache", level: config.KUBELAMBDA_LOG_LEVEL }));
+  const clock = systemClock;
+  const level = config.KUBELAMBDA_LOG_LEVEL;
+  const log = openProcessLog({ process: "cache", level, output: openOutput(clock), clock });
+  const running = await startCache(config, log);
   const end = (): void => void running.stop(20_000).then(() => process.exit(0));
   giveMemoryBack();
   process.once("SIGTERM", end);

@@ -8,10 +8,11 @@ import { Agent, request } from "undici";
 import { z } from "zod";
 import { audiences, ports } from "../crds/wire/routes.ts";
 import { CaBundle } from "../lib/ca-bundle.ts";
+import { systemClock } from "../lib/clock.ts";
 import { startServer, type RunningServer, type ServerOptions } from "../lib/http/express.ts";
 import { readBody } from "../lib/http/read-body.ts";
 import { giveMemoryBack } from "../lib/idle-memory.ts";
-import { createLogger } from "../lib/logger.ts";
+import { openOutput, openProcessLog } from "../lib/process-log.ts";
 import { createTokenVerifier, type TokenVerifier } from "../lib/http/service-account-token.ts";
 import { openBucketStore } from "./packages/bucket-store.ts";
 import { createAddressRules } from "./packages/address-rules.ts";
@@ -216,7 +217,9 @@ export async function packagesMain(env: NodeJS.ProcessEnv): Promise<void> {
     ...own.map(({ address }) => address),
     ...(server ? [server] : []),
   ];
-  const log = createLogger({ process: "packages", level: config.KUBELAMBDA_LOG_LEVEL });
+  const clock = systemClock;
+  const level = config.KUBELAMBDA_LOG_LEVEL;
+  const log = openProcessLog({ process: "packages", level, output: openOutput(clock), clock });
   const verifyToken = createTokenVerifier({
     audience: audiences.packages,
     fetchKeys: fetchClusterKeys,

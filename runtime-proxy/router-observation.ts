@@ -3,7 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
 import { createAccessLog } from "./access-log.ts";
 import type { CallObserver, CallRecord } from "./invoke-api/call-record.ts";
-import type { LineWriter } from "./line-writer.ts";
+import type { LineWriter } from "../lib/line-writer.ts";
 import { addressesIn } from "./packages/address-rules.ts";
 import type { RouterConfig } from "./router-config.ts";
 import type { RouterMetrics } from "./router-metrics.ts";

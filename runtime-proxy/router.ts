@@ -19,7 +19,9 @@ import { kinds } from "../lib/kubernetes/kinds.ts";
 import { ObjectCache } from "../lib/kubernetes/object-cache.ts";
 import type { KubernetesObject } from "../lib/kubernetes/object.ts";
 import { SharedStrings } from "../lib/kubernetes/shared-strings.ts";
+import { LineWriter, writeToStdout } from "../lib/line-writer.ts";
 import type { Logger } from "../lib/logger.ts";
+import { openOutput, openProcessLog } from "../lib/process-log.ts";
 import {
   environmentSelector,
   KubernetesEnvironments,
@@ -31,9 +33,7 @@ import { functionIndexes, KubernetesFunctions, withoutContent } from "./environm
 import { aliasIndexes, partIndexes } from "./environments/kubernetes-versions.ts";
 import { countDroppedConnections } from "./dropped-connections.ts";
 import { badRequestAnswer, isQuickCall } from "./front-door.ts";
-import { LineWriter, writeToStdout } from "./line-writer.ts";
 import { listenWithTls } from "./listen-with-tls.ts";
-import { openProcessLog, writeRestAtExit } from "./process-log.ts";
 import { routerConfigSchema, type RouterConfig } from "./router-config.ts";
 import { openObservation } from "./router-observation.ts";
 import { createRouterParts, type RouterParts } from "./router-parts.ts";
@@ -295,8 +295,7 @@ export async function routerMain(env: NodeJS.ProcessEnv): Promise<void> {
   if (!parsed.ok) throw new Error(parsed.message);
   const config = parsed.value;
   const clock = systemClock;
-  const output = new LineWriter({ write: writeToStdout, clock });
-  writeRestAtExit(output);
+  const output = openOutput(clock);
   const log = openProcessLog({ process: "router", level: config.KUBELAMBDA_LOG_LEVEL, output, clock });
   let finish = (): Promise<void> => Promise.resolve();
   // Before anything else: as process 1 of its container, a process without a handler never hears a signal.

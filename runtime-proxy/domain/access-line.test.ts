@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { accessLine, hasLine, LONGEST_LINE_BYTES, type AccessLine } from "./access-line.ts";
+import { LONGEST_LINE_BYTES } from "../../lib/line-writer.ts";
+import { accessLine, hasLine, type AccessLine } from "./access-line.ts";
 
 const line: AccessLine = {
   timeMs: 1_700_000_000_123,

@@ -31,8 +31,6 @@ export interface AccessLine {
   readonly times: Readonly<Record<string, number | undefined>>;
 }
 
-/** Whole lines of at most this are written in one piece, so that no other line of the process gets into them. Source: POSIX, PIPE_BUF on Linux. */
-export const LONGEST_LINE_BYTES = 4096;
 const longestUserAgent = 256;
 const longestText = 300;
 

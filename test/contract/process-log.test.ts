@@ -10,14 +10,11 @@ type Line = Readonly<Record<string, unknown>>;
 
 const setUp = `
 import { systemClock as clock } from "./lib/clock.ts";
-import { LineWriter, writeToStdout } from "./runtime-proxy/line-writer.ts";
-import { openProcessLog, writeRestAtExit } from "./runtime-proxy/process-log.ts";
-const output = new LineWriter({ write: writeToStdout, clock });
-writeRestAtExit(output);
-const log = openProcessLog({ process: "router", level: "info", output, clock });
+import { openOutput, openProcessLog } from "./lib/process-log.ts";
+const log = openProcessLog({ process: "router", level: "info", output: openOutput(clock), clock });
 `;
 
-describe("the router's own log", () => {
+describe("a process's own log", () => {
   let child: ChildProcessByStdio<null, Readable, Readable>;
   afterEach(() => void child.kill("SIGKILL"));
 

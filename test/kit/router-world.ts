@@ -17,7 +17,7 @@ import { kinds } from "../../lib/kubernetes/kinds.ts";
 import type { KubernetesObject, Stored } from "../../lib/kubernetes/object.ts";
 import { silentLogger, type Logger } from "../../lib/logger.ts";
 import { ObjectStore } from "../../local/object-store.ts";
-import { LineWriter } from "../../runtime-proxy/line-writer.ts";
+import { LineWriter } from "../../lib/line-writer.ts";
 import { routerConfigSchema, startRouter, type RouterConfig, type RunningRouter } from "../../runtime-proxy/router.ts";
 import { ScriptedAgent } from "./scripted-agent.ts";
 

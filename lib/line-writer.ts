@@ -1,6 +1,8 @@
 import { write } from "node:fs";
-import type { Clock } from "../lib/clock.ts";
-import { LONGEST_LINE_BYTES } from "./domain/access-line.ts";
+import type { Clock } from "./clock.ts";
+
+/** What the kernel writes to a pipe in one piece, so that no other line gets into it. Source: pipe(7), PIPE_BUF. */
+export const LONGEST_LINE_BYTES = 4096;
 
 export interface LineWriterOptions {
   /** Writes some bytes and says how many, as fs.write does. */

@@ -1,9 +1,9 @@
 import { writeSync } from "node:fs";
 import { Writable } from "node:stream";
-import type { Clock } from "../lib/clock.ts";
-import { limitErrors } from "../lib/limit-errors.ts";
-import { createLogger, type Logger, type LoggerOptions } from "../lib/logger.ts";
-import type { LineWriter } from "./line-writer.ts";
+import type { Clock } from "./clock.ts";
+import { limitErrors } from "./limit-errors.ts";
+import { createLogger, type Logger, type LoggerOptions } from "./logger.ts";
+import { LineWriter, writeToStdout } from "./line-writer.ts";
 
 export interface ProcessLogOptions extends Pick<LoggerOptions, "process" | "level"> {
   /** Writes the access log too: then no line gets into another. */
@@ -49,8 +49,15 @@ function inAscii(text: string): string {
 const retryMs = 20;
 const mostRetries = 50;
 
-/** What a process has left to write when it ends, however it ends: Node.js itself waits for what `write` has been given. */
-export function writeRestAtExit(output: LineWriter): void {
+/** This process's standard output: what waits when the process ends, however it ends, is written then. */
+export function openOutput(clock: Clock): LineWriter {
+  const output = new LineWriter({ write: writeToStdout, clock });
+  writeRestAtExit(output);
+  return output;
+}
+
+/** Node.js itself waits for what `write` has been given. */
+function writeRestAtExit(output: LineWriter): void {
   process.once("exit", () => {
     const bytes = output.takeRest();
     for (let at = 0, retries = 0; at < bytes.length && retries < mostRetries;) {
