@@ -2,18 +2,31 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmdi
 import { join } from "node:path";
 import { run } from "./run.ts";
 
-/** Unmounts everything below the folder, deepest first. */
+const mostRounds = 20;
+
+/** Unmounts everything below the folder, what was mounted last first: that may hide what was mounted before. */
 export async function unmountBelow(folder: string): Promise<void> {
   if (!existsSync(folder)) return;
   // A checkout may have its cache behind a link, and mounts are known by their true path.
   const root = realpathSync(folder);
-  // Source: proc(5), /proc/<pid>/mountinfo, field 5; blanks are written as \040.
-  const points = readFileSync("/proc/self/mountinfo", "utf8")
+  for (let round = 0, problem = ""; ; round += 1) {
+    const points = mountsBelow(root).reverse();
+    if (points.length === 0) return;
+    if (round === mostRounds) throw new Error(`Cannot unmount ${points.join(", ")}: ${problem}`);
+    // One that is hidden cannot be unmounted before its turn comes again.
+    for (const point of points)
+      await run("umount", ["--lazy", point], { timeoutMs: 10_000 }).catch(
+        (error: unknown) => (problem = String(error)),
+      );
+  }
+}
+
+/** In the order in which they were mounted. Source: proc(5), /proc/<pid>/mountinfo, field 5; blanks are written as \040. */
+function mountsBelow(root: string): string[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => (line.split(" ")[4] ?? "").replaceAll("\\040", " "))
-    .filter((point) => point.startsWith(`${root}/`))
-    .sort((a, b) => b.length - a.length);
-  for (const point of points) await run("umount", ["--lazy", point], { timeoutMs: 10_000 });
+    .filter((point) => point.startsWith(`${root}/`));
 }
 
 /** Removes the control groups that a kubelet leaves behind; one that still has processes stays. */
