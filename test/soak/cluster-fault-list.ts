@@ -1,5 +1,5 @@
 /** What a soak of a cluster does to it, and what calls may meet meanwhile. */
-import type { DaemonName } from "../cluster/own-cluster.ts";
+import { daemonNames } from "../cluster/own-cluster.ts";
 import { processesOfPod, signalProcesses } from "../cluster/pod-processes.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { installNamespace } from "../e2e/fixture.ts";
@@ -22,16 +22,8 @@ export interface Fault {
   readonly strike: (draw: Draw) => Promise<Mend | undefined>;
 }
 
-/** Daemons of the cluster whose end or silence no warm call may notice. */
-const daemons = [
-  "etcd",
-  "kube-apiserver",
-  "kube-controller-manager",
-  "kube-scheduler",
-  "kube-proxy",
-  "kubelet",
-  "containerd",
-] as const satisfies readonly DaemonName[];
+/** Daemons of the cluster whose end or silence no warm call may notice. The registry is no part of a cluster. */
+const daemons = daemonNames.filter((name) => name !== "registry");
 
 /** Of our own processes, likewise. */
 const quietProcesses = ["operator", "packages", "cache"] as const satisfies readonly Process[];
