@@ -39,8 +39,8 @@ export interface ObjectCacheOptions<T extends KubernetesObject> extends Selectio
 
 type Listener<T extends KubernetesObject> = (change: Change<T>) => void;
 
-/** From 0.2 s to 15 s: a restarted API server is found soon, and a hundred clients don't come at once. */
-const defaultBackoff: BackoffPolicy = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.5 };
+/** From 0.2 s to 5 s: routers go by former limits until they have found a restarted API server, and not all clients come at once. */
+const defaultBackoff: BackoffPolicy = { initialMs: 200, maxMs: 5000, factor: 2, jitter: 0.5 };
 /** A watch that lives shorter than this and says nothing has not helped: wait before the next. */
 const shortWatchMs = 1_000;
 

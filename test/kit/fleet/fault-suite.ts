@@ -15,7 +15,7 @@ export function beginFaults<Fleet extends FaultFleet, Name extends string>(
     run = await start();
   });
   after(async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     if (process.env["FAULTS_REPORT"] !== undefined)
       process.stdout.write(`${reportText({ calls: run.calls, held: run.held(), records: run.records })}\n`);
     await run.stop();

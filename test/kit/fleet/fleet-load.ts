@@ -22,6 +22,8 @@ export interface LoadCall {
 }
 
 const pauseMs = 15;
+/** After a fault watches may take seconds to be there again, on a machine that is busy with other work some more. */
+const waitMs = 60_000;
 let loads = 0;
 
 export class FleetLoad {
@@ -55,18 +57,24 @@ export class FleetLoad {
   /** Waits until so many more calls were answered well. */
   async untilServed(more: number): Promise<void> {
     const before = this.#served;
-    await this.#fleet.world.until(`${more} more calls are served`, () =>
-      Promise.resolve(this.#served >= before + more ? true : undefined),
+    await this.#fleet.world.until(
+      `${more} more calls are served`,
+      () => Promise.resolve(this.#served >= before + more ? true : undefined),
+      waitMs,
     );
   }
 
   /** Waits until so many calls of a function in a row, begun from now on, ended as wanted. */
   async untilInARow(name: string, count: number, isWanted: (call: LoadCall) => boolean): Promise<void> {
     const fromMs = monotonicMs();
-    await this.#fleet.world.until(`${count} calls of "${name}" in a row end as wanted`, () => {
-      const last = this.calls.filter((call) => call.name === name && call.beganMs >= fromMs).slice(-count);
-      return Promise.resolve(last.length === count && last.every(isWanted) ? true : undefined);
-    });
+    await this.#fleet.world.until(
+      `${count} calls of "${name}" in a row end as wanted`,
+      () => {
+        const last = this.calls.filter((call) => call.name === name && call.beganMs >= fromMs).slice(-count);
+        return Promise.resolve(last.length === count && last.every(isWanted) ? true : undefined);
+      },
+      waitMs,
+    );
   }
 
   /** Each at a router of its own: one that hangs holds up its own clients only. */
