@@ -32,6 +32,7 @@ export class FleetKubelet {
   readonly #cache: ObjectCache<Pod>;
   readonly #startedAt = new Date().toISOString();
   readonly #tasks = new Set<Promise<void>>();
+  #isStopped = false;
 
   constructor(parts: FleetKubeletParts) {
     this.#parts = parts;
@@ -58,6 +59,7 @@ export class FleetKubelet {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#cache.stop();
     await Promise.all([...this.running.values()].map((pod) => pod.stop(0)));
     await Promise.all(this.#tasks);
@@ -79,6 +81,8 @@ export class FleetKubelet {
     const own = await mkdtemp(join(folder, "p-"));
     const started = await FleetPod.start({ ...this.#parts, pod, podIP, folder: own });
     this.running.set(pod.metadata.uid, started);
+    // It was on its way when all others were ended.
+    if (this.#isStopped) await started.stop(0);
     const running = { running: { startedAt: this.#startedAt } };
     await this.#tell(pod, { phase: "Running", podIP, podIPs: [{ ip: podIP }], ...statuses(running, running) });
     const exitCode = await started.ended;
