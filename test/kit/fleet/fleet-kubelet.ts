@@ -32,6 +32,7 @@ export class FleetKubelet {
   readonly #cache: ObjectCache<Pod>;
   readonly #startedAt = new Date().toISOString();
   readonly #tasks = new Set<Promise<void>>();
+  readonly #gone = new Set<string>();
   #isStopped = false;
 
   constructor(parts: FleetKubeletParts) {
@@ -81,8 +82,8 @@ export class FleetKubelet {
     const own = await mkdtemp(join(folder, "p-"));
     const started = await FleetPod.start({ ...this.#parts, pod, podIP, folder: own });
     this.running.set(pod.metadata.uid, started);
-    // It was on its way when all others were ended.
-    if (this.#isStopped) await started.stop(0);
+    // It was on its way when it, or all others, were ended.
+    if (this.#isStopped || this.#gone.has(pod.metadata.uid)) await started.stop(0);
     const running = { running: { startedAt: this.#startedAt } };
     await this.#tell(pod, { phase: "Running", podIP, podIPs: [{ ip: podIP }], ...statuses(running, running) });
     const exitCode = await started.ended;
@@ -95,6 +96,7 @@ export class FleetKubelet {
   }
 
   async #end({ metadata }: Stored<Pod>): Promise<void> {
+    this.#gone.add(metadata.uid);
     await this.running.get(metadata.uid)?.stop(graceMs);
   }
 
