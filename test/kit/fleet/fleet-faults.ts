@@ -216,6 +216,7 @@ export const faults = {
   "a thousand unknown functions are called": {
     flows: true,
     carryOut: async ({ fleet }) => {
+      await untilSure(fleet);
       const others = new Agent({ connections: 1000 });
       const calls = Array.from({ length: 1000 }, (_, number) =>
         fleet.invoke(fleet.routers[number % fleet.routers.length], `unknown-${number}`, {}, others),
@@ -282,6 +283,14 @@ function isolation(fleet: RouterFleet, { group, podIP }: FleetRouter): readonly 
     ...[...peers, ...fleet.environments.addresses()].map((ip) => ({ from: group, ip })),
     ...[apiServer, fleet.operator.port].map((port) => ({ from: group, port })),
   ];
+}
+
+/** A router that has just lost sight of the API server does not say of any function that there is none. */
+async function untilSure(fleet: RouterFleet): Promise<void> {
+  for (const router of fleet.routers)
+    await fleet.world.until(`${router.podName} knows which functions there are`, async () =>
+      (await fleet.invoke(router, "unknown")).status === 404 ? true : undefined,
+    );
 }
 
 async function anotherThanOwner(fleet: RouterFleet): Promise<FleetRouter> {
