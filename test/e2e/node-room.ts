@@ -1,8 +1,13 @@
+import { labels } from "../../crds/names.ts";
 import { runtimeImages } from "./image.ts";
 import type { Space } from "./space.ts";
 
 interface Pod {
-  readonly metadata: { readonly namespace: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly namespace: string;
+    readonly deletionTimestamp?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   readonly spec: {
     readonly resources?: Resources;
     readonly containers: readonly { readonly resources?: Resources }[];
@@ -16,16 +21,20 @@ interface Resources {
 /** Less than any environment requests. */
 const slackBytes = 16 * 1024 * 1024;
 
-/** Bytes of the node's memory that nobody but environments of the namespace requests, and a little less. */
-export async function roomLeft(space: Space): Promise<number> {
-  const { kubectl } = space.system;
+/**
+ * Bytes of the node's memory that only environments, what fetches for them and what is about to go request, and a little less.
+ * What goes while a test looks at the room would make more of it: so do namespaces of earlier tests, and the pool.
+ */
+export async function roomLeft({ system: { kubectl } }: Space): Promise<number> {
   const allocatable = await kubectl(["get", "nodes", "-o", "jsonpath={.items[0].status.allocatable.memory}"]);
+  const going = ["get", "namespaces", "-o", 'jsonpath={.items[?(@.status.phase=="Terminating")].metadata.name}'];
+  const ending = new Set((await kubectl(going)).split(" "));
   const { items } = JSON.parse(await kubectl(["get", "pods", "-A", "-o", "json"])) as { items: Pod[] };
-  const others = items.filter(
-    ({ metadata: { namespace }, status: { phase } }) =>
-      namespace !== space.name && phase !== "Succeeded" && phase !== "Failed",
-  );
-  const used = others.reduce((sum, { spec }) => sum + requestOf(spec), 0);
+  const stay = items.filter(({ metadata: { namespace, deletionTimestamp, labels: own }, status: { phase } }) => {
+    const isGoing = deletionTimestamp !== undefined || ending.has(namespace);
+    return !isGoing && own?.[labels.component] === undefined && phase !== "Succeeded" && phase !== "Failed";
+  });
+  const used = stay.reduce((sum, { spec }) => sum + requestOf(spec), 0);
   return parseBytes(allocatable) - used - slackBytes;
 }
 

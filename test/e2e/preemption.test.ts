@@ -35,7 +35,7 @@ describe("environments whose room is taken", () => {
   }
 
   it("preemption under load: running calls end, others wait and are told why, and none fails", async function () {
-    this.timeout(150_000);
+    this.timeout(180_000);
     const load = startLoad(2, ask);
     await load.until(() => true, 20_000, 10);
     const long = ask(5000);
@@ -47,10 +47,10 @@ describe("environments whose room is taken", () => {
       metadata: { name: priorityClass },
       value: 1000,
     });
-    // As much as there is when all environments of this namespace are gone, and none of them comes back beside it.
+    // As much as there is when all environments are gone, and none of them comes back beside it.
     await space.apply(bigPod("big", priorityClass, await roomLeft(space)));
     try {
-      await space.kubectl("wait", "--for=condition=Ready", "pod/big", "--timeout=20s");
+      await space.kubectl("wait", "--for=condition=Ready", "pod/big", "--timeout=30s");
       const isTold = ({ reason }: { readonly reason: string }): boolean => reason === "Unschedulable";
       const { message } = await space.waitCondition("echo", "EnvironmentsHealthy", isTold, 15_000);
       assert.match(message, /^No node takes the environment: .*Insufficient memory/);
