@@ -4,7 +4,7 @@
 export interface Position {
   /** Of the roster under which an account has its owner. 0: before any. */
   readonly epoch: number;
-  /** Rises with every grant of an environment, and from one life of an owner to the next. */
+  /** Rises with every grant of an environment; each life of an owner under one roster begins at another number. */
   readonly turn: number;
 }
 

@@ -87,7 +87,7 @@ export interface RegistryOptions {
 /** Under which roster, and with which numbers, an account's environments are given out. */
 export interface Tenure {
   epoch: number;
-  /** Numbers of grants begin here: higher than in any life before. */
+  /** Numbers of grants begin here: at none that a life before under the same roster has given, nor next to one. */
   readonly firstTurn: number;
 }
 

@@ -43,8 +43,8 @@ interface Account {
 const listBackoff: BackoffPolicy = { initialMs: 50, maxMs: 2000, factor: 2, jitter: 0.5 };
 /** How long environments have to say what they run, or that it has ended, before calls are refused for their sake. */
 const settleMs = 3000;
-/** Grants are numbered from the time of taking over, in µs: no owner gives out more in its life. */
-const turnsPerMs = 1000;
+/** Grants are numbered from a random one of so many: what a life of this owner under the same roster gave before is elsewhere. */
+const firstTurns = 2 ** 51;
 const here: OwnerPlace = { kind: "here" };
 const taking: OwnerPlace = { kind: "taking" };
 const unknown: OwnerPlace = { kind: "unknown" };
@@ -225,7 +225,7 @@ export class AccountOwnership {
       try {
         const listed = await environments.listNow(namespace);
         if (account.taking?.signal !== signal) return;
-        const tenure = { epoch, firstTurn: Math.floor(clock.nowMs()) * turnsPerMs };
+        const tenure = { epoch, firstTurn: Math.floor(draw() * firstTurns) };
         const present = listed.filter(({ podUid }) => !gone.has(podUid));
         account.settlingUntilMs = clock.monotonicMs() + settleMs;
         account.isOwned = true;

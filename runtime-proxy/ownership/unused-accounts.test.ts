@@ -51,7 +51,7 @@ class OwnerWorld {
       return this.pods;
     };
     const environments = { listNow, onChange: () => undefined };
-    const others = { pool, desk, environments, clock, log: silentLogger, draw: () => 0, onTaken: () => undefined };
+    const others = { pool, desk, environments, clock, log: silentLogger, draw: () => 0.5, onTaken: () => undefined };
     this.ownership = new AccountOwnership({ replica: "a", ...others });
     this.ownership.setRoster({ epoch, previous: 0, replicas: [{ podUid: "a", address: "a:1" }] });
     this.#metrics = new ConcurrencyMetrics({ ledger, functions, owns: (namespace) => pool.owns(namespace), clock });

@@ -137,8 +137,8 @@ function serve(world: OwnershipWorld, name: RouterName, { rules, further }: Deci
   const owner = world.owners[name];
   for (const [ask, waiting] of Object.entries(owner.calls)) {
     if (waiting.agent !== undefined) continue;
-    // Two owners choose differently, and one takes another each time, so that two may run at once where two are thought free.
-    const order = name === "a" ? Object.entries(owner.seen).reverse() : Object.entries(owner.seen);
+    // Two lives choose differently, and one takes another each time, so that two may run at once where two are thought free.
+    const order = owner.life % 2 === 1 ? Object.entries(owner.seen).reverse() : Object.entries(owner.seen);
     const [idle] = order
       .filter(([, { isReady, isInUse, mayRun }]) => isReady && !isInUse && !mayRun)
       .sort(([, one], [, other]) => one.turn - other.turn);

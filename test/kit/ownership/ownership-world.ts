@@ -24,7 +24,7 @@ export const productionRules = {
   lend,
   inheritedTenancy,
   decideTenure,
-  /** Numbers of grants in an owner's next life begin above all before. */
+  /** Where the numbers of grants in an owner's life begin; no two lives begin close to each other. */
   firstTurn: (life: number): number => life * 100,
   /** Whether what is there when the account is taken over counts until it is heard. `born`, `epoch`: of it, and of the new owner's roster. */
   isInherited: (_born: number, _epoch: number): boolean => true,
