@@ -52,7 +52,7 @@ export function firstOwnershipWorld(options: OwnershipOptions): OwnershipWorld {
 
 /** Everything begins with an owner that has heard all its agents. */
 function settleFirst(world: OwnershipWorld): void {
-  const by = { rules: productionRules, limit: 1, further: 0 };
+  const by: Decided = { rules: productionRules, limit: 1, further: 0, takes: "first" };
   seeRoster(world, "a", 1, productionRules);
   takeOver(world, "a", productionRules);
   const owner = world.owners.a;
@@ -66,7 +66,7 @@ export function ownershipMoves(
   options: OwnershipOptions,
 ): { readonly certain: OwnershipMove[]; readonly free: OwnershipMove[] } {
   const rules = { ...productionRules, ...options.rules };
-  const by: Decided = { rules, limit: options.limit, further: options.further ?? 0 };
+  const by: Decided = { rules, limit: options.limit, further: options.further ?? 0, takes: "first" };
   const certain: OwnershipMove[] = [];
   const free: OwnershipMove[] = [];
   const move = (into: OwnershipMove[], name: string, change: (next: OwnershipWorld) => void): void => {
@@ -76,10 +76,12 @@ export function ownershipMoves(
   };
   world.messages.forEach((message, index) => {
     const name = JSON.stringify(message);
-    move(certain, `delivered: ${name}`, (next) => {
-      next.messages.splice(index, 1);
-      deliver(next, message, by);
-    });
+    const isForOwner = message.t === "ask" || message.t === "end" || message.t === "word";
+    for (const takes of isForOwner ? (["first", "last"] as const) : (["first"] as const))
+      move(certain, `delivered: ${name}${takes === "last" ? ", and the last idle one is taken" : ""}`, (next) => {
+        next.messages.splice(index, 1);
+        deliver(next, message, { ...by, takes });
+      });
     const isForAgent = message.t === "invoke" || message.t === "claim";
     if (isForAgent && world.left.twice > 0)
       move(free, `delivered, and still on its way: ${name}`, (next) => {

@@ -14,7 +14,10 @@ export interface Decided {
   readonly rules: OwnershipRules;
   readonly limit: number;
   readonly further: number;
+  /** Which of the idle environments a call gets: of two, one or the other. */
+  readonly takes: "first" | "last";
 }
+
 export function seeRoster(world: OwnershipWorld, name: RouterName, number: number, rules: OwnershipRules): void {
   const owner = world.owners[name];
   const before = owner.roster === 0 ? undefined : rosterOf(owner.roster);
@@ -133,17 +136,14 @@ function takeEnd(world: OwnershipWorld, message: Extract<Message, { t: "ask" | "
   serve(world, message.to, by);
 }
 
-function serve(world: OwnershipWorld, name: RouterName, { rules, further }: Decided): void {
+function serve(world: OwnershipWorld, name: RouterName, { rules, further, takes }: Decided): void {
   const owner = world.owners[name];
   for (const [ask, waiting] of Object.entries(owner.calls)) {
     if (waiting.agent !== undefined) continue;
-    // Two lives choose differently, and one takes another each time, so that two may run at once where two are thought free.
-    const order = owner.life % 2 === 1 ? Object.entries(owner.seen).reverse() : Object.entries(owner.seen);
-    const [idle] = order
-      .filter(([, { isReady, isInUse, mayRun }]) => isReady && !isInUse && !mayRun)
-      .sort(([, one], [, other]) => one.turn - other.turn);
-    if (idle === undefined) return;
-    const [agent, chosen] = idle;
+    const idle = Object.entries(owner.seen).filter(([, seen]) => seen.isReady && !seen.isInUse && !seen.mayRun);
+    const taken = idle.at(takes === "first" ? 0 : -1);
+    if (taken === undefined) return;
+    const [agent, chosen] = taken;
     waiting.agent = Number(agent);
     const position = { epoch: owner.epoch, turn: give(chosen) };
     rules.lend(chosen, further);
