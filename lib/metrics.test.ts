@@ -6,7 +6,11 @@ import { createMetricsRegistry, metricsHandler } from "./metrics.ts";
 
 function request(method: string): HttpRequest {
   const signal = new AbortController().signal;
-  return { method, path: "/metrics", query: new URLSearchParams(), headers: {}, body: Readable.from([]), signal };
+  const whenAnswered = (): void => undefined;
+  return {
+    ...{ method, path: "/metrics", query: new URLSearchParams(), headers: {}, body: Readable.from([]) },
+    ...{ signal, whenAnswered },
+  };
 }
 
 describe("metricsHandler", () => {

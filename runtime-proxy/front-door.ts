@@ -80,7 +80,8 @@ function inOriginForm(request: HttpRequest): HttpRequest {
   if (start === undefined) return request;
   const { method, query, headers, body, signal, sent } = request;
   const path = request.path.slice(start.length) || "/";
-  return { method, path, query, headers, body, signal, ...(sent !== undefined && { sent }) };
+  const whenAnswered = (call: () => void): void => request.whenAnswered(call);
+  return { method, path, query, headers, body, signal, whenAnswered, ...(sent !== undefined && { sent }) };
 }
 
 function refusal(status: number, message: string): HttpResponse {

@@ -50,6 +50,10 @@ export const routerConfigSchema = z.object({
   KUBELAMBDA_BODY_WAIT_MS: integerVariable({ min: 1, max: 900_000 }).default(10_000),
   /** Longest time in which a request's body has to arrive. */
   KUBELAMBDA_BODY_TIMEOUT_MS: integerVariable({ min: 1, max: 900_000 }).default(60_000),
+  /** Most bytes of answers in memory; those up to 16 KiB, and streams, take none of it. */
+  KUBELAMBDA_ANSWER_MEMORY_BYTES: integerVariable({ min: 1, max: 2 ** 40 }).default(256 * 1024 * 1024),
+  /** Longest wait of an answer for that room; its environment is held so long, and gives up after 60 s. */
+  KUBELAMBDA_ANSWER_WAIT_MS: integerVariable({ min: 1, max: 55_000 }).default(50_000),
   /** Most open connections of callers, on each port that takes calls. */
   KUBELAMBDA_CONNECTIONS: integerVariable({ min: 1, max: 1_000_000 }).default(10_000),
   /** Longest time for which a client may take nothing of an answer. */

@@ -15,6 +15,7 @@ export interface RouterMetrics {
   readonly fetchSeconds: QuickHistogram;
   readonly environmentRefusals: Counter<"outcome">;
   readonly bodyRefusals: Counter;
+  readonly answerRefusals: Counter;
   readonly droppedConnections: Counter;
   readonly announcements: Counter<"result">;
   readonly loadReports: Counter<"result">;
@@ -27,6 +28,8 @@ export interface RouterReadings {
   readonly running: () => number;
   readonly bodyBytes: () => number;
   readonly waitingBodies: () => number;
+  readonly answerBytes: () => number;
+  readonly waitingAnswers: () => number;
 }
 
 /** Our own shares of a call are milliseconds. */
@@ -50,6 +53,8 @@ export function createRouterMetrics(readings: RouterReadings): RouterMetrics {
   gauge("kubelambda_router_running_invocations", "Calls that hold a concurrency slot", readings.running);
   gauge("kubelambda_router_body_memory_bytes", "Bytes of request bodies held in memory", readings.bodyBytes);
   gauge("kubelambda_router_waiting_bodies", "Requests that wait for room for their body", readings.waitingBodies);
+  gauge("kubelambda_router_answer_memory_bytes", "Bytes of answers held in memory", readings.answerBytes);
+  gauge("kubelambda_router_waiting_answers", "Answers that wait for room to be read", readings.waitingAnswers);
   return {
     registry,
     invocations: new Counter({
@@ -109,6 +114,11 @@ export function createRouterMetrics(readings: RouterReadings): RouterMetrics {
     bodyRefusals: new Counter({
       name: "kubelambda_router_body_refusals_total",
       help: "Requests refused because there was no room for their body",
+      registers,
+    }),
+    answerRefusals: new Counter({
+      name: "kubelambda_router_answer_refusals_total",
+      help: "Calls that have run and failed because there was no room for their answer",
       registers,
     }),
     droppedConnections: new Counter({

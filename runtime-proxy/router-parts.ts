@@ -26,7 +26,7 @@ import { EnvironmentPool } from "./environments/environment-pool.ts";
 import { createFrontDoor } from "./front-door.ts";
 import { createAuthorizeUrl } from "./function-urls/authorize-url.ts";
 import { createFunctionUrls } from "./function-urls/server.ts";
-import { BodyMemory } from "./invoke-api/body-memory.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { createFindFunction } from "./invoke-api/find-function.ts";
 import { createFindSettled } from "./invoke-api/find-settled.ts";
 import { createInvokeWithResponseStream } from "./invoke-api/invoke-with-response-stream.ts";
@@ -111,16 +111,25 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     config.KUBELAMBDA_ACCOUNT_CONCURRENCY,
     config.KUBELAMBDA_REQUESTS_PER_CONCURRENCY === 0 ? Infinity : config.KUBELAMBDA_REQUESTS_PER_CONCURRENCY,
   );
-  const bodyMemory = new BodyMemory({
+  const bodyMemory = new MemoryBudget({
     limitBytes: config.KUBELAMBDA_BODY_MEMORY_BYTES,
     maxWaiting: config.KUBELAMBDA_WAITING_BODIES,
     waitMs: config.KUBELAMBDA_BODY_WAIT_MS,
+    clock,
+  });
+  const answerMemory = new MemoryBudget({
+    limitBytes: config.KUBELAMBDA_ANSWER_MEMORY_BYTES,
+    // As many as calls run.
+    maxWaiting: Infinity,
+    waitMs: config.KUBELAMBDA_ANSWER_WAIT_MS,
     clock,
   });
   const metrics = createRouterMetrics({
     running: () => calls.open,
     bodyBytes: () => bodyMemory.usedBytes,
     waitingBodies: () => bodyMemory.waiting,
+    answerBytes: () => answerMemory.usedBytes,
+    waitingAnswers: () => answerMemory.waiting,
   });
   options.observation.countInto(metrics);
   const functionMetrics = new FunctionMetrics({ clock });
@@ -129,6 +138,7 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     authorize,
     clock,
     dialMs: config.KUBELAMBDA_DIAL_MS,
+    answerMemory,
   });
   const pool = new EnvironmentPool({
     clock,

@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly whole?: Buffer | undefined;
   /** Aborted when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;
+  /** Calls once the answer is no more in this process's memory: its client's kernel has it, or nobody takes it any more. */
+  whenAnswered(call: () => void): void;
   /** What the members above leave out; absent where no socket is behind the request. */
   readonly sent?: SentRequest;
 }

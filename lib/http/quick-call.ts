@@ -14,8 +14,8 @@ export interface QuickConnection {
   readonly hasEnded: boolean;
   /** More of the body is wanted. */
   resume(): void;
-  /** Takes a whole answer; nothing happens when nobody is there to take it. */
-  send(answer: QuickAnswer, isLast: boolean): void;
+  /** Takes a whole answer; nobody gets it when nobody is there to take it. `onTaken`: the kernel has all of it, or it is dropped. */
+  send(answer: QuickAnswer, isLast: boolean, onTaken: (() => void) | undefined): void;
 }
 
 /** Ready to be sent. */
@@ -37,6 +37,7 @@ export class QuickCall {
   #isOver = false;
   #isGone = false;
   #onGone: (() => void) | undefined;
+  #onTaken: (() => void) | undefined;
 
   /** `bytes`: what came of the body with its head, and nothing after it. */
   constructor(connection: QuickConnection, head: SimpleHead, bytes: Buffer) {
@@ -86,6 +87,12 @@ export class QuickCall {
     else this.#onGone = call;
   }
 
+  /** Calls once the kernel has all of the answer, or nobody takes it any more; one listener, at once when the call is over. */
+  whenTaken(call: () => void): void {
+    if (this.#isOver) call();
+    else this.#onTaken = call;
+  }
+
   /** More of the body; returns what is behind its end. `isWanted` false: no more for now. */
   take(bytes: Buffer): { readonly rest: Buffer; readonly isWanted: boolean } {
     const own = bytes.length > this.#bytesLeft ? bytes.subarray(0, this.#bytesLeft) : bytes;
@@ -100,7 +107,7 @@ export class QuickCall {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#onGone = undefined;
-    this.#connection.send(answer, isLast);
+    this.#connection.send(answer, isLast, this.#onTaken);
   }
 
   /** There is nobody any more to be answered. */
@@ -110,6 +117,7 @@ export class QuickCall {
     this.#isOver = true;
     this.#isGone = true;
     this.#onGone?.();
+    this.#onTaken?.();
   }
 
   *#ownBytes(): Generator<Buffer> {

@@ -103,13 +103,17 @@ class Connection implements QuickConnection {
     if (this.#held.length === 0) this.socket.resume();
   }
 
-  send(answer: QuickAnswer, isLast: boolean): void {
+  send(answer: QuickAnswer, isLast: boolean, onTaken: (() => void) | undefined): void {
     const { socket } = this;
     this.#unlimit();
     this.#call = undefined;
-    if (socket.destroyed || !socket.writable) return;
+    if (socket.destroyed || !socket.writable) {
+      onTaken?.();
+      return;
+    }
     write(socket, answer);
     const isLate = socket.writableNeedDrain;
+    if (onTaken !== undefined) callWhenTaken(socket, onTaken);
     if (isLast || this.hasEnded) {
       this.#hearNoMore();
       socket.destroySoon();
@@ -239,6 +243,19 @@ class Connection implements QuickConnection {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }
+}
+
+/** Once, as soon as nothing waits to be written. */
+function callWhenTaken(socket: Socket, call: () => void): void {
+  if (!socket.writableNeedDrain) {
+    call();
+    return;
+  }
+  const taken = (): void => {
+    socket.off("drain", taken).off("close", taken);
+    call();
+  };
+  socket.on("drain", taken).on("close", taken);
 }
 
 /** In one piece, and one system call, unless that would copy much. */

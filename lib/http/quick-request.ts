@@ -87,6 +87,10 @@ class QuickRequest implements HttpRequest {
     }
     return this.#gone.signal;
   }
+
+  whenAnswered(call: () => void): void {
+    this.#call.whenTaken(call);
+  }
 }
 
 class QuickSent implements SentRequest {

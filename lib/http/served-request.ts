@@ -33,6 +33,7 @@ class ServedRequest implements HttpRequest {
   readonly sent: SentRequest;
   readonly #rawQuery: string;
   #query: URLSearchParams | undefined;
+  readonly #res: ServerResponse;
   readonly #gone: () => AbortSignal;
 
   constructor(req: IncomingMessage, res: ServerResponse) {
@@ -43,6 +44,7 @@ class ServedRequest implements HttpRequest {
     this.#rawQuery = mark < 0 ? "" : url.slice(mark + 1);
     this.body = req;
     this.sent = new Sent(req, this.#rawQuery);
+    this.#res = res;
     this.#gone = goneSignal(res);
   }
 
@@ -56,6 +58,12 @@ class ServedRequest implements HttpRequest {
 
   get signal(): AbortSignal {
     return this.#gone();
+  }
+
+  whenAnswered(call: () => void): void {
+    // Told also of an answer that waits behind another's when the connection ends.
+    if (this.#res.closed) call();
+    else this.#res.once("close", call);
   }
 }
 

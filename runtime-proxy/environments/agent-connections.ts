@@ -8,8 +8,9 @@ import { formatGrant, GRANT_HEADER, OWNER_HEADER, type Position } from "../../cr
 import { routes } from "../../crds/wire/routes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { headerLine } from "../../lib/http/header-line.ts";
+import type { MemoryBudget } from "../memory-budget.ts";
 import { AgentConnection, type ExchangeHandler } from "./agent-connection.ts";
-import { AnswerCollector, type AgentOutcome } from "./answer-collector.ts";
+import { AnswerCollector, type AgentOutcome, type AnswerKeeping } from "./answer-collector.ts";
 import { AnswerStreamer, type StreamedAnswer } from "./streamed-answer.ts";
 
 export interface AgentConnectionsOptions {
@@ -18,10 +19,14 @@ export interface AgentConnectionsOptions {
   readonly clock: Clock;
   /** Longest dial. */
   readonly dialMs: number;
+  /** For answers that are taken in whole. */
+  readonly answerMemory: Pick<MemoryBudget, "take">;
 }
 
 export interface AgentCall {
   readonly requestId: string;
+  /** The function's namespace, whose share of the memory for answers its answer takes. */
+  readonly account: string;
   /** Header lines, each with its line break: the same for every try. */
   readonly headerLines: string;
   /** As in `GRANT_HEADER`. */
@@ -73,9 +78,10 @@ export class AgentConnections {
 
   /** Sends one call, once; never rejects. */
   invoke(podUid: string, address: string, call: AgentCall): Promise<AgentOutcome> {
-    return new Promise((resolve) =>
-      this.#dispatch(podUid, address, { call, silenceMs: answerBodyMs, handler: new AnswerCollector(resolve) }),
-    );
+    return new Promise((resolve) => {
+      const handler = new AnswerCollector(this.#keeping(call), resolve);
+      this.#dispatch(podUid, address, { call, silenceMs: answerBodyMs, handler });
+    });
   }
 
   /** Sends one call, once, and settles as soon as its payload begins to come, or with a whole one; never rejects. */
@@ -86,7 +92,7 @@ export class AgentConnections {
       this.#dispatch(podUid, address, {
         call: { ...call, headerLines },
         silenceMs: call.timeoutMs,
-        handler: new AnswerStreamer(resolve),
+        handler: new AnswerStreamer(this.#keeping(call), resolve),
       }),
     );
   }
@@ -126,6 +132,10 @@ export class AgentConnections {
     this.#cancelCheck = undefined;
     this.#keptByPodUid.clear();
     for (const connection of this.#open) connection.close();
+  }
+
+  #keeping({ account }: AgentCall): AnswerKeeping {
+    return { memory: this.#options.answerMemory, account };
   }
 
   #dispatch(podUid: string, address: string, { call, silenceMs, handler }: Dispatch): void {

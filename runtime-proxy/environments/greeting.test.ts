@@ -14,7 +14,8 @@ const verifyToken = (authorization: string | undefined): Promise<TokenCheck> =>
 
 function ask(method: string, authorization: string): HttpRequest {
   const { signal } = new AbortController();
-  const common = { path: routes.greeting, query: new URLSearchParams(), body: Readable.from([]), signal };
+  const whenAnswered = (): void => undefined;
+  const common = { path: routes.greeting, query: new URLSearchParams(), body: Readable.from([]), signal, whenAnswered };
   return { ...common, method, headers: { authorization } };
 }
 

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { invocationAnswerHeaders, streamTrailers } from "../../crds/wire/environment.ts";
 import type { AnswerFields } from "../../lib/http/answer-reader.ts";
 import type { ExchangeControl, ExchangeHandler } from "./agent-connection.ts";
-import { AnswerCollector, type AgentOutcome, type AnswerHeaders } from "./answer-collector.ts";
+import { AnswerCollector, type AgentOutcome, type AnswerHeaders, type AnswerKeeping } from "./answer-collector.ts";
 
 /** How a streamed payload came to its end. */
 export type StreamEnd =
@@ -33,9 +33,9 @@ export class AnswerStreamer implements ExchangeHandler {
   readonly #resolve: (outcome: AgentOutcome | StreamedAnswer) => void;
   #stream: PayloadStream | undefined;
 
-  constructor(resolve: (outcome: AgentOutcome | StreamedAnswer) => void) {
+  constructor(keeping: AnswerKeeping, resolve: (outcome: AgentOutcome | StreamedAnswer) => void) {
     this.#resolve = resolve;
-    this.#collector = new AnswerCollector(resolve);
+    this.#collector = new AnswerCollector(keeping, resolve);
   }
 
   onSent(): void {

@@ -10,7 +10,7 @@ import type { FunctionFacts } from "../domain/function-facts.ts";
 import type { StreamedAnswer, StreamEnd } from "../environments/streamed-answer.ts";
 import { FunctionMetrics } from "../function-metrics.ts";
 import { createRouterMetrics } from "../router-metrics.ts";
-import { BodyMemory } from "./body-memory.ts";
+import { MemoryBudget } from "../memory-budget.ts";
 import { createInvokeWithResponseStream } from "./invoke-with-response-stream.ts";
 
 /** A stream whose agent writes whenever it may, and an operation that answers with it. */
@@ -56,7 +56,7 @@ function world(): {
     bytes: 0,
     discard: () => void (isDiscarded = true),
   };
-  const bodyMemory = new BodyMemory({ limitBytes: 1000, maxWaiting: 1, waitMs: 1000, clock });
+  const bodyMemory = new MemoryBudget({ limitBytes: 1000, maxWaiting: 1, waitMs: 1000, clock });
   const serve = createInvokeWithResponseStream({
     runner: { stream: () => Promise.resolve(answer) },
     access: openAccess,
@@ -64,7 +64,13 @@ function world(): {
       locate: () => ({ target: { name: "f" }, place: {}, accountId: "0", arn: "arn:f", objectName: () => "f" }),
       find: () => ({ facts: { ...facts, arn: "arn:f" } as FunctionFacts, invokedArn: "arn:f" }),
     },
-    metrics: createRouterMetrics({ running: () => 0, bodyBytes: () => 0, waitingBodies: () => 0 }),
+    metrics: createRouterMetrics({
+      running: () => 0,
+      bodyBytes: () => 0,
+      waitingBodies: () => 0,
+      answerBytes: () => 0,
+      waitingAnswers: () => 0,
+    }),
     functionMetrics: new FunctionMetrics({ clock }),
     log: silentLogger,
     bodyTimeoutMs: 1000,
@@ -80,6 +86,7 @@ function world(): {
     headers: {},
     body: Readable.from([]),
     signal: new AbortController().signal,
+    whenAnswered: () => undefined,
   };
   return {
     clock,

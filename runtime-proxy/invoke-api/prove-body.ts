@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import type { HttpRequest } from "../../lib/http/handler.ts";
 import type { Access } from "../access/access-control.ts";
-import type { BodyRoom } from "./body-memory.ts";
+import type { MemoryRoom } from "../memory-budget.ts";
 import { announcedBytes, readChunks, type BodySource } from "./read-event.ts";
 import { takeRoom, type CallParts } from "./serve-call.ts";
 
@@ -12,7 +12,7 @@ export interface EnteredBody {
   /** Of a signature that still has to see the body; absent when it has. */
   readonly access?: Access;
   /** What a body holds that has been read and is to be read again; whoever takes it over gives it back. */
-  readonly room?: BodyRoom;
+  readonly room?: MemoryRoom;
 }
 
 /** Memory that a call takes whose body has so many bytes; undefined: not known yet. */

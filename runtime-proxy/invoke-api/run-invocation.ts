@@ -8,6 +8,7 @@ import type { AgentCall, AgentConnections } from "../environments/agent-connecti
 import type { AgentOutcome } from "../environments/answer-collector.ts";
 import type { CallTicket, Placement } from "../ownership/placement.ts";
 import type { StreamedAnswer } from "../environments/streamed-answer.ts";
+import type { MemoryRoom } from "../memory-budget.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 import type { CallTimes } from "./call-times.ts";
 import { InvokeError, throttled } from "./errors.ts";
@@ -27,6 +28,8 @@ export interface AdmittedInvocation {
   readonly wantsLogTail: boolean;
   readonly clientContext: string | undefined;
   readonly tenantId: string | undefined;
+  /** Set by the runner: what the answer holds until its client has it. */
+  answerRoom?: MemoryRoom | undefined;
 }
 
 export interface RunInvocationParts {
@@ -96,6 +99,7 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
     metrics.environmentWaitSeconds.observe((sentMs - startedMs) / 1000);
     const outcome: AgentOutcome | StreamedAnswer = await send(podUid, address, {
       requestId: call.requestId,
+      account: call.facts.namespace,
       headerLines,
       grant,
       event: call.event,
@@ -103,6 +107,7 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
     });
     giveBack(ticket, outcome);
     if (outcome.kind === "answered" || outcome.kind === "streaming") {
+      if (outcome.kind === "answered") call.answerRoom = outcome.room;
       call.times.provisioned = placement.provisioned;
       call.times.waited(sentMs - startedMs);
       call.times.answered(clock.monotonicMs() - sentMs, outcome.headers, podUid);
@@ -112,7 +117,7 @@ async function tryEnvironments<Outcome extends AgentOutcome | StreamedAnswer>(
     const context = { requestId: call.requestId, podUid, outcome: outcome.kind };
     log.debug("Environment did not take the call", { ...context, error: lastError });
     metrics.environmentRefusals.inc({ outcome: outcome.kind });
-    const error = finalError(outcome, call, address);
+    const error = finalError(outcome, { call, address, metrics });
     if (error !== undefined) throw error;
   }
   throw new InvokeError(
@@ -162,6 +167,7 @@ function useEndOf(outcome: AgentOutcome): UseEnd {
     case "unreachable":
       return "unreached";
     case "cut":
+    case "noRoom":
     case "overdue":
       return "lost";
     case "refused":
@@ -185,11 +191,21 @@ export function lostMessage({ requestId, facts }: Pick<AdmittedInvocation, "requ
 }
 
 /** The error that ends the call; undefined when nothing was started, so that it may be tried elsewhere. */
-function finalError(outcome: AgentOutcome, call: AdmittedInvocation, address: string): InvokeError | undefined {
+function finalError(
+  outcome: AgentOutcome,
+  { call, address, metrics }: { call: AdmittedInvocation; address: string; metrics: RouterMetrics },
+): InvokeError | undefined {
   const start = `RequestId: ${call.requestId} Error: Cannot invoke "${call.facts.arn}"`;
   switch (outcome.kind) {
     case "cut":
       return new InvokeError("ServiceException", lostMessage(call), { cause: withAddress(outcome.error, address) });
+    case "noRoom":
+      metrics.answerRefusals.inc();
+      return new InvokeError(
+        "ServiceException",
+        `${start}: it has run, and all of the router's memory for answers is in use, or its account's share (chart value router.answerMemoryBytes)`,
+        { cause: outcome.error },
+      );
     case "overdue": {
       const message = `${start}: its execution environment did not answer in time`;
       return new InvokeError("ServiceException", message, { cause: withAddress(outcome.error, address) });

@@ -8,7 +8,7 @@ import { AccessError } from "../access/access-error.ts";
 import type { FunctionMetrics } from "../function-metrics.ts";
 import type { Calls } from "../ownership/calls.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
-import type { BodyMemory, BodyRoom } from "./body-memory.ts";
+import type { MemoryBudget, MemoryRoom } from "../memory-budget.ts";
 import { answerBytes, type CallObserver, type CallOperation } from "./call-record.ts";
 import { CallTimes } from "./call-times.ts";
 import { bodyMemoryFull, InvokeError, toInvokeError } from "./errors.ts";
@@ -23,7 +23,7 @@ import type { BegunTrace, BeginTrace } from "./trace-header.ts";
 /** What every call needs, whatever it came by. */
 export interface CallParts {
   readonly calls: Pick<Calls, "ticket">;
-  readonly bodyMemory: BodyMemory;
+  readonly bodyMemory: MemoryBudget;
   readonly findSettled: FindSettled;
   readonly beginTrace: BeginTrace;
   readonly clock: Clock;
@@ -64,13 +64,14 @@ export interface CallSteps {
   /** Memory that the event may take; undefined: unknown before it has been read. */
   announcedBytes(): number | undefined;
   /** What a body holds that was read before this; given back when the call has come to its end, if not before. */
-  readonly heldRoom?: BodyRoom | undefined;
+  readonly heldRoom?: MemoryRoom | undefined;
   readEvent(call: { readonly requestId: string; readonly trace: BegunTrace }): Promise<Buffer>;
   run(call: AdmittedInvocation): Promise<Served>;
   refuse(error: InvokeError, requestId: string): HttpResponse;
 }
 
 interface Call {
+  readonly request: HttpRequest;
   readonly requestId: string;
   readonly trace: BegunTrace;
   readonly headers: InvokeHeaders;
@@ -112,7 +113,7 @@ export async function serveCall(parts: CallParts, request: HttpRequest, steps: C
     await steps.authorize?.(found);
     const headers = steps.readHeaders();
     const trace = parts.beginTrace(found.facts, request.headers);
-    call = { requestId, trace, headers, found, steps, times, finish, eventBytes: 0 };
+    call = { request, requestId, trace, headers, found, steps, times, finish, eventBytes: 0 };
     return await serve(parts, call);
   } catch (error) {
     return await refuse(parts, { requestId, request, found, error, steps, finish });
@@ -148,7 +149,7 @@ async function serve(parts: CallParts, call: Call): Promise<HttpResponse> {
 type RoomParts = Pick<CallParts, "bodyMemory" | "metrics">;
 
 /** Rejects with the InvokeError that the caller is told. */
-export async function takeRoom(parts: RoomParts, account: string, bytes = EVENT_LIMIT_BYTES): Promise<BodyRoom> {
+export async function takeRoom(parts: RoomParts, account: string, bytes = EVENT_LIMIT_BYTES): Promise<MemoryRoom> {
   if (bytes > EVENT_LIMIT_BYTES) throw tooLarge();
   const room = parts.bodyMemory.take(bytes, account);
   const taken = room instanceof Promise ? await room : room;
@@ -157,7 +158,7 @@ export async function takeRoom(parts: RoomParts, account: string, bytes = EVENT_
 }
 
 /** Of a body that has been read: from now on it is its function's account that holds it. */
-async function chargeRoom(parts: RoomParts, room: BodyRoom, account: string): Promise<BodyRoom> {
+async function chargeRoom(parts: RoomParts, room: MemoryRoom, account: string): Promise<MemoryRoom> {
   const charged = room.chargeTo(account);
   const isCharged = charged === true ? true : await charged;
   if (isCharged) return room;
@@ -182,24 +183,28 @@ async function admitAndRun({ calls, clock, waitMs }: CallParts, call: Call, even
   const { requestId, times } = call;
   const traceId = call.trace.header;
   const { wantsLogTail, clientContext, tenantId } = call.headers;
+  const invocation: AdmittedInvocation = {
+    ticket,
+    requestId,
+    facts,
+    invokedArn,
+    event,
+    traceId,
+    times,
+    wantsLogTail,
+    clientContext,
+    tenantId,
+  };
   let served: Served;
   try {
-    served = await call.steps.run({
-      ticket,
-      requestId,
-      facts,
-      invokedArn,
-      event,
-      traceId,
-      times,
-      wantsLogTail,
-      clientContext,
-      tenantId,
-    });
+    served = await call.steps.run(invocation);
   } catch (error) {
+    invocation.answerRoom?.release();
     await ticket.close();
     throw error;
   }
+  const { answerRoom } = invocation;
+  if (answerRoom !== undefined) call.request.whenAnswered(() => answerRoom.release());
   if (typeof served.result === "string") await end(served.result);
   else void served.result.then(end);
   return served.response;

@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from "../../lib/http/handler.ts";
 import { anonymous, type Caller } from "../access/caller.ts";
-import type { BodyRoom } from "./body-memory.ts";
+import type { MemoryRoom } from "../memory-budget.ts";
 import type { CallOperation } from "./call-record.ts";
 import { InvokeError, errorResponse } from "./errors.ts";
 import type { FoundFunction, LocatedFunction } from "./find-function.ts";
@@ -83,7 +83,7 @@ class InvokeSteps implements CallSteps {
     return announcedBytes(this.#request);
   }
 
-  get heldRoom(): BodyRoom | undefined {
+  get heldRoom(): MemoryRoom | undefined {
     return this.#entered.room;
   }
 

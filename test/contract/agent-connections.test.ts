@@ -5,6 +5,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { systemClock } from "../../lib/clock.ts";
 import { AgentConnections } from "../../runtime-proxy/environments/agent-connections.ts";
+import { MemoryBudget } from "../../runtime-proxy/memory-budget.ts";
 
 describe("a router's connection to an agent", () => {
   let server: Server;
@@ -21,7 +22,8 @@ describe("a router's connection to an agent", () => {
     server.on("connection", (socket: Socket) => sockets.push(socket));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    agents = new AgentConnections({ authorize: () => "Bearer x", clock: systemClock, dialMs: 1000 });
+    const answerMemory = new MemoryBudget({ limitBytes: 1e9, maxWaiting: 0, waitMs: 1000, clock: systemClock });
+    agents = new AgentConnections({ authorize: () => "Bearer x", clock: systemClock, dialMs: 1000, answerMemory });
   });
   afterEach(() => {
     agents.close();
@@ -31,7 +33,7 @@ describe("a router's connection to an agent", () => {
 
   async function call(event: Uint8Array = Buffer.from("{}")): Promise<string> {
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const sent = { requestId: "r", headerLines: "", grant: "1.1.1", event, timeoutMs: 5000 };
+    const sent = { requestId: "r", account: "default", headerLines: "", grant: "1.1.1", event, timeoutMs: 5000 };
     return (await agents.invoke("pod", address, sent)).kind;
   }
 

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { request } from "undici";
 import { systemClock } from "../../lib/clock.ts";
 import { startServer, type RunningServer } from "../../lib/http/express.ts";
 import { silentLogger, type LogFields } from "../../lib/logger.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
+import { readMetric } from "../kit/read-metric.ts";
 import { RouterWorld } from "../kit/router-world.ts";
 import type { ScriptedAgent } from "../kit/scripted-agent.ts";
 
@@ -40,8 +40,7 @@ describe("many connections of callers", () => {
   }
 
   async function metric(name: string): Promise<number> {
-    const { body } = await request(`http://127.0.0.1:${world.router.healthPort}/metrics`);
-    return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(await body.text())?.[1]);
+    return await readMetric(world.router.healthPort, name);
   }
 
   it("beyond a bound are closed as they come, and counted; metrics and agents have ports of their own", async () => {

@@ -7,8 +7,10 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { after, before, describe, it } from "mocha";
+import { after, afterEach, before, describe, it } from "mocha";
 import { createAuthority, issueCertificate } from "../cluster/pki.ts";
+import { waitUntil } from "../cluster/wait-until.ts";
+import { readMetric } from "../kit/read-metric.ts";
 import { RouterWorld } from "../kit/router-world.ts";
 import type { ScriptedAgent } from "../kit/scripted-agent.ts";
 
@@ -68,6 +70,15 @@ describe("clients that are slow to take an answer", function () {
     unsubscribe("net.server.socket", onAccepted);
     await world.close();
     await rm(folder, { recursive: true, force: true });
+  });
+
+  afterEach(async () => {
+    const what = "memory for answers to be free";
+    await waitUntil({ what, timeoutMs: 5000, everyMs: 5 }, async () => {
+      const bytes = await readMetric(world.router.healthPort, "kubelambda_router_answer_memory_bytes");
+      if (bytes !== 0) throw new Error(`${bytes} bytes are held`);
+      return true;
+    });
   });
 
   const dial = {

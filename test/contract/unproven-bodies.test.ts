@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { request } from "undici";
 import type { KubernetesClient } from "../../lib/kubernetes/client.ts";
 import { AccessKeyStore } from "../../operator/access-keys.ts";
 import type { RouterConfig } from "../../runtime-proxy/router.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
+import { readMetric } from "../kit/read-metric.ts";
 import { RouterWorld, type HttpAnswer } from "../kit/router-world.ts";
 import type { ScriptedAgent } from "../kit/scripted-agent.ts";
 import { signCall } from "../kit/signed-request.ts";
@@ -93,8 +93,7 @@ describe("bodies of signatures that wait for them", () => {
   }
 
   async function metric(name: string): Promise<number> {
-    const { body } = await request(`http://127.0.0.1:${world.router.healthPort}/metrics`);
-    return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(await body.text())?.[1]);
+    return await readMetric(world.router.healthPort, name);
   }
 
   it("are counted while it is asked whether their caller may: the next finds no room and is told what is full", async () => {

@@ -192,5 +192,7 @@ export async function verify(access: AccessControl, wire: WireRequest): Promise<
 function toHttpRequest({ method, path, query, headers, body }: WireRequest): HttpRequest {
   const sent = { query, headers, httpVersion: "1.1", remoteAddress: "127.0.0.1", localPort: 0, isEncrypted: false };
   const signal = new AbortController().signal;
-  return { method, path, query: new URLSearchParams(query), headers: {}, body: Readable.from([body]), signal, sent };
+  const whenAnswered = (): void => undefined;
+  const common = { method, path, query: new URLSearchParams(query), headers: {}, signal, sent, whenAnswered };
+  return { ...common, body: Readable.from([body]) };
 }

@@ -1,17 +1,17 @@
-import type { Clock } from "../../lib/clock.ts";
+import type { Clock } from "../lib/clock.ts";
 
-export interface BodyMemoryOptions {
-  /** Most bytes of request bodies held at once. */
+export interface MemoryBudgetOptions {
+  /** Most bytes held at once. */
   readonly limitBytes: number;
-  /** Most requests that wait for room; one account has half of these places. */
+  /** Most that wait for room; one account has half of these places. */
   readonly maxWaiting: number;
   /** Longest wait for room. */
   readonly waitMs: number;
   readonly clock: Clock;
 }
 
-/** Room that a request holds; giving it back twice does nothing. */
-export interface BodyRoom {
+/** Room for one body; giving it back twice does nothing. */
+export interface MemoryRoom {
   /** Keeps only this much: the body turned out shorter. */
   shrinkTo(bytes: number): void;
   /** From now on it counts as this account's: at once, or a promise of it; false, and as before, when too many wait or its share is full for too long. */
@@ -37,16 +37,16 @@ const mostKeptAccounts = 1000;
 type Obstacle = "share" | "room" | undefined;
 
 /**
- * One bound for all request bodies together: a request waits its turn for room before a byte of it is read. An account gets no more than
- * it leaves: one alone half of the room, so that whoever floods it holds up nobody else.
+ * One bound for all bodies together, of requests or of answers: each waits its turn for room before it is read. An account gets no more
+ * than it leaves: one alone half of the room, so that whoever floods it holds up nobody else.
  */
-export class BodyMemory {
-  readonly #options: BodyMemoryOptions;
+export class MemoryBudget {
+  readonly #options: MemoryBudgetOptions;
   readonly #usedByAccount = new Map<string, number>();
   #waiting: readonly Waiting[] = [];
   #usedBytes = 0;
 
-  constructor(options: BodyMemoryOptions) {
+  constructor(options: MemoryBudgetOptions) {
     this.#options = options;
   }
 
@@ -59,7 +59,7 @@ export class BodyMemory {
   }
 
   /** Room at once, or a promise of it; `undefined` when too many wait or none comes in time. */
-  take(bytes: number, account: string): BodyRoom | Promise<BodyRoom | undefined> {
+  take(bytes: number, account: string): MemoryRoom | Promise<MemoryRoom | undefined> {
     const ask = { account, bytes, addedBytes: bytes };
     if (this.#isFree(ask)) return this.#grant(bytes, account);
     return new Promise((resolve) => {
@@ -100,7 +100,7 @@ export class BodyMemory {
     return own > 0 && own + bytes > leftBytes ? "share" : undefined;
   }
 
-  #grant(bytes: number, account: string): BodyRoom {
+  #grant(bytes: number, account: string): MemoryRoom {
     let heldBytes = bytes;
     let holder = account;
     this.#use(bytes, account);

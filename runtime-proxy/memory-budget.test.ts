@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { beforeEach, describe, it } from "mocha";
-import { ManualClock } from "../../test/kit/manual-clock.ts";
-import { BodyMemory, type BodyRoom } from "./body-memory.ts";
+import { ManualClock } from "../test/kit/manual-clock.ts";
+import { MemoryBudget, type MemoryRoom } from "./memory-budget.ts";
 
-describe("memory for request bodies", () => {
+describe("memory that accounts share", () => {
   let clock: ManualClock;
-  let memory: BodyMemory;
+  let memory: MemoryBudget;
   beforeEach(() => {
     clock = new ManualClock();
-    memory = new BodyMemory({ limitBytes: 100, maxWaiting: 4, waitMs: 1000, clock });
+    memory = new MemoryBudget({ limitBytes: 100, maxWaiting: 4, waitMs: 1000, clock });
   });
 
-  function now(bytes: number, account: string): BodyRoom {
+  function now(bytes: number, account: string): MemoryRoom {
     const room = memory.take(bytes, account);
     assert.ok(!(room instanceof Promise), `${bytes} bytes of "${account}" wait`);
     return room;
   }
 
-  function later(bytes: number, account: string): Promise<BodyRoom | undefined> {
+  function later(bytes: number, account: string): Promise<MemoryRoom | undefined> {
     const room = memory.take(bytes, account);
     assert.ok(room instanceof Promise, `${bytes} bytes of "${account}" do not wait`);
     return room;
@@ -111,8 +111,8 @@ describe("memory for request bodies", () => {
     });
     return fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
-        const bound = new BodyMemory({ limitBytes: 100, maxWaiting: 100, waitMs: 1000, clock });
-        const held: { room: BodyRoom; bytes: number }[] = [];
+        const bound = new MemoryBudget({ limitBytes: 100, maxWaiting: 100, waitMs: 1000, clock });
+        const held: { room: MemoryRoom; bytes: number }[] = [];
         const asked: Promise<void>[] = [];
         for (const { account, bytes, gives, isUnproven } of steps) {
           asked.push(

@@ -1,0 +1,99 @@
+/** Answers that are held for their clients have one bound, which accounts share: what there is no room for stays with its environment. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import { accountIdOf } from "../../crds/names.ts";
+import type { RouterConfig } from "../../runtime-proxy/router-config.ts";
+import { waitUntil } from "../cluster/wait-until.ts";
+import { readMetric } from "../kit/read-metric.ts";
+import { RouterWorld } from "../kit/router-world.ts";
+
+/** More than kernels take of an answer for a client that reads nothing. */
+const largeBytes = 6_000_000;
+const large = JSON.stringify("x".repeat(largeBytes - 2));
+
+describe("memory for answers", function () {
+  this.timeout(20_000);
+  let world: RouterWorld;
+  let clients: Socket[];
+  beforeEach(() => {
+    [world, clients] = [new RouterWorld(), []];
+  });
+  afterEach(async () => {
+    for (const client of clients) client.destroy();
+    await world.close();
+  });
+
+  /** Functions `hello` and `small` of one account, and `other` of another. */
+  async function start(changes: Partial<RouterConfig>): Promise<void> {
+    await world.startRouter(changes);
+    const hello = await world.addFunction({ name: "hello" });
+    for (const agent of [await world.addEnvironment(hello), await world.addEnvironment(hello)])
+      agent.script = () => ({ body: large });
+    await world.addEnvironment(await world.addFunction({ name: "small" }));
+    const others = await world.addEnvironment(await world.addFunction({ name: "other", namespace: "others" }));
+    others.script = () => ({ body: large });
+  }
+
+  /** Calls and takes nothing of the answer. */
+  async function takeNothing(name: string): Promise<Socket> {
+    const client = connect(world.router.invokePort, "127.0.0.1").pause();
+    clients.push(client);
+    await once(client, "connect");
+    client.write(`POST /2015-03-31/functions/${name}/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+    return client;
+  }
+
+  async function metric(name: string, wanted: number): Promise<void> {
+    const probe = async (): Promise<true> => {
+      const seen = await readMetric(world.router.healthPort, `kubelambda_router_${name}`);
+      if (seen !== wanted) throw new Error(`it is ${seen}`);
+      return true;
+    };
+    await waitUntil({ what: `metric "${name}" to be ${wanted}`, timeoutMs: 5000, everyMs: 5 }, probe);
+  }
+
+  it("an account whose clients take nothing has half of it, and its next answer waits; others' and small ones do not", async () => {
+    await start({ KUBELAMBDA_ANSWER_MEMORY_BYTES: 3 * largeBytes - 1 });
+    const slow = await takeNothing("hello");
+    await metric("answer_memory_bytes", largeBytes);
+    const next = world.invoke("hello");
+    await metric("waiting_answers", 1);
+    const other = await world.invoke(`${accountIdOf("others")}:function:other`);
+    assert.equal(other.body.length, largeBytes, other.body.slice(0, 200));
+    assert.equal((await world.invoke("small", '"quick"')).body, '"quick"');
+    await metric("answer_memory_bytes", largeBytes);
+    await metric("waiting_answers", 1);
+    slow.resume();
+    assert.equal((await next).body, large);
+    await metric("answer_memory_bytes", 0);
+  });
+
+  it("an answer that gets no room in time is lost, and its caller told so; the environment takes the next call", async () => {
+    await start({ KUBELAMBDA_ANSWER_MEMORY_BYTES: largeBytes, KUBELAMBDA_ANSWER_WAIT_MS: 50 });
+    const slow = await takeNothing("hello");
+    await metric("answer_memory_bytes", largeBytes);
+    const refused = await world.invoke("hello");
+    assert.equal(refused.status, 500);
+    assert.equal(refused.headers["x-amzn-errortype"], "ServiceException");
+    assert.match(refused.body, /it has run, and all of the router's memory for answers.*router\.answerMemoryBytes/);
+    await metric("answer_refusals_total", 1);
+    slow.destroy();
+    await metric("answer_memory_bytes", 0);
+    for (let call = 0; call < 4; call += 1) assert.equal((await world.invoke("hello")).body, large);
+    await metric("answer_memory_bytes", 0);
+  });
+
+  it("a client that is gone before its answer came holds none", async () => {
+    await start({ KUBELAMBDA_ANSWER_MEMORY_BYTES: largeBytes });
+    await takeNothing("hello");
+    await metric("answer_memory_bytes", largeBytes);
+    const gone = await takeNothing("hello");
+    await metric("waiting_answers", 1);
+    gone.destroy();
+    clients[0]?.destroy();
+    await metric("waiting_answers", 0);
+    await metric("answer_memory_bytes", 0);
+  });
+});
