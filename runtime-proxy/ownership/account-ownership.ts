@@ -49,11 +49,14 @@ const here: OwnerPlace = { kind: "here" };
 const taking: OwnerPlace = { kind: "taking" };
 const unknown: OwnerPlace = { kind: "unknown" };
 
+/** `namespace`: the account that has another place now; undefined: any may have. */
+type PlaceListener = (namespace: string | undefined) => void;
+
 /** Follows the roster: takes over the accounts that fall to this replica, one consistent look at their pods each, and lets go of the others. */
 export class AccountOwnership {
   readonly #parts: AccountOwnershipParts;
   readonly #accounts = new Map<string, Account>();
-  readonly #waiting = new ChurningMap<() => void>();
+  readonly #waiting = new ChurningMap<PlaceListener>();
   #lastWaiting = 0;
   #roster: Roster | undefined;
   /** Pods that went while accounts were being taken. */
@@ -152,19 +155,20 @@ export class AccountOwnership {
     return !isOver;
   }
 
-  /** Calls whenever an account may have another place, until it is unsubscribed. */
-  onChange(listener: () => void): () => void {
+  /** Calls whenever an account may have another place, until it is unsubscribed. Thousands of calls may wait, for thousands of accounts. */
+  onChange(listener: PlaceListener): () => void {
     const number = (this.#lastWaiting += 1);
     this.#waiting.set(number, listener);
     return () => void this.#waiting.take(number);
   }
 
-  /** Settles when anything has changed, at the latest after `limitMs`. */
-  async changed(limitMs: number): Promise<void> {
+  /** Settles when the account may have another place, or any account where none is named, at the latest after `limitMs`. */
+  async changed(limitMs: number, namespace?: string): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const done = (): void => resolve(undefined);
-    const unsubscribe = this.onChange(done);
-    const cancel = this.#parts.clock.schedule(limitMs, done);
+    const unsubscribe = this.onChange((changed) => {
+      if (changed === undefined || namespace === undefined || changed === namespace) resolve(undefined);
+    });
+    const cancel = this.#parts.clock.schedule(limitMs, () => resolve(undefined));
     await promise;
     cancel();
     unsubscribe();
@@ -235,7 +239,7 @@ export class AccountOwnership {
         this.#forgetGone();
         log.debug("Account taken over", { namespace, epoch, environments: present.length });
         this.#parts.onTaken(namespace);
-        this.#tell();
+        this.#tell(namespace);
         return;
       } catch (error) {
         const write = attempt === 5 ? log.warn : log.debug;
@@ -250,7 +254,7 @@ export class AccountOwnership {
     if (!isTaking) this.#gone = undefined;
   }
 
-  #tell(): void {
-    for (const done of this.#waiting.values()) done();
+  #tell(namespace?: string): void {
+    for (const listener of this.#waiting.values()) listener(namespace);
   }
 }

@@ -177,7 +177,7 @@ class Ticket implements CallTicket {
         if (leftMs <= 0) return noOwner;
         waits ||= this.#hooks.beginWait(namespace);
         if (!waits) return tooMany;
-        await ownership.changed(Math.min(leftMs, lookAgainMs));
+        await ownership.changed(Math.min(leftMs, lookAgainMs), namespace);
       }
     } finally {
       if (waits) this.#hooks.endWait(namespace);
@@ -235,7 +235,8 @@ class Ticket implements CallTicket {
         cancel();
         resolve(asked);
       };
-      const unsubscribe = ownership.onChange(() => {
+      const unsubscribe = ownership.onChange((changed) => {
+        if (changed !== undefined && changed !== namespace) return;
         const place = ownership.placeOf(namespace);
         if (place.kind !== "there" || place.replica.podUid !== owner) finish(undefined);
       });

@@ -158,7 +158,7 @@ class Peer {
     const { ownership, clock } = this.#parts;
     this.#waiting.set(id, { namespace });
     while (this.#waiting.has(id) && ownership.placeOf(namespace).kind === "taking" && clock.monotonicMs() < deadlineMs)
-      await ownership.changed(deadlineMs - clock.monotonicMs());
+      await ownership.changed(deadlineMs - clock.monotonicMs(), namespace);
     return this.#waiting.delete(id);
   }
 
