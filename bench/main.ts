@@ -19,6 +19,7 @@ import { coldCall } from "./scenarios/cold-call.ts";
 import { firstChunk } from "./scenarios/first-chunk.ts";
 import { hopCall } from "./scenarios/hop-call.ts";
 import { manyConnections } from "./scenarios/many-connections.ts";
+import { ownerChange } from "./scenarios/owner-change.ts";
 import { ownerDecision } from "./scenarios/owner-decision.ts";
 import { packageMemory } from "./scenarios/package-memory.ts";
 import { routerThroughput } from "./scenarios/router-throughput.ts";
@@ -38,6 +39,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "hop-call": hopCall,
   "router-throughput": routerThroughput,
   "owner-decision": ownerDecision,
+  "owner-change": ownerChange,
   "many-connections": manyConnections,
   "cold-call": coldCall,
   burst,
