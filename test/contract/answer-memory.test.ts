@@ -6,12 +6,28 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { accountIdOf } from "../../crds/names.ts";
 import type { RouterConfig } from "../../runtime-proxy/router-config.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
+import { buildSupervisor } from "../kit/build-supervisor.ts";
 import { readMetric } from "../kit/read-metric.ts";
-import { RouterWorld } from "../kit/router-world.ts";
+import { RoutedEnvironment } from "../kit/routed-environment.ts";
+import { RouterWorld, type HttpAnswer } from "../kit/router-world.ts";
+import { runtimeProgram } from "../kit/scripted-runtime.ts";
 
 /** More than kernels take of an answer for a client that reads nothing. */
 const largeBytes = 6_000_000;
 const large = JSON.stringify("x".repeat(largeBytes - 2));
+
+/** Answers with as many bytes as the event says, quotes among them. */
+const generous = runtimeProgram(`
+  for (;;) {
+    const { id, body } = await next();
+    await respond(id, JSON.stringify("x".repeat(Number(body) - 2)));
+  }`);
+
+/** A string of so many bytes, quotes among them. */
+function assertLong({ body }: HttpAnswer, bytes: number): void {
+  assert.equal(body.length, bytes, body.slice(0, 300));
+  assert.equal(/^"x*"$/.test(body), true);
+}
 
 describe("memory for answers", function () {
   this.timeout(20_000);
@@ -25,6 +41,25 @@ describe("memory for answers", function () {
     await world.close();
   });
 
+  /** Calls and takes nothing of the answer. */
+  async function takeNothing(name: string, event = "", port = world.router.invokePort): Promise<Socket> {
+    const client = connect(port, "127.0.0.1").pause();
+    clients.push(client);
+    await once(client, "connect");
+    const head = `POST /2015-03-31/functions/${name}/invocations HTTP/1.1\r\nHost: x\r\n`;
+    client.write(`${head}Content-Length: ${event.length}\r\n\r\n${event}`);
+    return client;
+  }
+
+  async function metric(name: string, wanted: number, port = world.router.healthPort): Promise<void> {
+    const probe = async (): Promise<true> => {
+      const seen = await readMetric(port, `kubelambda_router_${name}`);
+      if (seen !== wanted) throw new Error(`it is ${seen}`);
+      return true;
+    };
+    await waitUntil({ what: `metric "${name}" to be ${wanted}`, timeoutMs: 5000, everyMs: 5 }, probe);
+  }
+
   /** Functions `hello` and `small` of one account, and `other` of another. */
   async function start(changes: Partial<RouterConfig>): Promise<void> {
     await world.startRouter(changes);
@@ -36,24 +71,6 @@ describe("memory for answers", function () {
     others.script = () => ({ body: large });
   }
 
-  /** Calls and takes nothing of the answer. */
-  async function takeNothing(name: string): Promise<Socket> {
-    const client = connect(world.router.invokePort, "127.0.0.1").pause();
-    clients.push(client);
-    await once(client, "connect");
-    client.write(`POST /2015-03-31/functions/${name}/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
-    return client;
-  }
-
-  async function metric(name: string, wanted: number): Promise<void> {
-    const probe = async (): Promise<true> => {
-      const seen = await readMetric(world.router.healthPort, `kubelambda_router_${name}`);
-      if (seen !== wanted) throw new Error(`it is ${seen}`);
-      return true;
-    };
-    await waitUntil({ what: `metric "${name}" to be ${wanted}`, timeoutMs: 5000, everyMs: 5 }, probe);
-  }
-
   it("an account whose clients take nothing has half of it, and its next answer waits; others' and small ones do not", async () => {
     await start({ KUBELAMBDA_ANSWER_MEMORY_BYTES: 3 * largeBytes - 1 });
     const slow = await takeNothing("hello");
@@ -61,12 +78,12 @@ describe("memory for answers", function () {
     const next = world.invoke("hello");
     await metric("waiting_answers", 1);
     const other = await world.invoke(`${accountIdOf("others")}:function:other`);
-    assert.equal(other.body.length, largeBytes, other.body.slice(0, 200));
+    assertLong(other, largeBytes);
     assert.equal((await world.invoke("small", '"quick"')).body, '"quick"');
     await metric("answer_memory_bytes", largeBytes);
     await metric("waiting_answers", 1);
     slow.resume();
-    assert.equal((await next).body, large);
+    assertLong(await next, largeBytes);
     await metric("answer_memory_bytes", 0);
   });
 
@@ -81,7 +98,7 @@ describe("memory for answers", function () {
     await metric("answer_refusals_total", 1);
     slow.destroy();
     await metric("answer_memory_bytes", 0);
-    for (let call = 0; call < 4; call += 1) assert.equal((await world.invoke("hello")).body, large);
+    for (let call = 0; call < 4; call += 1) assertLong(await world.invoke("hello"), largeBytes);
     await metric("answer_memory_bytes", 0);
   });
 
@@ -95,5 +112,25 @@ describe("memory for answers", function () {
     clients[0]?.destroy();
     await metric("waiting_answers", 0);
     await metric("answer_memory_bytes", 0);
+  });
+
+  it("a real agent keeps what there is no room for, and its next call is as the first", async function () {
+    this.timeout(300_000);
+    await buildSupervisor();
+    const config = { KUBELAMBDA_ANSWER_MEMORY_BYTES: largeBytes };
+    const routed = await RoutedEnvironment.start({ routers: 1, bootstrap: generous, config });
+    try {
+      const { invokePort, healthPort } = routed.world.router;
+      const slow = await takeNothing("probe", String(largeBytes), invokePort);
+      await metric("answer_memory_bytes", largeBytes, healthPort);
+      const next = routed.world.invoke("probe", String(largeBytes - 1));
+      await metric("waiting_answers", 1, healthPort);
+      slow.destroy();
+      assertLong(await next, largeBytes - 1);
+      assertLong(await routed.world.invoke("probe", "100"), 100);
+      await metric("answer_memory_bytes", 0, healthPort);
+    } finally {
+      await routed.stop();
+    }
   });
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { formatPublicKey } from "../../lib/http/signed-claim.ts";
+import type { RouterConfig } from "../../runtime-proxy/router-config.ts";
 import { AgentEnvironment } from "./agent-environment.ts";
 import { RouterWorld } from "./router-world.ts";
 
@@ -11,6 +12,8 @@ export interface RoutedOptions {
   readonly bootstrap: string;
   /** Default 30. */
   readonly timeoutSeconds?: number;
+  /** Of the routers. */
+  readonly config?: Partial<RouterConfig>;
 }
 
 export class RoutedEnvironment {
@@ -30,9 +33,14 @@ export class RoutedEnvironment {
     });
   }
 
-  static async start({ routers, bootstrap, timeoutSeconds = 30 }: RoutedOptions): Promise<RoutedEnvironment> {
+  static async start({
+    routers,
+    bootstrap,
+    timeoutSeconds = 30,
+    config = {},
+  }: RoutedOptions): Promise<RoutedEnvironment> {
     const world = new RouterWorld();
-    await world.startRouters(routers);
+    await world.startRouters(routers, config);
     const owner = await world.addFunction({ name: "probe", spec: { timeout: timeoutSeconds } });
     // Its scripted agent is never announced: a real one stands in its place.
     const { podUid } = await world.addPod(owner);
