@@ -14,6 +14,7 @@ import { formatReport } from "./report.ts";
 import { agentCall } from "./scenarios/agent-call.ts";
 import { agentMemory } from "./scenarios/agent-memory.ts";
 import { agentRent } from "./scenarios/agent-rent.ts";
+import { answerMemory } from "./scenarios/answer-memory.ts";
 import { burst } from "./scenarios/burst.ts";
 import { coldCall } from "./scenarios/cold-call.ts";
 import { firstChunk } from "./scenarios/first-chunk.ts";
@@ -47,6 +48,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   "agent-call": agentCall,
   "agent-rent": agentRent,
   "agent-memory": agentMemory,
+  "answer-memory": answerMemory,
   "trace-day": traceDayScenario,
   "telemetry-call": telemetryCall,
   "first-chunk": firstChunk,

@@ -6,11 +6,11 @@
 const { createServer } = require("node:net");
 const { Agent, request } = require("node:http");
 
-const { routerUrls = [], podUids = [], answer, runMs = 0, renewMs = 4000 } = JSON.parse(process.argv[2]);
+const { routerUrls = [], podUids = [], answer, answerBytes, runMs = 0, renewMs = 4000 } = JSON.parse(process.argv[2]);
 const headEnd = Buffer.from("\r\n\r\n");
 const environments = new Map(podUids.map((podUid) => [podUid, { podUid, position: { epoch: 0, turn: 0 } }]));
 const invocationAnswer = answerOf(
-  answer,
+  answerBytes === undefined ? answer : JSON.stringify("x".repeat(answerBytes - 2)),
   "X-Amz-Executed-Version: $LATEST\r\nX-Kubelambda-Duration-Ms: 0.100\r\nContent-Type: application/json\r\n",
 );
 const connections = new Agent({ keepAlive: true, maxSockets: 8 });

@@ -29,6 +29,10 @@ export interface NoopOptions {
   readonly core?: number;
   /** How long a call takes, default 0. */
   readonly runMs?: number;
+  /** They answer a string of so many bytes; default `eventAnswer`. */
+  readonly answerBytes?: number;
+  /** Of each router; default the product's. */
+  readonly answerMemoryBytes?: number;
 }
 
 /** Routers in front of environments that answer at once: the routers' work and nothing else. */
@@ -45,11 +49,13 @@ export interface NoopWorld {
 export async function startNoopWorld(context: BenchContext, options: NoopOptions): Promise<NoopWorld> {
   const { processes } = context;
   const { environments, functions = 1, functionsWithPods = functions, credentials, coreOf, core, runMs = 0 } = options;
+  const { answerBytes, answerMemoryBytes } = options;
   const ear = new OperatorEar();
   const started: BenchProcess[] = [];
   const shared = {
     ...{ environments, functions, functionsWithPods, operatorUrl: await ear.listen() },
     ...(credentials !== undefined && { credentials }),
+    ...(answerMemoryBytes !== undefined && { answerMemoryBytes }),
   };
   const orders = await ordersOf(shared, options.routers);
   const routers: { pid: number; there: RouterThere }[] = [];
@@ -66,7 +72,7 @@ export async function startNoopWorld(context: BenchContext, options: NoopOptions
     }
     const routerUrls = routers.map(({ there }) => `http://127.0.0.1:${there.internalPort}`);
     const podUids = routers[0]?.there.podUids ?? [];
-    const noopOrder = JSON.stringify({ routerUrls, podUids, answer: eventAnswer, runMs });
+    const noopOrder = JSON.stringify({ routerUrls, podUids, answer: eventAnswer, answerBytes, runMs });
     const noop = await processes.start(
       { argv: pinned(core, [process.execPath, file("./noop-environments.cjs"), noopOrder]) },
       true,

@@ -15,6 +15,8 @@ export interface RouterOrder {
   readonly replica?: BenchReplica;
   /** Absent: nobody is asked who it is. */
   readonly credentials?: BenchCredentials;
+  /** Most bytes of answers in memory; absent: the product's default. */
+  readonly answerMemoryBytes?: number;
 }
 
 export interface BenchReplica {

@@ -56,6 +56,7 @@ const router = await startRouter(
     KUBELAMBDA_NAMESPACE: installNamespace,
     KUBELAMBDA_ACCESS_KEYS_SECRET: accessKeysSecret,
     KUBELAMBDA_ACCOUNT_CONCURRENCY: String(mostAtOnce),
+    ...(order.answerMemoryBytes !== undefined && { KUBELAMBDA_ANSWER_MEMORY_BYTES: String(order.answerMemoryBytes) }),
     KUBELAMBDA_AUTH_MODE: credentials === undefined ? "none" : "optional",
   }),
   {
