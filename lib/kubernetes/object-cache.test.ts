@@ -12,6 +12,8 @@ import type { Stored } from "./object.ts";
 const failure = (code: KubernetesErrorCode, retryAfterMs?: number): KubernetesError =>
   new KubernetesError({ code, action: "follow", serverMessage: "the test says so", retryAfterMs });
 
+const backoff = { initialMs: 100, maxMs: 1000, factor: 2, jitter: 0 };
+
 function map(name: string, version: string, x = "1", uid?: string): Stored<ConfigMap> {
   return stored(configMap("a", name, { x }, { labels: { x } }), version, uid);
 }
@@ -31,12 +33,11 @@ describe("ObjectCache", () => {
   });
   afterEach(() => cache.stop());
 
-  function make(options: Partial<ObjectCacheOptions<ConfigMap>> = {}): void {
+  function make(options: Partial<ObjectCacheOptions<ConfigMap>> = { backoff }): void {
     cache = new ObjectCache<ConfigMap>({
       client: server.asClient(),
       kind: kinds.configMap,
       clock,
-      backoff: { initialMs: 100, maxMs: 1000, factor: 2, jitter: 0 },
       indexes: { x: (object) => [object.data?.["x"] ?? ""] },
       onError: ({ code }) => errors.push(code),
       ...options,
@@ -52,6 +53,17 @@ describe("ObjectCache", () => {
     make();
     await settle();
     changes.length = 0;
+  }
+
+  /** Ends with the next attempt. */
+  async function failWatch(): Promise<void> {
+    const { length } = server.watches;
+    server.watchNow.end(failure("Unavailable"));
+    await settle();
+    while (server.watches.length === length) {
+      clock.advance(1000);
+      await settle();
+    }
   }
 
   it("lists page by page, then watches from where the list stands", async () => {
@@ -171,6 +183,21 @@ describe("ObjectCache", () => {
       assert.equal(server.lists.length, lists, `after ${delayMs} ms`);
     }
     await cache.synced();
+  });
+
+  it("hears of a change within 5 s of the server's return, however long that was away", async () => {
+    server.planList(page("10", []));
+    make({ draw: () => 0 });
+    await settle();
+    for (let attempt = 0; attempt < 30; attempt++) await failWatch();
+    server.watchNow.end(failure("Unavailable"));
+    await settle();
+    // It is back just after that attempt, which is the worst moment.
+    clock.advance(5000);
+    await settle();
+    server.watchNow.send({ type: "ADDED", object: map("m", "11") });
+    await settle();
+    assert.deepEqual(changes, ["added m ->1"]);
   });
 
   it("does not open watches in a circle when each ends at once", async () => {
