@@ -7,10 +7,12 @@ describe("limitErrors", () => {
   let clock: ManualClock;
   let lines: { readonly message: string; readonly fields: LogFields | undefined }[];
   let log: Logger;
+  let tellLeftOut: () => void;
   beforeEach(() => {
     clock = new ManualClock();
     lines = [];
-    log = limitErrors({ ...silentLogger, error: (message, fields) => void lines.push({ message, fields }) }, clock);
+    const all: Logger = { ...silentLogger, error: (message, fields) => void lines.push({ message, fields }) };
+    ({ log, tellLeftOut } = limitErrors(all, clock));
   });
   const fail = (name: string, requestId: number, code = "ServiceException"): void =>
     log.error("Refused", { kind: "Function", namespace: "a", name, code, requestId: String(requestId) });
@@ -36,6 +38,16 @@ describe("limitErrors", () => {
     fail("g", 100);
     fail("f", 101, "Other");
     assert.deepEqual(told().slice(10), ["100", "101"]);
+  });
+
+  it("tells what it has left out when it is asked to, and no second time", () => {
+    for (let n = 0; n < 12; n += 1) fail("f", n);
+    fail("g", 100);
+    tellLeftOut();
+    fail("f", 12);
+    tellLeftOut();
+    clock.advance(1000);
+    assert.deepEqual(told().slice(10), ["100", 2, 1]);
   });
 
   it("takes what is of too many kinds for one kind", () => {

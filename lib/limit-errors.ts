@@ -14,20 +14,31 @@ interface Kind {
   lines: number;
 }
 
+export interface LimitedErrors {
+  readonly log: Logger;
+  /** Does not wait for the second to be over: for a process that ends. */
+  readonly tellLeftOut: () => void;
+}
+
 /** Of what goes wrong again and again, with each call of a function that fails, 10 lines a second; then one with the number of those left out. */
-export function limitErrors(log: Logger, clock: Clock): Logger {
+export function limitErrors(log: Logger, clock: Clock): LimitedErrors {
   const kinds = new Map<string, Kind>();
-  const end = (key: string, { message, fields, lines }: Kind): void => {
-    kinds.delete(key);
-    if (lines > mostLines) log.error(message, { ...fields, leftOut: lines - mostLines });
+  const tell = (kind: Kind): void => {
+    const leftOut = kind.lines - mostLines;
+    if (leftOut <= 0) return;
+    kind.lines = mostLines;
+    log.error(kind.message, { ...kind.fields, leftOut });
   };
   const begin = (key: string, message: string, fields: LogFields): Kind => {
     const kind = { message, fields, lines: 0 };
     kinds.set(key, kind);
-    clock.schedule(secondMs, () => end(key, kind));
+    clock.schedule(secondMs, () => {
+      kinds.delete(key);
+      tell(kind);
+    });
     return kind;
   };
-  return {
+  const limited: Logger = {
     ...log,
     error(message, fields = {}) {
       const own = named(fields);
@@ -41,6 +52,7 @@ export function limitErrors(log: Logger, clock: Clock): Logger {
       if (kind.lines <= mostLines) log.error(message, fields);
     },
   };
+  return { log: limited, tellLeftOut: () => kinds.forEach(tell) };
 }
 
 function named({ kind, namespace, name, code }: LogFields): LogFields {

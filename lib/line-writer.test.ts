@@ -111,6 +111,13 @@ describe("LineWriter", () => {
     assert.equal(pieces.length, 1);
   });
 
+  it("lets sources say something last before all is taken, however much waits", () => {
+    const last = writer.open({ onLine: () => undefined, mostBytes: 10, onRest: () => last.line("12 lost\n") });
+    last.line("123456789\n");
+    source.line("one\n");
+    assert.equal(writer.takeRest().toString(), "123456789\none\n12 lost\n");
+  });
+
   it("has a flush that ends with the last line, or with its time", async () => {
     source.line("one\n");
     let isFlushed = false;

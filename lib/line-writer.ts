@@ -16,6 +16,8 @@ export interface LineSourceOptions {
   /** Longer ones are dropped. Default LONGEST_LINE_BYTES. */
   readonly longestLineBytes?: number;
   readonly onLine: (result: "written" | "dropped", count: number) => void;
+  /** The rest is about to be taken, and there is room again: for what has to be said last. */
+  readonly onRest?: () => void;
 }
 
 /** Whose lines these are: each source has its own room, so that one which writes much costs another none of its lines. */
@@ -39,6 +41,7 @@ export const writeToStdout: LineWriterOptions["write"] = (bytes, done) => write(
 export class LineWriter {
   readonly #options: LineWriterOptions;
   readonly #idle = new Set<() => void>();
+  readonly #sources: Source[] = [];
   #lines: Line[] = [];
   /** What is to be written next, and is not being written. */
   #rest: Buffer | undefined;
@@ -50,6 +53,7 @@ export class LineWriter {
 
   open(options: LineSourceOptions): LineSource {
     const of = new Source(options);
+    this.#sources.push(of);
     return {
       line: (text) => {
         if (of.takes(text)) this.#add(text, of);
@@ -71,10 +75,17 @@ export class LineWriter {
 
   /** What waits and has not been given to `write`: for who writes it himself, as a process that ends must. */
   takeRest(): Buffer {
-    const lines = this.#lines.splice(0).map(({ text }) => text);
-    const rest = Buffer.concat([this.#rest ?? Buffer.alloc(0), Buffer.from(lines.join(""), "latin1")]);
+    const lines = this.#takeLines();
+    for (const source of this.#sources) source.beforeRest();
+    const rest = Buffer.concat([this.#rest ?? Buffer.alloc(0), lines, this.#takeLines()]);
     this.#rest = undefined;
     return rest;
+  }
+
+  #takeLines(): Buffer {
+    const lines = this.#lines.splice(0);
+    for (const { text, of } of lines) of.taken(text);
+    return Buffer.from(lines.map(({ text }) => text).join(""), "latin1");
   }
 
   #add(text: string, of: Source): void {
@@ -147,8 +158,17 @@ class Source {
     return false;
   }
 
+  /** It waits no more. */
+  taken({ length }: string): void {
+    this.#waitingBytes -= length;
+  }
+
+  beforeRest(): void {
+    this.#options.onRest?.();
+  }
+
   done(lines: readonly Line[], result: "written" | "dropped"): void {
-    for (const { text } of lines) this.#waitingBytes -= text.length;
+    for (const { text } of lines) this.taken(text);
     this.#options.onLine(result, lines.length);
   }
 }

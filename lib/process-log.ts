@@ -22,7 +22,11 @@ export function openProcessLog({ output, clock, ...options }: ProcessLogOptions)
     ...{ mostBytes, longestLineBytes },
     onLine: (result, count) => {
       if (result === "dropped") dropped += count;
-      else if (dropped > 0) tellDropped();
+      else tellDropped();
+    },
+    onRest: () => {
+      limited.tellLeftOut();
+      tellDropped();
     },
   });
   const stream = new Writable({
@@ -34,11 +38,13 @@ export function openProcessLog({ output, clock, ...options }: ProcessLogOptions)
   });
   const log = createLogger({ ...options, stream });
   const tellDropped = (): void => {
+    if (dropped === 0) return;
     const count = dropped;
     dropped = 0;
     log.warn("Log lines dropped: they are too long, or not read as fast as they come", { dropped: count });
   };
-  return limitErrors(log, clock);
+  const limited = limitErrors(log, clock);
+  return limited.log;
 }
 
 /** In JSON it is the same text. */

@@ -64,5 +64,25 @@ describe("a process's own log", () => {
       assert.equal(last?.["message"], "the last, ä€😀");
       assert.equal((last["error"] as Line)["message"], "why");
     });
+
+    it(`says how many errors of a kind it has left out when the process ${how}`, async () => {
+      start(`
+        for (let n = 0; n < 25; n += 1) log.error("refused", { name: "f", n });
+        ${end}
+      `);
+      const lines = await read();
+      const leftOut = lines.map((line) => line["leftOut"] ?? 0);
+      assert.deepEqual(leftOut, [...Array.from({ length: 10 }, () => 0), 15]);
+    });
   }
+
+  it("says how many lines it has dropped when the process ends before there is room", async () => {
+    start(`
+      for (let n = 0; n < 20_000; n += 1) log.info("said", { padding: "x".repeat(100) });
+      process.exit(0);
+    `);
+    const lines = await read();
+    const last = lines.at(-1);
+    assert.equal(lines.length - 1 + Number(last?.["dropped"]), 20_000);
+  });
 });
