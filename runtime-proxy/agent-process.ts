@@ -5,18 +5,18 @@ import {
   type Assignment,
   type AssignmentRefusal,
 } from "../crds/wire/assignment.ts";
-import type { AgentRefusal, EnvironmentAnnouncement, EnvironmentDocument } from "../crds/wire/environment.ts";
+import type { AgentRefusal, EnvironmentDocument } from "../crds/wire/environment.ts";
 import { sleep, type Clock } from "../lib/clock.ts";
 import { IdleMemory } from "../lib/idle-memory.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import type { Grant, Position } from "../crds/wire/position.ts";
 import { createAgentLog, type AgentLog } from "./agent-log.ts";
+import { environmentPort, invocationPort } from "./agent-ports.ts";
 import { Announcer } from "./announce.ts";
 import { AssignedFunction } from "./assigned-function.ts";
 import { ContainerSockets, type ContainerConnections } from "./container-sockets.ts";
 import { credentialsApi, CREDENTIALS_PATH } from "./credentials-api.ts";
 import { createEnvironment } from "./create-environment.ts";
-import { grantRefusal, takeClaim } from "./domain/ownership/gate.ts";
 import type { SdkAccess } from "./domain/sdk-variables.ts";
 import { environmentApi } from "./environment-api.ts";
 import type { ExecutionEnvironment } from "./execution-environment.ts";
@@ -24,10 +24,10 @@ import { findExtensions } from "./find-extensions.ts";
 import { createRouterProof } from "./invocation-api/router-proof.ts";
 import type { Invocation, InvocationOutcome } from "./invocation-api/invocation.ts";
 import type { AssignmentParts } from "./invocation-api/assignment.ts";
-import { invocationApi, isWholeCall } from "./invocation-api/server.ts";
+import { invocationApi } from "./invocation-api/server.ts";
+import { OwnershipGate, type EnvironmentNow } from "./ownership-gate.ts";
 import type { AgentHandler } from "./runtime-api/exchange.ts";
 import { NodeServer } from "./runtime-api/node.ts";
-import { RUNTIME_PATH } from "./runtime-api/server.ts";
 import { SupervisorClient } from "./supervisor-client.ts";
 import { Supervisors } from "./supervisors.ts";
 import { writeTerminationLog } from "./termination-log.ts";
@@ -54,17 +54,10 @@ export interface AgentDeps {
 const farewellLimitMs = 2_000;
 /** What was granted before the acknowledgement is here by then. */
 const lingerMs = 100;
-/** So long after its last call an environment tells its owner again and again how it is; later the owner asks first. */
-const renewForMs = 60_000;
 /** After an init: what it left behind is of no use to calls. */
 const quietAfterInitMs = 1000;
 /** After a call: with the memory goes code that was compiled for it, and the next call is some milliseconds slower. */
 const quietAfterCallMs = 60_000;
-const routerHeaderBytes = 64 * 1024;
-const routerConnections = 256;
-/** Clients of the Runtime API send error causes of almost 1 MiB in one header. */
-const runtimeHeaderBytes = 1024 * 1024 + 256 * 1024;
-const runtimeConnections = 1024;
 
 /** One agent: both its ports, its supervisors, its environment, and what routers are told of it. */
 export class AgentProcess {
@@ -72,6 +65,7 @@ export class AgentProcess {
   readonly #deps: AgentDeps;
   readonly #log: AgentLog;
   readonly #announcer: Announcer;
+  readonly #gate: OwnershipGate;
   readonly #invocationServer: NodeServer;
   readonly #runtimeServer: NodeServer;
   readonly #ended = Promise.withResolvers<number>();
@@ -87,12 +81,6 @@ export class AgentProcess {
   #environmentLog: EnvironmentLog | undefined;
   #address = "";
   #runtimeApi = "";
-  #sequence = 0;
-  /** What has been seen last of owners. */
-  #position: Position;
-  /** The owner has been told that a call runs: it waits to hear of its end. */
-  #hasToldBusy = false;
-  #calledAtMs = -Infinity;
   #isStopping = false;
   #isLost = false;
 
@@ -100,7 +88,6 @@ export class AgentProcess {
     const { clock } = deps;
     this.#credentialsToken = deps.randomHex(32);
     this.#config = config;
-    this.#position = { epoch: config.epoch, turn: 0 };
     this.#deps = deps;
     this.#log = createAgentLog(
       deps.writeLog,
@@ -123,36 +110,33 @@ export class AgentProcess {
       clock,
       draw: deps.draw,
       agentLog: this.#log,
-      renew: () => this.#renew(),
+      renew: () => (this.#isStopping ? undefined : this.#gate.renewal()),
+    });
+    this.#gate = new OwnershipGate({
+      podUid: config.podUid,
+      epoch: config.epoch,
+      announcer: this.#announcer,
+      clock,
+      environment: () => this.#now(),
     });
     const onFault = (error: unknown): void => this.#log("error", `Cannot serve a request: ${String(error)}`);
     this.#invocationServer = new NodeServer({
+      ...invocationPort,
       handle: invocationApi({
         isAllowed: createRouterProof(config.routerKeys, config.podUid, () => clock.nowMs()),
-        refusal: (grant) => this.#refusal() ?? this.#grantRefusal(grant),
+        refusal: (grant) => this.#refusal() ?? this.#gate.refusal(grant),
         invoke: (invocation, grant) => this.#invoke(invocation, grant),
-        claim: (position, owner) => this.#takeClaim(position, owner),
-        announcement: () => this.#announcement(),
+        claim: (position, owner) => this.#claim(position, owner),
+        announcement: () => this.#gate.announcement(),
         function: () => this.#document,
         ...(config.document === undefined && { assignment: this.#assignmentParts() }),
       }),
-      isQuick: isWholeCall,
-      maxHeaderBytes: routerHeaderBytes,
-      maxConnections: routerConnections,
-      headersTimeoutMs: 10_000,
-      requestTimeoutMs: 60_000,
-      answerTimeoutMs: 60_000,
       onFault,
       clock,
     });
     this.#runtimeServer = new NodeServer({
+      ...environmentPort,
       handle: this.#whenAssigned(() => this.#environmentApi()),
-      isQuick: ({ url }) => url.startsWith(RUNTIME_PATH),
-      maxHeaderBytes: runtimeHeaderBytes,
-      maxConnections: runtimeConnections,
-      headersTimeoutMs: 0,
-      requestTimeoutMs: 0,
-      answerTimeoutMs: 0,
       onFault,
       clock,
     });
@@ -279,10 +263,10 @@ export class AgentProcess {
 
   /** As if it had been made for the function under that roster. */
   #assign(assignment: Assignment): AssignmentRefusal | undefined {
-    const verdict = this.#function.assign(assignment, this.#position.epoch);
+    const verdict = this.#function.assign(assignment, this.#gate.epoch);
     if (verdict.type === "refuse") return verdict.refusal;
     this.#assignedAtMs ??= this.#deps.clock.nowMs();
-    if (assignment.epoch > this.#position.epoch) this.#position = { epoch: assignment.epoch, turn: 0 };
+    this.#gate.putUnder(assignment.epoch);
     return undefined;
   }
 
@@ -323,23 +307,16 @@ export class AgentProcess {
 
   /** Checked when all of the event is here: whoever was slow may have been overtaken meanwhile. */
   async #invoke(invocation: Invocation, grant: Grant | undefined): Promise<InvocationOutcome> {
-    const refusal = this.#refusal() ?? this.#grantRefusal(grant);
+    const refusal = this.#refusal() ?? this.#gate.refusal(grant);
     if (refusal !== undefined || this.#environment === undefined) {
       return { ok: false, refusal: refusal ?? { code: "Busy", message: "Cannot invoke: there is no environment" } };
     }
-    if (grant !== undefined) this.#position = { epoch: grant.epoch, turn: grant.turn };
-    this.#calledAtMs = this.#deps.clock.monotonicMs();
-    this.#announcer.keepTelling();
-    const outcome = await this.#environment.invoke(invocation, () => this.#answered());
+    this.#gate.callBegins(grant);
+    const outcome = await this.#environment.invoke(invocation, () => {
+      if (this.#gate.callEnds()) this.#announce();
+    });
     this.#idleMemory.used(quietAfterCallMs);
     return outcome;
-  }
-
-  #grantRefusal(grant: Grant | undefined): AgentRefusal | undefined {
-    const refusal = grantRefusal(this.#position, grant, this.#deps.clock.monotonicMs());
-    if (refusal === undefined) return undefined;
-    const why = refusal === "silent" ? "its owner's word is too old" : "a newer word of its owner is here";
-    return { code: "Stale", message: `Cannot invoke: the environment does not take this grant: ${why}` };
   }
 
   /** A router takes it for a function's that it was never given: whoever labelled its pod was not the operator, and it ends. */
@@ -351,52 +328,23 @@ export class AgentProcess {
     return true;
   }
 
-  #takeClaim(position: Position, owner: string): void {
-    if (this.#isMisled()) return;
-    const taken = takeClaim(this.#position, position);
-    if (taken === undefined) return;
-    this.#position = { epoch: taken.epoch, turn: taken.turn };
-    if (owner !== "") this.#announcer.setOwner({ epoch: position.epoch, address: owner });
+  #claim(position: Position, owner: string): void {
+    if (!this.#isMisled()) this.#gate.claim(position, owner);
   }
 
-  /** A call has its answer: whoever was told that it runs hears of it. */
-  #answered(): void {
-    if (!this.#hasToldBusy) return;
-    this.#hasToldBusy = false;
-    this.#announce();
-  }
-
-  /** Once in a while, as long as calls came lately: the owner's word is only as young as what it has heard of us. */
-  #renew(): EnvironmentAnnouncement | undefined {
-    if (this.#isStopping || this.#deps.clock.monotonicMs() - this.#calledAtMs > renewForMs) return undefined;
-    this.#sequence += 1;
-    return this.#announcement();
-  }
-
-  #announcement(): EnvironmentAnnouncement {
+  #now(): EnvironmentNow {
     const init = this.#environment?.init;
-    const isRunning = this.#environment?.isRunning ?? false;
-    this.#hasToldBusy ||= isRunning;
     return {
-      podUid: this.#config.podUid,
       address: this.#address,
       state: this.#isStopping ? "draining" : (this.#environment?.state ?? "starting"),
-      sequence: this.#sequence,
-      isRunning,
-      position: this.#position,
-      atMs: Math.floor(this.#deps.clock.monotonicMs()),
+      isRunning: this.#environment?.isRunning ?? false,
       ...(init !== undefined && { init }),
     };
   }
 
   #announce(): void {
-    this.#sequence += 1;
     this.#idleMemory.used();
-    if (this.#calledAtMs < 0 && this.#environment?.init !== undefined) {
-      this.#calledAtMs = this.#deps.clock.monotonicMs();
-      this.#announcer.keepTelling();
-    }
-    this.#announcer.announce(this.#announcement());
+    this.#gate.announce();
   }
 
   /** The pod's status says why, and from there the operator and whoever waits know it. */
