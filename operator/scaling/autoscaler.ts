@@ -8,7 +8,6 @@ import type { Change, ObjectCache } from "../../lib/kubernetes/object-cache.ts";
 import { keyOf, type Stored } from "../../lib/kubernetes/object.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { Health } from "../controllers/function/conditions.ts";
-import type { Recipe } from "../controllers/function/recipe.ts";
 import { functionKeyOf } from "../controllers/version/version-function.ts";
 import type { EnvironmentSettings } from "../environment-settings.ts";
 import type { Pod } from "../pod.ts";
@@ -22,15 +21,16 @@ import { HealthBoard } from "./health-board.ts";
 import { LoadBoard } from "./load-board.ts";
 import { LookSchedule } from "./look-schedule.ts";
 import { nextLookMs } from "./next-look.ts";
+import { maxAgeOf, observeScaling, type ScalingDefaults } from "./observe.ts";
 import type { PoolAgents } from "./pool-agents.ts";
 import { calledForMs, type PoolSettings } from "./pool-decide.ts";
 import type { PoolMetrics } from "./pool-metrics.ts";
+import { poolUses } from "./pool-uses.ts";
 import { provisionedGroup, type ProvisionedWord } from "./provisioned.ts";
 import { ProvisionedScaling, type ProvisionedLook } from "./provisioned-scaling.ts";
-import { recentMs } from "./recycling.ts";
 import { functionTargets, groupByVersion, type ScalingGroup, type ScalingTargetsOptions } from "./scaling-targets.ts";
 
-export interface AutoscalerOptions extends ScalingTargetsOptions {
+export interface AutoscalerOptions extends ScalingTargetsOptions, ScalingDefaults {
   readonly client: KubernetesClient;
   /** Synced, as in operator-caches.ts. */
   readonly functions: ObjectCache<FunctionObject>;
@@ -39,11 +39,6 @@ export interface AutoscalerOptions extends ScalingTargetsOptions {
   /** Absent: no generic pods wait. */
   readonly pool?:
     { readonly settings: PoolSettings; readonly agents: PoolAgents; readonly metrics: PoolMetrics } | undefined;
-  readonly keepAliveMs: number;
-  /** Of an environment whose function does not say; Infinity: none. */
-  readonly maxAgeMs: number;
-  /** Of a function without reserved concurrency. */
-  readonly maxEnvironments: number;
   readonly clock: Clock;
   readonly draw: () => number;
   /** False as soon as another operator may lead. */
@@ -101,7 +96,7 @@ export class Autoscaler {
     this.#startedAtMs = options.clock.monotonicMs();
     this.#genericIDs = new GenericIDs(options.settings);
     const onFailure = (uid: string): void => this.#scale(uid);
-    this.#pool = options.pool === undefined ? undefined : this.#createPool(options.pool, onFailure);
+    this.#pool = createPool(options, this.#genericIDs, onFailure);
     const makeRoom = (namespace: string): boolean => this.#pool?.makeRoom(namespace) ?? false;
     this.#hands = new EnvironmentHands({ ...options, genericIDs: this.#genericIDs, makeRoom, onFailure });
     const onChange = (object: Stored<FunctionObject>): void => options.onProvisioned(keyOf(object));
@@ -260,9 +255,9 @@ export class Autoscaler {
     object: Stored<FunctionObject>,
     seen: Pick<ProvisionedLook, "scaling" | "targets" | "environments">,
   ): ReturnType<ProvisionedScaling["scale"]> {
-    const { clock, maxAgeMs } = this.#options;
+    const { clock } = this.#options;
     const environments = seen.environments.filter(({ provisionedFor }) => provisionedFor !== undefined);
-    const times = { nowMs: clock.monotonicMs(), wallMs: clock.nowMs(), maxAgeMs: maxAgeOf(object, maxAgeMs) };
+    const times = { nowMs: clock.monotonicMs(), wallMs: clock.nowMs(), maxAgeMs: maxAgeOf(object, this.#options) };
     const mayRelease = this.isSettled;
     return this.#provisioned.scale({ ...seen, object, environments, ...times, mayRelease, createAtOnce });
   }
@@ -277,30 +272,6 @@ export class Autoscaler {
   /** What waits, else what has to be made. */
   #bring(creation: Creation): void {
     if (this.#pool?.take(creation) !== true) this.#hands.create(creation);
-  }
-
-  #createPool({ settings, agents, metrics }: NonNullable<AutoscalerOptions["pool"]>, onFailure: (uid: string) => void) {
-    const { functions } = this.#options;
-    return new GenericPool({
-      ...{ ...this.#options, agents, metrics, pool: settings, genericIDs: this.#genericIDs, onFailure },
-      recipeOf: (uid, revisionID) => {
-        const object = this.#functionOf(uid);
-        const { latest, versions } = object === undefined ? {} : functionTargets(this.#options, object);
-        return versions?.get(revisionID) ?? latest;
-      },
-      userOf: (kind) => {
-        const all = functions.list().filter(({ metadata }) => metadata.namespace === kind.namespace);
-        const user = all.find((object) => this.#latestIDOf(object) === kind.genericID);
-        const revisionID = user?.status?.revisionID;
-        if (user === undefined || revisionID === undefined) return undefined;
-        return { namespace: kind.namespace, functionUid: user.metadata.uid, revisionID };
-      },
-    });
-  }
-
-  #latestIDOf(object: Stored<FunctionObject>): string | undefined {
-    const { latest } = functionTargets(this.#options, object);
-    return latest === undefined ? undefined : this.#genericIDs.of(latest);
   }
 
   #forgetOthers(uid: string, scaling: FunctionScaling, revisionIDs: ReadonlySet<string>): void {
@@ -324,42 +295,9 @@ export class Autoscaler {
     return environments;
   }
 
-  #see(
-    object: Stored<FunctionObject>,
-    scaling: FunctionScaling,
-    { recipe, environments }: ScalingGroup<EnvironmentState>,
-  ): ScalingSeen {
-    const { keepAliveMs, maxAgeMs, maxEnvironments, clock } = this.#options;
-    const { idleTimeoutSeconds } = object.spec;
-    const { uid, namespace = "" } = object.metadata;
-    const unreachable = this.#board.unreachable(uid);
-    const revisionID = recipe?.document.revisionID;
-    const nowMs = clock.monotonicMs();
-    return {
-      isWanted: object.metadata.deletionTimestamp === undefined,
-      ...(revisionID !== undefined && {
-        target: {
-          revisionID,
-          maxEnvironments: reservationOf(object) ?? maxEnvironments,
-          keepAliveMs: idleTimeoutSeconds === undefined ? keepAliveMs : idleTimeoutSeconds * 1000,
-          maxAgeMs: maxAgeOf(object, maxAgeMs),
-        },
-      }),
-      environments: environments.map((state) => ({
-        ...state,
-        ageMs: clock.nowMs() - state.createdAtMs,
-        standsIn: recipe !== undefined && standsInFor(recipe, state),
-        isMissed: scaling.isMissed(state, () => state.hasRun && this.#board.wasUsed(uid, state.uid, recentMs)),
-        isCutOff: state.isCutOff === true || unreachable.has(state.uid),
-      })),
-      replicas: this.#board.of(namespace, uid, revisionID),
-      creatingFor: scaling.creatingFor(),
-      creating: revisionID === undefined ? 0 : scaling.creating(revisionID),
-      asked: scaling.asked,
-      backOffMs: revisionID === undefined ? 0 : scaling.backOffMs(revisionID, nowMs),
-      mayRelease: this.isSettled,
-      createAtOnce,
-    };
+  #see(object: Stored<FunctionObject>, scaling: FunctionScaling, group: ScalingGroup<EnvironmentState>): ScalingSeen {
+    const sources = { object, scaling, board: this.#board, defaults: this.#options, clock: this.#options.clock };
+    return observeScaling({ ...sources, mayRelease: this.isSettled, createAtOnce }, group);
   }
 
   #scaleOrphans(uid: string, pods: readonly Stored<Pod>[]): void {
@@ -419,14 +357,15 @@ export class Autoscaler {
   }
 }
 
-function maxAgeOf({ spec: { maxAgeSeconds } }: FunctionObject, maxAgeMs: number): number {
-  return maxAgeSeconds === undefined ? maxAgeMs : maxAgeSeconds * 1000;
-}
-
-/** It differs from what is made now in what the installation sets alone. */
-function standsInFor({ configurationID, document }: Recipe, state: EnvironmentState): boolean {
-  const isSame = configurationID !== undefined && state.configurationID === configurationID;
-  return isSame && state.revisionID !== document.revisionID;
+function createPool(
+  { pool, ...options }: AutoscalerOptions,
+  genericIDs: GenericIDs,
+  onFailure: (uid: string) => void,
+): GenericPool | undefined {
+  if (pool === undefined) return undefined;
+  const { settings, agents, metrics } = pool;
+  const uses = poolUses({ ...options, genericIDs });
+  return new GenericPool({ ...options, ...uses, agents, metrics, pool: settings, genericIDs, onFailure });
 }
 
 /** Undefined: it waits for a function. */
