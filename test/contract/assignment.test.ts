@@ -13,6 +13,7 @@ import { signClaim } from "../../lib/http/signed-claim.ts";
 import { HttpPoolAgents } from "../../operator/scaling/pool-agents.ts";
 import type { Pod } from "../../operator/pod.ts";
 import type { Stored } from "../../lib/kubernetes/object.ts";
+import { waitUntil } from "../cluster/wait-until.ts";
 import { AgentEnvironment, defaultDocument, privateKey } from "../kit/agent-environment.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
 import { exchange, type Exchange } from "../kit/exchange.ts";
@@ -180,6 +181,10 @@ describe("assignment of a generic pod", () => {
   it("ends when its runtime's container is killed while it is being filled, and leaves nothing half-filled to start", async () => {
     await wait(await silentStore());
     assert.equal(await agents.assign(pod(), { document: await documentOf(), epoch }), "assigned");
+    // The agent takes its socket away once the supervisor has called; one that never did is waited for.
+    await waitUntil({ what: "the supervisor to have called", timeoutMs: 15_000, everyMs: 10 }, async () =>
+      (await readdir(environment.folder)).includes("socket") ? undefined : true,
+    );
     environment.supervisor.kill("SIGKILL");
     assert.equal(await environment.agent.ended, 1);
     assert.equal(environment.output, "");
