@@ -55,6 +55,11 @@ describe("urlAnswer", () => {
       headers: { ...json, "x-name": Buffer.from("日").toString("latin1") },
       body: "",
     },
+    "header values of any length": {
+      answer: { statusCode: 200, headers: { "x-name": "日".repeat(80_000) } },
+      headers: { ...json, "x-name": Buffer.from("日".repeat(80_000)).toString("latin1") },
+      body: "",
+    },
     base64: {
       answer: { statusCode: 200, body: Buffer.from("bytes").toString("base64"), isBase64Encoded: true },
       body: "bytes",
@@ -81,12 +86,20 @@ describe("urlAnswer", () => {
     "a header that would be two": { statusCode: 200, headers: { a: "1\r\nb: 2" } },
     "a cookie that would be two headers": { statusCode: 200, cookies: ["a\r\nb: 2"] },
     "a header whose value is an object": { statusCode: 200, headers: { a: {} } },
+    "a header whose value lists what has no text": { statusCode: 200, headers: { a: [{ toString: null }] } },
+    "a cookie that has no text": { statusCode: 200, cookies: [{ toString: null }] },
     "cookies that are no list": { statusCode: 200, cookies: "a=1" },
     "base64 that is none": { statusCode: 200, body: "ä", isBase64Encoded: true },
   };
   for (const [title, answer] of Object.entries(refused)) {
     it(`refuses ${title}`, () => assert.equal(answerOf(answer), undefined));
   }
+
+  it("refuses a header and a body that lie deeper than can be written", () => {
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    assert.equal(answerOf(`raw:{"statusCode":200,"headers":{"a":${deep}}}`), undefined);
+    assert.equal(answerOf(`raw:{"statusCode":200,"body":${deep}}`), undefined);
+  });
 
   it("passes on any JSON without statusCode as an equal one", () => {
     fc.assert(

@@ -109,30 +109,46 @@ function toHeaders(headers: unknown): Readonly<Record<string, string>> | undefin
 }
 
 function headerText(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  if (Array.isArray(value)) return value.map(String).join(",");
-  return isObject(value) ? undefined : JSON.stringify(value);
+  return Array.isArray(value) ? listTexts(value)?.join(",") : plainText(value);
 }
 
 function toCookies(cookies: unknown): readonly string[] | undefined {
   if (cookies === undefined || cookies === null) return [];
   if (!Array.isArray(cookies)) return undefined;
-  const texts: readonly string[] = cookies.map(String);
-  return texts.every((text) => valuePattern.test(text)) ? texts.map(toBytes) : undefined;
+  const texts = listTexts(cookies);
+  return texts?.every((text) => valuePattern.test(text)) === true ? texts.map(toBytes) : undefined;
+}
+
+function listTexts(list: readonly unknown[]): readonly string[] | undefined {
+  const texts = list.map(plainText);
+  return texts.every((text) => text !== undefined) ? texts : undefined;
+}
+
+/** Of a text, a number, a truth value or null: of an object String() may throw, whose `toString` is the function's. */
+function plainText(value: unknown): string | undefined {
+  return typeof value === "object" && value !== null ? undefined : String(value);
 }
 
 /** HTTP takes header values byte by byte: what is beyond Latin-1 goes as UTF-8. */
 function toBytes(text: string): string {
-  if (!/[^\x00-\xff]/.test(text)) return text;
-  return String.fromCharCode(...new TextEncoder().encode(text));
+  return /[^\x00-\xff]/.test(text) ? Buffer.from(text, "utf8").toString("latin1") : text;
 }
 
 const base64Pattern = /^[A-Za-z0-9+/_-]*={0,2}$/;
 
 function responseBody({ body, isBase64Encoded }: Described): Uint8Array | string | undefined {
   if (body === undefined || body === null) return "";
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  if (isBase64Encoded !== true) return text;
+  const text = typeof body === "string" ? body : toJson(body);
+  if (text === undefined || isBase64Encoded !== true) return text;
   const base64 = text.replace(/[\r\n]/g, "");
   return base64Pattern.test(base64) ? Buffer.from(base64, "base64") : undefined;
+}
+
+/** Undefined: it lies deeper than can be written; reading has no such bound. */
+function toJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }

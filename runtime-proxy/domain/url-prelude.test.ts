@@ -54,6 +54,7 @@ describe("PreludeReader", () => {
     "a list": { chunks: [stream("[]")], problem: /no JSON object/ },
     "NULs interrupted": { chunks: [stream("{}\0\0\0\0x")], problem: /no JSON object/ },
     "a status that is none": { chunks: [stream('{"statusCode":"x"}')], problem: /cannot be sent/ },
+    "a cookie that has no text": { chunks: [stream('{"cookies":[{"toString":null}]}')], problem: /cannot be sent/ },
     "more than it may have": { chunks: [Buffer.alloc(300 * 1024, "a")], problem: /no 8 NULs within/ },
   };
   for (const [title, { chunks, problem }] of Object.entries(broken)) {

@@ -93,6 +93,8 @@ describe("function URLs that stream", () => {
     "no JSON": [`hello${nuls}body`],
     "too few NULs": [`${prelude}\0\0\0`],
     "a status that is none": [`{"statusCode":7}${nuls}`],
+    "a cookie that has no text": [`{"cookies":[{"toString":null}]}${nuls}`],
+    "a header that lies deep": [`{"headers":{"a":${"[".repeat(50_000)}${"]".repeat(50_000)}}}${nuls}`],
     "no end": [Buffer.alloc(300 * 1024, "x")],
   };
   for (const [what, chunks] of Object.entries(broken)) {
