@@ -73,6 +73,23 @@ describe("function URLs", () => {
       path: "/lambda-url/x/a",
       want: { id: undefined, path: "/a", prefix: "/lambda-url/x" },
     },
+    "by a path with dot segments within": {
+      path: `/lambda-url/${id}/a/../a..b`,
+      want: { id, path: "/a/../a..b", prefix: `/lambda-url/${id}` },
+    },
+    "by a path that leads out of it": {
+      path: `/lambda-url/${id}/../x/a`,
+      want: { id: undefined, path: "/../x/a", prefix: `/lambda-url/${id}` },
+    },
+    "by a path that leads out of it past empty segments": {
+      path: `/lambda-url/${id}/a//./..//..`,
+      want: { id: undefined, path: "/a//./..//..", prefix: `/lambda-url/${id}` },
+    },
+    "by host, whose path may lead nowhere else": {
+      host: `${id}.${suffix}`,
+      path: "/../a",
+      want: { id, path: "/../a", prefix: "" },
+    },
     "nowhere: another host and path": { host: "example.org", path: "/2015-03-31/functions", want: undefined },
     "nowhere: the suffix alone": { host: suffix, path: "/", want: undefined },
   };

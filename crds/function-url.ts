@@ -59,7 +59,21 @@ export function findFunctionUrl({ host, path }: FunctionUrlAddress, hostSuffix: 
   if (!path.startsWith(FUNCTION_URL_PATH)) return undefined;
   const end = path.indexOf("/", FUNCTION_URL_PATH.length);
   const prefix = end < 0 ? path : path.slice(0, end);
-  return { id: checkedId(prefix.slice(FUNCTION_URL_PATH.length)), path: path.slice(prefix.length) || "/", prefix };
+  const own = path.slice(prefix.length) || "/";
+  const id = climbsOut(own) ? undefined : checkedId(prefix.slice(FUNCTION_URL_PATH.length));
+  return { id, path: own, prefix };
+}
+
+/** Without its dot segments, as a signature signs it and others read it, such a path is none of this URL's. Counts as AWS does: empty segments are none. */
+function climbsOut(path: string): boolean {
+  if (!path.includes("/..")) return false;
+  let depth = 0;
+  for (const segment of path.split("/")) {
+    if (segment === "" || segment === ".") continue;
+    depth += segment === ".." ? -1 : 1;
+    if (depth < 0) return true;
+  }
+  return false;
 }
 
 function firstLabel(host = "", suffix: string): string | undefined {

@@ -220,7 +220,7 @@ for secret in (os.environ["SECRET"], "wrong"):
     assert.ok(!event.includes(token), "the function is not given its caller's token");
   });
 
-  it("is bound to the host that was signed, whatever form the request's target has", async () => {
+  it("is bound to the host and the URL that were signed, whatever form the request's target has", async () => {
     const host = `${urlId}.${urlHostSuffix}`;
     const functionURLConfig = { authType: "AWS_IAM", invokeMode: "BUFFERED" };
     const web = { namespace: "team-a", name: "web-by-host", spec: { functionURLConfig } as never };
@@ -228,9 +228,9 @@ for secret in (os.environ["SECRET"], "wrong"):
     const agent = await world.routers.addEnvironment(owner);
     agent.script = ({ event }) => ({ body: event });
     /** What the answer begins with. */
-    const send = async (target: string, signedHost: string): Promise<string> => {
+    const send = async (target: string, signedHost: string, path = "/a"): Promise<string> => {
       const v4 = new SignatureV4({ credentials: key, region: "us-east-1", service: "lambda", sha256: Sha256 });
-      const request = { method: "POST", protocol: "http:", hostname: signedHost, path: "/a", body: "{}" };
+      const request = { method: "POST", protocol: "http:", hostname: signedHost, path, body: "{}" };
       const { headers } = await v4.sign({ ...request, headers: { host: signedHost } });
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
       const text = `POST ${target} HTTP/1.1\r\n${lines.join("")}content-length: 2\r\nconnection: close\r\n\r\n{}`;
@@ -242,6 +242,13 @@ for secret in (os.environ["SECRET"], "wrong"):
     assert.equal(agent.calls.length, 2);
     assert.equal(await send(`http://${host}/a`, "lambda.test"), "HTTP/1.1 400 Bad Request");
     assert.equal(agent.calls.length, 2, "what was signed for another host reaches no function");
+    const byPath = `/lambda-url/${urlId}/a`;
+    assert.equal(await send(byPath, "lambda.test", byPath), "HTTP/1.1 200 OK");
+    // A signature signs a path without its dot segments.
+    const other = `/lambda-url/${aliasUrlId}/a`;
+    for (const way of [`/lambda-url/${urlId}/..`, `/lambda-url/${urlId}/a/./..//..`])
+      assert.equal(await send(other.replace("/lambda-url", way), "lambda.test", other), "HTTP/1.1 403 Forbidden");
+    assert.equal(agent.calls.length, 3, "what was signed for another URL reaches no function");
     await world.routers.store.delete({ kind: functionKind, namespace: "team-a", name: "web-by-host" });
   });
 
