@@ -121,6 +121,20 @@ describe("the chart's routes", function () {
     });
   });
 
+  it("lead to the port that is there where the API is served over TLS alone, and so do URLs", async () => {
+    const settings = ["router.tls.secretName=cert", "router.tls.plainHTTP=false"];
+    const objects = await render(
+      ...[...settings, "ingress.enabled=true", "ingress.host=lambda.example.org"],
+      ...["gateway.enabled=true", "gateway.parentRefs[0].name=edge", "gateway.host=lambda.example.org"],
+    );
+    const service = objects.find(({ kind, metadata }) => kind === "Service" && metadata.name === "kl-router");
+    assert.deepEqual(service?.spec["ports"], [{ name: "https", port: 443, targetPort: "invoke-tls" }]);
+    assert.match(JSON.stringify(find(objects, "Ingress")?.spec), /"port":\{"number":443\}/);
+    const rules = [{ backendRefs: [{ name: "kl-router", port: 443 }] }];
+    assert.deepEqual(find(objects, "HTTPRoute")?.spec["rules"], rules);
+    assert.equal((await told(...settings)).pattern, "https://kl-router.faas/lambda-url/{id}/");
+  });
+
   it("a real API server takes both, the HTTPRoute by Gateway API's own definition, word by word", async () => {
     const objects = await render(
       ...["gateway.enabled=true", "gateway.parentRefs[0].name=edge", "gateway.requestTimeout=900s"],

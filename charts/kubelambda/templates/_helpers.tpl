@@ -59,6 +59,11 @@ priorityClassName: {{ . }}
 {{- if or .Values.router.tls.plainHTTP (not .Values.router.tls.secretName) }}true{{ end -}}
 {{- end }}
 
+{{/* Of the router's Service, for what stands in front of it. */}}
+{{- define "kubelambda.routerPort" -}}
+{{- if include "kubelambda.plainHTTP" . }}{{ .Values.router.service.port }}{{ else }}443{{ end -}}
+{{- end }}
+
 {{/* Where functions find the Invoke API. */}}
 {{- define "kubelambda.lambdaURL" -}}
 {{- $host := printf "%s-router.%s.svc" (include "kubelambda.name" .) .Release.Namespace -}}
@@ -127,7 +132,9 @@ startupProbe: { httpGet: { path: /healthz, port: health }, periodSeconds: 1, fai
 {{/* The pattern of function URLs. */}}
 {{- define "kubelambda.functionUrl" -}}
 {{- $port := int .Values.router.service.port -}}
-{{- $service := printf "http://%s-router.%s%s" (include "kubelambda.name" .) .Release.Namespace (ternary "" (printf ":%d" $port) (eq $port 80)) -}}
+{{- $host := printf "%s-router.%s" (include "kubelambda.name" .) .Release.Namespace -}}
+{{- $plain := printf "http://%s%s" $host (ternary "" (printf ":%d" $port) (eq $port 80)) -}}
+{{- $service := ternary $plain (printf "https://%s" $host) (ne (include "kubelambda.plainHTTP" .) "") -}}
 {{- with include "kubelambda.functionUrlHost" . -}}
 {{ $.Values.functionUrls.scheme }}://{id}.{{ . }}/
 {{- else -}}
