@@ -3,11 +3,13 @@ import { routes } from "../crds/wire/routes.ts";
 import {
   operatorToken,
   startTestStore,
+  storeTestConfig,
+  trustingVerifier,
   type RequestOptions,
   type TestStore,
 } from "../test/kit/package-store-server.ts";
 import { object, reader, zipSource } from "../test/kit/small-package.ts";
-import { packagesConfigSchema } from "./packages.ts";
+import { packagesConfigSchema, startPackages } from "./packages.ts";
 
 describe("package store process", () => {
   let kit: TestStore;
@@ -117,6 +119,16 @@ describe("package store process", () => {
     const metrics = await (await fetch(`${kit.healthUrl}/metrics`)).text();
     assert.match(metrics, /kubelambda_packages_resolve_seconds_count\{source="zip",result="ok"\} 1/);
     assert.equal((await fetch(`${kit.healthUrl}/other`)).status, 404);
+  });
+
+  it("listens for what is pushed only where it is told a port for that", async () => {
+    const { KUBELAMBDA_PUSH_PORT: told, ...config } = storeTestConfig(`${kit.directory}-without-pushes`);
+    assert.equal(told, 0);
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const running = await startPackages(config, { verifyToken: trustingVerifier, nowMs: Date.now, log });
+    await running.stop(0);
+    assert.equal(running.pushPort, 0);
+    assert.ok(running.port > 0 && running.healthPort > 0);
   });
 
   it("names the environment variable that is wrong", () => {

@@ -60,7 +60,8 @@ export const packagesConfigSchema = z.object({
   AWS_SESSION_TOKEN: z.string().optional(),
   /** 0 chooses a free one, here and below. */
   KUBELAMBDA_PACKAGES_PORT: port(ports.packages),
-  KUBELAMBDA_PUSH_PORT: port(ports.push),
+  /** Of `kubelambda push`; absent: nothing can be pushed. */
+  KUBELAMBDA_PUSH_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   /** What is pushed stays so long without being used. */
   KUBELAMBDA_PUSH_KEEP_SECONDS: z.coerce.number().min(0).default(604_800),
   KUBELAMBDA_HEALTH_PORT: port(ports.health),
@@ -95,6 +96,7 @@ export interface PackagesDependencies {
 
 export interface RunningPackages {
   readonly port: number;
+  /** 0: nothing can be pushed. */
   readonly pushPort: number;
   readonly healthPort: number;
   stop(deadlineMs: number): Promise<void>;
@@ -148,14 +150,16 @@ export async function startPackages(
   const keepMs = config.KUBELAMBDA_PUSH_KEEP_SECONDS * 1000;
   const partials = new PartialPushes(join(config.KUBELAMBDA_PACKAGES_DIRECTORY, "partial"), nowMs);
   const push = createPushHandler({ identify, resolver, partials, metrics, log, keepMs });
+  const { KUBELAMBDA_PUSH_PORT: pushPort } = config;
+  // From afar: 250 MB over a slow line. Whoever falls silent is cut off sooner.
+  const pushes = pushPort === undefined ? [] : [{ handler: push, port: pushPort, requestTimeoutMs: 3_600_000 }];
   const servers = await startServers(
     { host, onError },
     { handler, port: config.KUBELAMBDA_PACKAGES_PORT, requestTimeoutMs: 300_000 },
-    // From afar: 250 MB over a slow line. Whoever falls silent is cut off sooner.
-    { handler: push, port: config.KUBELAMBDA_PUSH_PORT, requestTimeoutMs: 3_600_000 },
     { handler: createHealthHandler(metrics), port: config.KUBELAMBDA_HEALTH_PORT },
+    ...pushes,
   );
-  const [listening, pushing, health] = servers.map(({ port }) => port);
+  const [listening, health, pushing] = servers.map(({ port }) => port);
   const at = { port: listening ?? 0, pushPort: pushing ?? 0, healthPort: health ?? 0 };
   log.info("Package store listens", at);
   return {

@@ -25,11 +25,15 @@ describe("the chart's NetworkPolicies", function () {
     await prepareTools((line) => void process.stderr.write(`    ${line}\n`));
   });
 
-  async function render(values: object = {}): Promise<readonly Policy[]> {
+  async function text(values: object, template: string): Promise<string> {
     const args = ["template", "kl", join(repositoryRoot, "charts/kubelambda"), "--values", "-"];
-    const show = ["--show-only", "templates/network-policies.yaml"];
-    const text = await run(tool("helm"), [...args, ...show], { input: JSON.stringify(values), timeoutMs: 30_000 });
-    return parseAllDocuments(text).map((document) => document.toJS() as Policy);
+    const show = ["--show-only", `templates/${template}.yaml`];
+    return await run(tool("helm"), [...args, ...show], { input: JSON.stringify(values), timeoutMs: 30_000 });
+  }
+
+  async function render(values: object = {}): Promise<readonly Policy[]> {
+    const documents = parseAllDocuments(await text(values, "network-policies"));
+    return documents.map((document) => document.toJS() as Policy);
   }
 
   /** By policy, the peers of each rule that opens the port; undefined: everybody. */
@@ -63,6 +67,15 @@ describe("the chart's NetworkPolicies", function () {
     assert.deepEqual(peersOf("invoke", policies)["kl-router"], [invokeFrom]);
     assert.deepEqual(peersOf("invoke", await render())["kl-router"], [undefined]);
     assert.deepEqual(peersOf("health", policies), all([byDefault]));
+  });
+
+  it("of a port that is switched off there is nothing to reach, whether or not they are enforced", async () => {
+    const off = { packages: { push: { enabled: false } }, router: { top: { enabled: false } } };
+    const without = await render(off);
+    assert.deepEqual([peersOf("push", without)["kl-packages"], peersOf("top", without)["kl-router"]], [[], []]);
+    assert.doesNotMatch(await text(off, "packages"), /8201|PUSH_PORT/);
+    assert.doesNotMatch(await text(off, "router"), /8202|TOP_PORT/);
+    assert.match(await text({}, "packages"), /KUBELAMBDA_PUSH_PORT, value: "8201"/);
   });
 
   it("refuse peers that are none", async () => {
