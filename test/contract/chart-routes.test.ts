@@ -186,6 +186,11 @@ describe("the chart's routes", function () {
       names: /gateway has no parentRefs/,
     },
     "a base that is no URL": { settings: ["functionUrls.baseURL=example.org"], names: /baseURL/ },
+    "an annotation of the Service that is no text": {
+      settings: ["router.service.annotations.internal=true"],
+      names: /annotations\/internal.*want string/,
+    },
+    "a node label that is no text": { settings: ["nodeSelector.gpu=true"], names: /nodeSelector\/gpu.*want string/ },
     "a proxy that is no address": { settings: ["functionUrls.trustedProxies={ingress}"], names: /trustedProxies/ },
   };
   for (const [what, { settings, names }] of Object.entries(refused)) {
