@@ -21,13 +21,16 @@ export function findConflicts(
   wishes: readonly ProvisionedWish[],
   former: readonly ProvisionedShare[],
 ): { readonly standing: readonly ProvisionedWish[]; readonly refused: Refusal[] } {
-  const holds = ({ qualifier, shares }: ProvisionedWish): boolean =>
-    Object.keys(shares).every((version) =>
-      former.some((share) => share.qualifier === qualifier && share.functionVersion === version && share.requested > 0),
-    );
+  const holds = (qualifier: string, version: string): boolean =>
+    former.some((share) => share.qualifier === qualifier && share.functionVersion === version && share.requested > 0);
+  /** 0: it holds all its versions; 1: some, as with a weight too small for an environment; 2: none. */
+  const rankOf = ({ qualifier, shares }: ProvisionedWish): number => {
+    const held = Object.keys(shares).map((version) => holds(qualifier, version));
+    return held.every(Boolean) ? 0 : held.some(Boolean) ? 1 : 2;
+  };
   const inOrder = wishes
     .filter(({ shares }) => Object.keys(shares).length > 0)
-    .map((wish) => ({ wish, key: `${holds(wish) ? 0 : 1} ${wish.order}` }))
+    .map((wish) => ({ wish, key: `${rankOf(wish)} ${wish.order}` }))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
   const standing: ProvisionedWish[] = [];
   const refused: Refusal[] = [];

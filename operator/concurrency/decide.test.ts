@@ -36,6 +36,15 @@ const ready = (qualifier: string, number: number): GrantedConcurrency => ({
 const failed = "FUNCTION_ERROR_INIT_FAILURE";
 const reserved = (reservedConcurrentExecutions: number): GrantedConcurrency => ({ reservedConcurrentExecutions });
 
+/** Of each version no more may be used than are ready, or were used before. */
+function isUsedOnce({ ready: there, granted }: ConcurrencySeen, provisioned: readonly ProvisionedShare[]): boolean {
+  const used = (shares: readonly ProvisionedShare[] = [], version: string): number =>
+    shares.filter((one) => one.functionVersion === version).reduce((total, { available }) => total + available, 0);
+  return ["1", "2"].every(
+    (version) => used(provisioned, version) <= Math.max(there[version] ?? 0, used(granted?.provisioned, version)),
+  );
+}
+
 const cases: Record<
   string,
   { readonly seen: ConcurrencySeen; readonly want: GrantedConcurrency; readonly refusal?: string }
@@ -166,6 +175,34 @@ const cases: Record<
       refused: [{ qualifier: "1", message: "Version is pointed by a Provisioned Concurrency alias" }],
     },
   },
+  "an alias keeps the version that it holds, also where another's weight is too small for an environment": {
+    seen: seen({
+      wishes: [wish("1", 1), wish("live", 1, { "1": 0.9, "2": 0.1 })],
+      granted: { provisioned: [share("live", "1", [1, 1, 1])] },
+    }),
+    want: {
+      provisioned: [share("live", "1", [1, 1, 1])],
+      refused: [{ qualifier: "1", message: "Version is pointed by a Provisioned Concurrency alias" }],
+    },
+  },
+  "two aliases of one version do not both take the same ready environments": {
+    seen: seen({
+      wishes: [wish("blue", 2, { "1": 1 }), wish("live", 2, { "1": 1 })],
+      granted: { provisioned: [share("blue", "1", [2, 2, 0]), share("live", "1", [2, 2, 0])] },
+      ready: { "1": 2 },
+    }),
+    want: { provisioned: [share("blue", "1", [2, 2, 2]), share("live", "1", [2, 2, 0])] },
+  },
+  "what another alias gives up is taken over in the same step": {
+    seen: seen({
+      wishes: [wish("blue", 2, { "2": 1 }), wish("live", 2, { "1": 1 })],
+      granted: {
+        provisioned: [share("blue", "1", [0, 2, 2]), share("blue", "2", [2, 0, 0]), share("live", "1", [2, 2, 0])],
+      },
+      ready: { "1": 2, "2": 2 },
+    }),
+    want: { provisioned: [share("blue", "2", [2, 2, 2]), share("live", "1", [2, 2, 2])] },
+  },
   "concurrency 22: an alias that moves is claimed once, and keeps the old version's until the new one's are ready": {
     seen: seen({
       wishes: [wish("live", 2, { "2": 1 })],
@@ -231,6 +268,7 @@ describe("decideConcurrency", () => {
         reserved: fc.option(fc.nat(12), { nil: undefined }),
         one: fc.nat(8),
         live: fc.nat(8),
+        blue: fc.nat(4),
         weight: fc.constantFrom(0, 0.3, 1),
         others: fc.nat(10),
         ready: fc.record({ "1": fc.nat(12), "2": fc.nat(12) }),
@@ -242,9 +280,13 @@ describe("decideConcurrency", () => {
       fc.property(steps, (all) => {
         const rules = { limit: 20, unreservedMinimum: 3 };
         let granted: GrantedConcurrency | undefined;
-        for (const { reserved: wanted, one, live, weight, others, ready: there, fails } of all) {
+        for (const { reserved: wanted, one, live, blue, weight, others, ready: there, fails } of all) {
           const shares = weight === 0 ? { "2": 1 } : weight === 1 ? { "1": 1 } : { "1": weight, "2": 1 - weight };
-          const wishes = [...(one > 0 ? [wish("1", one)] : []), ...(live > 0 ? [wish("live", live, shares)] : [])];
+          const wishes = [
+            ...(one > 0 ? [wish("1", one)] : []),
+            ...(live > 0 ? [wish("live", live, shares)] : []),
+            ...(blue > 0 ? [wish("blue", blue, { "2": 1 })] : []),
+          ];
           const failures: Record<string, string> = fails ? { "1": failed } : {};
           const input = seen({
             reserved: wanted,
@@ -263,12 +305,25 @@ describe("decideConcurrency", () => {
           const sum = provisioned.reduce((total, { allocated }) => total + allocated, 0);
           assert.ok(reservedConcurrentExecutions === undefined || sum <= reservedConcurrentExecutions);
           for (const { allocated, available } of provisioned) assert.ok(available <= allocated);
-          const again = decideConcurrency({ ...input, granted }).granted;
-          assert.deepEqual(decideConcurrency({ ...input, granted: again }).granted, again);
+          assert.ok(isUsedOnce(input, provisioned));
+          // What one configuration gives up is another's in the step after that.
+          let rested: GrantedConcurrency = granted;
+          for (let at = 0; at < wishes.length; at += 1)
+            rested = decideConcurrency({ ...input, granted: rested }).granted;
+          assert.deepEqual(decideConcurrency({ ...input, granted: rested }).granted, rested);
         }
       }),
       { numRuns: 500 },
     );
+  });
+
+  it("waits for what is refused, and not for what has failed", () => {
+    const wishes = [wish("1", 800)];
+    const failing = seen({ wishes, failures: { "1": failed } });
+    const provisioned = [share("1", "1", [800, 800, 0])];
+    assert.equal(decideConcurrency({ ...failing, granted: { provisioned } }).wantedClaim, 0);
+    assert.equal(decideConcurrency(seen({ wishes, granted: { provisioned } })).wantedClaim, 800);
+    assert.equal(decideConcurrency(seen({ wishes, claimedByOthers: 500 })).wantedClaim, 800);
   });
 
   it("an account that is not larger than the minimum keeps a tenth", () => {

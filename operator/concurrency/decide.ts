@@ -40,11 +40,18 @@ export function decideConcurrency(seen: ConcurrencySeen): ConcurrencyDecision {
   const reserved = decideReserved(seen, leastSize);
   const claims = new Map(kept.map((wish) => [wish.qualifier, Math.min(wish.requested, claimOf(wish.former))]));
   const provisioned: ProvisionedShare[] = [];
-  for (const wish of kept) {
+  let wanted = 0;
+  for (const [at, wish] of kept.entries()) {
     const others = sum([...claims].filter(([qualifier]) => qualifier !== wish.qualifier).map(([, claim]) => claim));
-    const decided = decideWish(seen, wish, { reserved: reserved.value, others, former });
+    const decided = decideWish(seen, wish, {
+      reserved: reserved.value,
+      others,
+      shares: [...provisioned, ...kept.slice(at + 1).flatMap((later) => later.former)],
+    });
     claims.set(wish.qualifier, claimOf(decided.shares));
     provisioned.push(...decided.shares);
+    // What has failed waits for no room.
+    wanted += decided.refusal === undefined ? claimOf(decided.shares) : wish.requested;
     if (decided.refusal !== undefined) refused.push({ qualifier: wish.qualifier, message: decided.refusal });
   }
   return {
@@ -54,7 +61,7 @@ export function decideConcurrency(seen: ConcurrencySeen): ConcurrencyDecision {
       ...(refused.length > 0 && { refused: refused.sort((a, b) => (a.qualifier < b.qualifier ? -1 : 1)) }),
     },
     ...(reserved.refusal !== undefined && { reservedRefusal: reserved.refusal }),
-    wantedClaim: seen.reserved ?? sum(standing.map(({ requested }) => requested)),
+    wantedClaim: seen.reserved ?? wanted,
   };
 }
 
@@ -84,8 +91,8 @@ interface Surroundings {
   readonly reserved: number | undefined;
   /** What the function's other configurations claim. */
   readonly others: number;
-  /** Shares of all configurations of the function. */
-  readonly former: readonly ProvisionedShare[];
+  /** Of these others: as decided just now, else as before. */
+  readonly shares: readonly ProvisionedShare[];
 }
 
 function decideWish(
@@ -98,7 +105,7 @@ function decideWish(
       qualifier: wish.qualifier,
       target: shareOut(size, wish.shares),
       former: wish.former,
-      readyOf: (version) => (seen.ready[version] ?? 0) - takenBy(around.former, wish.qualifier, version),
+      readyOf: (version) => (seen.ready[version] ?? 0) - takenBy(around.shares, version),
       failures: seen.failures,
     });
   const shares = step(wish.requested);
@@ -128,9 +135,9 @@ function findRefusal(
   return undefined;
 }
 
-/** Ready environments of a version that calls of other configurations may use already. */
-function takenBy(former: readonly ProvisionedShare[], except: string, version: string): number {
-  const others = former.filter(({ qualifier, functionVersion }) => qualifier !== except && functionVersion === version);
+/** Ready environments of a version that calls of other configurations may use. */
+function takenBy(shares: readonly ProvisionedShare[], version: string): number {
+  const others = shares.filter(({ functionVersion }) => functionVersion === version);
   return sum(others.map(({ available }) => available));
 }
 
