@@ -92,6 +92,19 @@ describe("AccountBook", () => {
     assert.equal(book.claimedByOthers(cache.put("old", { wants: 600, second: 0 })), 0);
   });
 
+  it("leaves no room to one that gets nothing, and wakes who waits behind it", () => {
+    const shadowed = cache.put("shadowed", { wants: 850, second: 0 });
+    const young = cache.put("young", { wants: 300, second: 1 });
+    const book = open();
+    assert.equal(book.claimedByOthers(young), 850);
+    book.note(young, { granted: {}, wantedClaim: 300 });
+    book.withdraw(shadowed);
+    assert.equal(book.claimedByOthers(young), 0);
+    assert.equal(room.length, 1);
+    cache.put("shadowed", { wants: 850, second: 0 });
+    assert.equal(book.claimedByOthers(young), 0);
+  });
+
   it("wakes who waits when there is more room, and when one goes", () => {
     const waiting = cache.put("waiting", { has: {} });
     cache.put("a", { has: reserved(850) });

@@ -85,6 +85,13 @@ export class AccountBook {
     this.#put(object, { key: keyOf(object), order: orderOf(object), written, decided, wanted });
   }
 
+  /** It goes, or an older one has its name: it stands in nobody's way any more, and what its status claims stays its own until that changes. */
+  withdraw(object: Stored<FunctionObject>): void {
+    const { namespace = "", uid } = object.metadata;
+    const known = this.#accounts.get(namespace)?.entries.get(uid);
+    if (known?.wanted !== undefined) this.#put(object, { ...known, wanted: undefined });
+  }
+
   #see(object: Stored<FunctionObject>): void {
     const { namespace = "", uid } = object.metadata;
     const { concurrency } = object.status ?? {};

@@ -77,13 +77,24 @@ export async function observeFunction(
       total: states.filter(({ phase }) => phase !== "terminating").length,
       ready: states.filter(({ phase }) => phase === "running").length,
     },
-    ...(holder === undefined &&
-      object.metadata.deletionTimestamp === undefined && { concurrency: grantConcurrency(parts.concurrency, object) }),
+    ...seeConcurrency(parts, object, holder),
     health: healthOf(uid, object.status?.revisionID ?? ""),
     settings,
     hash: sha256,
     now: new Date(clock.nowMs()).toISOString(),
   };
+}
+
+/** What goes, and what has no name of its own, gets nothing. */
+function seeConcurrency(
+  { concurrency }: FunctionObserverParts,
+  object: Stored<FunctionObject>,
+  holder: string | undefined,
+): Pick<FunctionSeen, "concurrency"> {
+  if (holder === undefined && object.metadata.deletionTimestamp === undefined)
+    return { concurrency: grantConcurrency(concurrency, object) };
+  concurrency.book.withdraw(object);
+  return {};
 }
 
 async function seeCode(
