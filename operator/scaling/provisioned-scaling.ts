@@ -124,7 +124,8 @@ export class ProvisionedScaling {
       hasFailedInit: failed.has(state.uid),
       isCutOff: state.isCutOff === true || unreachable.has(state.uid),
     }));
-    const isHere = ({ phase }: EnvironmentState): boolean => phase === "starting" || phase === "running";
+    const isHere = ({ phase, isCutOff }: EnvironmentState): boolean =>
+      (phase === "starting" || phase === "running") && isCutOff !== true;
     const ready = environments.filter((environment) => environment.isReady && isHere(environment));
     const group = provisionedGroup(revisionID ?? "");
     if (ready.some((environment) => environment.createdAtMs >= lastFailureAt(scaling, group, nowMs, wallMs)))

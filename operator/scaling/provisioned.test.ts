@@ -48,6 +48,30 @@ const cases: Record<string, { readonly seen: ProvisionedSeen; readonly want: Par
     seen: seen({ environments: [kept("a"), kept("b", { isCutOff: true })] }),
     want: { create: 1 },
   },
+  "keeps what makes up for one that nobody hears while it starts": {
+    seen: seen({
+      environments: [kept("a"), kept("b", { isCutOff: true }), kept("c", { phase: "starting", isReady: false })],
+    }),
+    want: {},
+  },
+  "gives up the one that nobody hears once its place is taken": {
+    seen: seen({
+      environments: [kept("a"), kept("b", { isCutOff: true }), kept("c")],
+      replicas: idle({ a: 500, c: 10 }),
+    }),
+    want: { release: ["b"] },
+  },
+  "gives up what was to make up for one that is heard again first": {
+    seen: seen({ environments: [kept("a"), kept("b"), kept("c", { phase: "starting", isReady: false })] }),
+    want: { release: ["c"] },
+  },
+  "makes up once for an old one that nobody hears and that has a successor": {
+    seen: seen({
+      wanted: 1,
+      environments: [kept("a", { isCutOff: true }), kept("b", { replaces: "a", phase: "starting", isReady: false })],
+    }),
+    want: {},
+  },
   "removes what failed in its init": {
     seen: seen({ environments: [kept("a"), kept("b", { hasFailedInit: true, isReady: false })], backOffMs: 500 }),
     want: { remove: ["b"] },
@@ -97,6 +121,17 @@ const cases: Record<string, { readonly seen: ProvisionedSeen; readonly want: Par
   "replaces one that is old": {
     seen: seen({ environments: [kept("a", { ageMs: 100_000 }), kept("b")], maxAgeMs: 50_000 }),
     want: { replace: ["a"] },
+  },
+  "replaces one that is old also after a successor has failed, with a pause": {
+    seen: seen({ environments: [kept("a"), kept("b", { ageMs: 1_000_000 })], maxAgeMs: 60_000, isFailing: true }),
+    want: { replace: ["b"] },
+  },
+  "replaces none that is old during the pause": {
+    seen: seen({
+      environments: [kept("a"), kept("b", { ageMs: 1_000_000 })],
+      ...{ maxAgeMs: 60_000, isFailing: true, backOffMs: 500 },
+    }),
+    want: {},
   },
   "keeps the old one until its successor is ready": {
     seen: seen({

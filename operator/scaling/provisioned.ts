@@ -54,7 +54,7 @@ export interface ProvisionedSeen {
 /** Least limit of their init phase, ms. Source: Lambda developer guide, lambda-runtime-environment. */
 const leastInitMs = 130_000;
 
-/** Replaces what is over or old, asks back what is too much, and what is of a former revision once all of the present one is ready. */
+/** Replaces what is over or old, asks back what is too much, and what is of a former revision or not heard once as many are ready as shall be. */
 export function decideProvisioned(seen: ProvisionedSeen): Omit<ScalingPlan, "isAtMost"> {
   const present = seen.environments.filter(({ phase }) => phase !== "terminating");
   const isOver = ({ phase, hasFailedInit }: KeptEnvironment): boolean =>
@@ -83,7 +83,8 @@ function isSuccessor({ replaces }: KeptEnvironment, all: readonly KeptEnvironmen
 function decideCreate(seen: ProvisionedSeen, staying: readonly KeptEnvironment[]): number {
   const { revisionID, wanted, creating, creatingFor, backOffMs, isFailing, createAtOnce } = seen;
   if (revisionID === undefined || backOffMs > 0) return 0;
-  const counted = staying.filter((environment) => environment.isCutOff !== true && !isSuccessor(environment, staying));
+  const heard = staying.filter(({ isCutOff }) => isCutOff !== true);
+  const counted = heard.filter((environment) => !isSuccessor(environment, heard));
   const successors = staying.filter(({ uid }) => creatingFor.has(uid)).length;
   const lacking = Math.max(0, wanted - counted.length - Math.max(0, creating - successors));
   if (!isFailing) return Math.min(lacking, createAtOnce);
@@ -93,8 +94,8 @@ function decideCreate(seen: ProvisionedSeen, staying: readonly KeptEnvironment[]
 
 /** One at a time, and only where all are there. */
 function decideReplace(seen: ProvisionedSeen, staying: readonly KeptEnvironment[]): readonly string[] {
-  const { revisionID, wanted, creating, isFailing, mayRelease, maxAgeMs } = seen;
-  const isBusy = creating > 0 || isFailing || staying.some(({ isReady }) => !isReady) || staying.length > wanted;
+  const { revisionID, wanted, creating, backOffMs, mayRelease, maxAgeMs } = seen;
+  const isBusy = creating > 0 || backOffMs > 0 || staying.some(({ isReady }) => !isReady) || staying.length > wanted;
   if (revisionID === undefined || isBusy || !mayRelease) return [];
   const old = staying.filter((environment) => isOld(environment, maxAgeMs)).sort((a, b) => b.ageMs - a.ageMs);
   return old.slice(0, 1).map(({ uid }) => uid);
@@ -105,15 +106,19 @@ function decideRelease(seen: ProvisionedSeen, alive: readonly KeptEnvironment[])
   const release = new Set(alive.map(({ uid }) => uid).filter((uid) => asked.has(uid)));
   if (replicas.length === 0 || !mayRelease) return release;
   const staying = alive.filter(({ uid }) => !release.has(uid));
-  const current = currentOf(seen, staying);
+  const [cutOff, current] = partition(currentOf(seen, staying), ({ isCutOff }) => isCutOff === true);
   const ready = current.filter(({ isReady }) => isReady);
   const former = staying.filter((environment) => environment.revisionID !== revisionID);
-  if (ready.length >= wanted) for (const { uid } of former) release.add(uid);
+  if (ready.length >= wanted) for (const { uid } of [...former, ...cutOff]) release.add(uid);
   for (const { replaces = "" } of ready) if (current.some(({ uid }) => uid === replaces)) release.add(replaces);
   const counted = current.filter(({ uid }) => !release.has(uid));
   const surplus = Math.max(0, counted.filter((one) => !isSuccessor(one, counted)).length - wanted);
   for (const { uid } of leastUsed(counted, replicas).slice(0, surplus)) release.add(uid);
   return release;
+}
+
+function partition<T>(all: readonly T[], test: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(test), all.filter((one) => !test(one))];
 }
 
 /** What is not ready yet, then what is idle for longest; what is in use comes last. */
