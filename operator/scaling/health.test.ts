@@ -17,7 +17,14 @@ function seen(changes: Partial<HealthSeen> = {}): HealthSeen {
 
 function failedAt(lastAtMs: number): HealthSeen["failures"] {
   const times = { lastAtMs, failureAtMs: lastAtMs };
-  return { revisionID: "r", count: 1, isSlowToMend: true, failure: quota, ...times };
+  return {
+    revisionID: "r",
+    count: 1,
+    countByReason: { [quota.reason]: 1 },
+    isSlowToMend: true,
+    failure: quota,
+    ...times,
+  };
 }
 
 const cases: Record<string, { seen: HealthSeen; want: Health["ok"] | string | undefined }> = {

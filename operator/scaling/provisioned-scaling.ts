@@ -183,7 +183,7 @@ function countOf(
   const trouble = failures?.failure.message ?? waiting?.message;
   return {
     ready,
-    failedInits: failures?.failure.reason === initFailed ? failures.count : 0,
+    failedInits: failures?.countByReason[initFailed] ?? 0,
     ...(trouble !== undefined && { trouble: trouble.slice(0, 1000) }),
   };
 }

@@ -32,6 +32,18 @@ describe("StartFailures", () => {
     assert.equal(addFailure(first, { revisionID: "r", failure, isSlowToMend: true }, 499).count, 1);
   });
 
+  it("counts each reason by itself, too", () => {
+    const of = (reason: string) => ({ revisionID: "r", failure: { reason, message: "m" }, isSlowToMend: true });
+    const at = ["QuotaExceeded", "QuotaExceeded", "QuotaExceeded", "InitFailed", "QuotaExceeded"];
+    const all = at.reduce<StartFailures | undefined>(
+      (known, reason, i) => addFailure(known, of(reason), i * 1000),
+      undefined,
+    );
+    assert.equal(all?.count, 5);
+    assert.deepEqual(all.countByReason, { QuotaExceeded: 4, InitFailed: 1 });
+    assert.deepEqual(addFailure(all, of("InitFailed"), 4100).countByReason, { QuotaExceeded: 4, InitFailed: 1 });
+  });
+
   it("forgets what another revision did", () => {
     const former = failed(9, true);
     assert.equal(remainingBackOffMs(former, "other", 8000), 0);

@@ -4,6 +4,8 @@ import type { EnvironmentFailure } from "./environment-state.ts";
 export interface StartFailures {
   readonly revisionID: string;
   readonly count: number;
+  /** Reason → how many of them. */
+  readonly countByReason: Readonly<Record<string, number>>;
   readonly lastAtMs: number;
   readonly isSlowToMend: boolean;
   /** The first of its reason, so that the text does not change with every try. */
@@ -34,9 +36,13 @@ const burstMs = 500;
 export function addFailure(before: StartFailures | undefined, added: NewFailure, nowMs: number): StartFailures {
   const last = before?.revisionID === added.revisionID ? before : undefined;
   const isRepeated = last?.failure.reason === added.failure.reason && nowMs - last.failureAtMs < textStandsMs;
+  const isBurst = last !== undefined && nowMs - last.lastAtMs < burstMs;
+  const { reason } = added.failure;
+  const ofReason = last?.countByReason[reason] ?? 0;
   return {
     revisionID: added.revisionID,
-    count: last === undefined ? 1 : last.count + (nowMs - last.lastAtMs < burstMs ? 0 : 1),
+    count: (last?.count ?? 0) + (isBurst ? 0 : 1),
+    countByReason: { ...last?.countByReason, [reason]: isBurst ? Math.max(1, ofReason) : ofReason + 1 },
     lastAtMs: nowMs,
     isSlowToMend: added.isSlowToMend,
     failure: isRepeated ? last.failure : added.failure,

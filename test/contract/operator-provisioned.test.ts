@@ -25,7 +25,12 @@ describe("an account's concurrency on a real API server", function () {
   let world: OperatorWorld;
   let operator: RunningOperator;
   let space: VersionSpace;
-  let failing: ReadonlySet<string>;
+  /** Versions, or uids of pods, whose init fails. */
+  let failing: Set<string>;
+  /** uids of pods that are not idle. */
+  let busy: Set<string>;
+  /** uids of pods that the router does not hear any more. */
+  let unheard: Set<string>;
   let cancel: NodeJS.Timeout;
 
   before(async () => {
@@ -36,6 +41,8 @@ describe("an account's concurrency on a real API server", function () {
   beforeEach(async () => {
     space = await VersionSpace.open(world);
     failing = new Set();
+    busy = new Set();
+    unheard = new Set();
   });
 
   /** A router to which every environment of "f" is idle, but for those whose init fails. */
@@ -44,12 +51,13 @@ describe("an account's concurrency on a real API server", function () {
     const tell = async (): Promise<void> => {
       const pods = (await world.pods(object)).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       const isFailing = ({ metadata }: Stored<Pod>): boolean =>
-        failing.has(metadata.labels?.[labels.provisioned] ?? "");
+        failing.has(metadata.uid) || failing.has(metadata.labels?.[labels.provisioned] ?? "");
+      const isIdle = (pod: Stored<Pod>): boolean =>
+        !isFailing(pod) && ![...released, ...busy, ...unheard].includes(pod.metadata.uid);
       const load = loadOf(object, {
-        idle: pods
-          .filter((pod) => !isFailing(pod) && !released.includes(pod.metadata.uid))
-          .map(({ metadata }) => ({ podUid: metadata.uid, idleForMs: 10 })),
+        idle: pods.filter(isIdle).map(({ metadata }) => ({ podUid: metadata.uid, idleForMs: 10 })),
         initFailed: pods.filter(isFailing).map(({ metadata }) => metadata.uid),
+        unreachable: [...unheard],
         released,
       });
       const answer = await world.report(operator, [load]).catch(() => undefined);
@@ -252,6 +260,76 @@ describe("an account's concurrency on a real API server", function () {
       failing = new Set();
       assert.deepEqual(numbersOf(await space.untilVersion("first")), ["READY", 1, 1, 1]);
     });
+  });
+
+  it("of two aliases of one version none is READY by what the other one uses", async () => {
+    await space.function();
+    await space.published("first");
+    await space.createAlias("blue", { functionVersion: "1", ...config(1) });
+    await space.createAlias("live", { functionVersion: "1", ...config(1) });
+    const [first, second] = await world.until("one for each is made", async () => {
+      const pods = await keptFor("1");
+      return pods.length === 2 ? pods : undefined;
+    });
+    assert.ok(first !== undefined && second !== undefined);
+    busy.add(second.metadata.uid);
+    const told = async (): Promise<readonly unknown[]> =>
+      (await Promise.all(["blue", "live"].map((name) => space.alias(name))))
+        .map(({ status }) => status?.provisionedStatus)
+        .sort();
+    await withRouter(async () => {
+      await world.until("one has it", async () => ((await told()).includes("READY") ? true : undefined));
+      assert.deepEqual(await told(), ["IN_PROGRESS", "READY"]);
+      busy.clear();
+      for (const name of ["blue", "live"])
+        assert.deepEqual(numbersOf(await space.untilAlias(name)), ["READY", 1, 1, 1]);
+    });
+  });
+
+  it("one that nobody hears is made up for, once, and goes when its place is taken", async () => {
+    await space.function();
+    await space.published("first");
+    await space.createAlias("live", { functionVersion: "1", ...config(1) });
+    await withRouter(async () => {
+      await space.untilAlias("live");
+      const [lost] = await keptFor("1");
+      assert.ok(lost !== undefined);
+      const seen = new Set<string>();
+      unheard.add(lost.metadata.uid);
+      const left = await world.until("another has its place", async () => {
+        const pods = await keptFor("1");
+        for (const { metadata } of pods) seen.add(metadata.uid);
+        const isGone = pods.every(({ metadata }) => metadata.uid !== lost.metadata.uid);
+        return isGone && pods.length === 1 && numbersOf(await space.alias("live"))[3] === 1 ? pods : undefined;
+      });
+      assert.deepEqual([...seen].sort(), [lost, ...left].map(({ metadata }) => metadata.uid).sort());
+    });
+  });
+
+  it("one failed init after a full quota is no third one in a row", async () => {
+    await space.function();
+    const quota = { apiVersion: "v1", kind: "ResourceQuota", metadata: { namespace: space.namespace, name: "none" } };
+    const path = `/api/v1/namespaces/${space.namespace}/resourcequotas`;
+    const hard = { pods: "0" };
+    const made = (await world.client.raw("POST", path, { ...quota, spec: { hard } })) as object;
+    await world.client.raw("PUT", `${path}/none/status`, { ...made, status: { hard, used: { pods: "0" } } });
+    await space.createVersion("first", config(1));
+    await world.until("it has been refused", async () =>
+      /exceeded quota/.test((await space.version("first")).status?.provisionedStatusReason ?? "") ? true : undefined,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 3500));
+    await world.client.raw("DELETE", `${path}/none`);
+    const pod = await world.until("it is made", async () => (await keptFor("1"))[0]);
+    failing.add(pod.metadata.uid);
+    const told = new Set<unknown>();
+    await withRouter(async () => {
+      await world.until("the next one is ready", async () => {
+        const status = numbersOf(await space.version("first"))[0];
+        told.add(status);
+        return status === "READY" ? true : undefined;
+      });
+    });
+    assert.deepEqual([...told], ["IN_PROGRESS", "READY"]);
   });
 
   it("the scale subresource of an alias moves its number, and says what there is and by which labels", async () => {
