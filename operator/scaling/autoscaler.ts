@@ -232,7 +232,7 @@ export class Autoscaler {
       for (const replaces of plan.replace) this.#hands.create({ object, recipe, scaling, replaces });
       for (let i = 0; i < plan.create; i++) this.#bring({ object, recipe, scaling });
     }
-    if (environments.some(({ failure }) => failure?.reason === "Unschedulable")) this.#pool?.makeRoom();
+    if (all.some(({ failure }) => failure?.reason === "Unschedulable")) this.#pool?.makeRoom();
     this.#noteAtMost(object, scaling, plans);
     for (const { recipe } of groups) {
       const revisionID = recipe?.document.revisionID;

@@ -10,6 +10,7 @@ import type { Pod } from "../../operator/pod.ts";
 import type { AgentAnswer, PoolAgents } from "../../operator/scaling/pool-agents.ts";
 import { mortalClient } from "../kit/dying-client.ts";
 import { loadOf, OperatorWorld } from "../kit/operator-world.ts";
+import { VersionSpace } from "../kit/version-space.ts";
 
 /** Agents as they are: each takes the first function that comes. */
 class ScriptedAgents implements PoolAgents {
@@ -354,5 +355,21 @@ describe("generic pods on a real API server", function () {
       return (await world.pods(object)).length === 1 ? true : undefined;
     });
     assert.equal((await waiting()).length, 0);
+  });
+
+  it("lets them go for what no node takes, also what is to be kept ready", async () => {
+    await lead();
+    const waits = await pool();
+    const object = await ready("kept");
+    const space = await VersionSpace.open(world, namespace);
+    const provisionedConcurrencyConfig = { provisionedConcurrentExecutions: 1 };
+    await space.createVersion("kept", { functionName: "kept", provisionedConcurrencyConfig });
+    const [pod] = await world.untilPods(object, ({ length }) => length === 1);
+    assert.ok(pod !== undefined);
+    const full = { type: "PodScheduled", status: "False", reason: "Unschedulable", message: "Insufficient memory" };
+    await world.setPodStatus(pod, { conditions: [full] });
+    await world.until("it is gone", async () =>
+      podUids(await waiting()).includes(waits.metadata.uid) ? undefined : true,
+    );
   });
 });
