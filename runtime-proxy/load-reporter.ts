@@ -91,8 +91,10 @@ export class LoadReporter {
     const nowMs = clock.monotonicMs();
     const ceiling = ledger.ceiling(latest.uid);
     let listsEnvironments = true;
-    for (const facts of functions.versionsOf(latest.uid)) {
-      const load = functionLoad({ ...this.#demand(facts), listsEnvironments, ceiling }, nowMs);
+    const versions = functions.versionsOf(latest.uid);
+    const revisions = new Set(versions.flatMap(({ revisionID }) => revisionID ?? []));
+    for (const facts of versions) {
+      const load = functionLoad({ ...this.#demand(facts), listsEnvironments, revisions, ceiling }, nowMs);
       if (load === undefined) continue;
       listsEnvironments = false;
       yield load;

@@ -24,6 +24,11 @@ export const functionLoadSchema = z.object({
   /** Environments that are to be kept ready and whose init has failed: they take no calls. */
   initFailed: z.array(z.string()).optional(),
   /**
+   * Environments that run a call and are not in `needed`: those that are kept ready and those of former revisions. Without them it would look as if
+   * the router had none. Absent: none, or a router of an earlier release.
+   */
+  inUse: z.array(z.string()).optional(),
+  /**
    * Environments that count as running because nobody knows: a new owner has not heard of them, or whoever carried their call is gone.
    * How long it has been so: one that lives says within moments what it runs.
    */

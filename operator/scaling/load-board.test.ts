@@ -87,6 +87,15 @@ describe("LoadBoard", () => {
     assert.deepEqual(confirmed(board), ["x"]);
   });
 
+  it("takes nothing as given back of which a router says that it runs a call", () => {
+    const board = new LoadBoard();
+    board.take(report(1, [load({ inUse: ["x"] })]), 0);
+    board.answered("a", new Set(["x"]));
+    board.take(report(2, [load({ inUse: ["x"] })]), 100);
+    assert.deepEqual(confirmed(board), []);
+    assert.deepEqual([...board.inUseOf("f")], ["x"]);
+  });
+
   it("keeps what a report does not name that tells what has changed, and forgets what is gone", () => {
     const board = new LoadBoard();
     board.take(report(1, [load({ needed: 1 }), load({ functionUid: "g", needed: 2 })]), 0);

@@ -141,6 +141,11 @@ export class LoadBoard {
     return new Set(this.#told(functionUid).flatMap(({ initFailed = [] }) => initFailed));
   }
 
+  /** Of those that are kept ready, what runs a call: its init has ended. */
+  inUseOf(functionUid: string): ReadonlySet<string> {
+    return new Set(this.#told(functionUid).flatMap(({ inUse = [] }) => inUse));
+  }
+
   /** The newest failed init that any router's callers saw. */
   failureOf(functionUid: string, revisionID: string | undefined): FunctionLoad["failure"] {
     return this.#told(functionUid).find((load) => load.revisionID === revisionID && load.failure !== undefined)

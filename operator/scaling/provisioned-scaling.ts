@@ -95,7 +95,7 @@ export class ProvisionedScaling {
     return { isConcerned: true, release, remove };
   }
 
-  /** Idle at a router, an environment has been initialised; one that is never idle was before. */
+  /** Idle or in use at a router, an environment has been initialised. */
   #know({ object, environments }: ProvisionedLook): Known {
     const { board } = this.#parts;
     const { uid } = object.metadata;
@@ -103,8 +103,9 @@ export class ProvisionedScaling {
     this.#knownByUid.set(uid, known);
     const replicas = board.of(object.metadata.namespace ?? "", uid, undefined);
     const failed = board.initFailedOf(uid);
+    const inUse = board.inUseOf(uid);
     const isReady = ({ uid: podUid }: EnvironmentState): boolean =>
-      !failed.has(podUid) && (known.ready.has(podUid) || idleForMs(podUid, replicas) >= 0);
+      !failed.has(podUid) && (known.ready.has(podUid) || inUse.has(podUid) || idleForMs(podUid, replicas) >= 0);
     known.ready = new Set(environments.filter(isReady).map((environment) => environment.uid));
     return known;
   }

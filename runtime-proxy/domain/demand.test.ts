@@ -72,6 +72,21 @@ describe("functionLoad", () => {
     assert.equal(isWorthReporting(load(owner("unheard"))), true);
   });
 
+  it("names what runs a call and is not needed: kept ready, or of a former revision", () => {
+    const registry = new EnvironmentRegistry();
+    const pods = [{ ...pod("kept"), provisionedFor: "1" }, { ...pod("former"), revisionID: "q" }, pod("own")];
+    registry.adopt("team", { epoch, firstTurn }, pods, 1000);
+    for (const podUid of ["kept", "former", "own"]) say(registry, podUid, true);
+    const found = load(registry);
+    assert.deepEqual([found.needed, found.idle, found.inUse], [1, [], ["kept", "former"]]);
+    assert.equal(isWorthReporting({ ...found, needed: 0 }), true, "the operator would take them for given back");
+    const demand = { facts, environments: registry.of("f"), listsEnvironments: true, waiting: 0, ceiling: 10 };
+    const ofAll = functionLoad({ ...demand, revisions: new Set(["r", "q"]) }, 3000);
+    assert.deepEqual(ofAll?.inUse, ["kept"], "another version's load counts it");
+    for (const podUid of ["kept", "former"]) say(registry, podUid, false, 2);
+    assert.equal(load(registry).inUse, undefined);
+  });
+
   it("is in doubt from the moment when whoever carried a call is gone, until the environment says what it runs", () => {
     const registry = owner("one");
     say(registry, "one", false);

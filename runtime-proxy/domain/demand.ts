@@ -10,6 +10,8 @@ export interface FunctionDemand {
   readonly environments: Iterable<Environment>;
   /** One load of a function lists what is idle or given back of all its versions; the others list none. */
   readonly listsEnvironments: boolean;
+  /** Of all versions: what runs of one of these is in its load. Default: none. */
+  readonly revisions?: ReadonlySet<string>;
   /** Calls that wait for an environment. */
   readonly waiting: number;
   /** Most calls that the function's limits allow at once. */
@@ -28,10 +30,12 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
   const inDoubt: { podUid: string; forMs: number }[] = [];
   const unreachable: string[] = [];
   const initFailed: string[] = [];
+  const inUse: string[] = [];
   for (const environment of demand.environments) {
     const { podUid, provisionedFor } = environment.pod;
     // What is kept ready is there whether calls need it or not.
-    if (provisionedFor === undefined && isRunning(environment) && serves(environment.pod, facts)) running += 1;
+    const isNeeded = provisionedFor === undefined && serves(environment.pod, facts);
+    if (isNeeded && isRunning(environment)) running += 1;
     const isOwn = provisionedFor === undefined && environment.pod.revisionID === facts.revisionID;
     if (isOwn && isInitialized(environment)) initialized += 1;
     if (!listsEnvironments) continue;
@@ -40,6 +44,8 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
     if (environment.isUnreachable) unreachable.push(podUid);
     if (isReleased(environment)) released.push(podUid);
     if (provisionedFor !== undefined && environment.hasFailedInit) initFailed.push(podUid);
+    const isElsewhere = provisionedFor === undefined && demand.revisions?.has(environment.pod.revisionID) === true;
+    if (!isNeeded && !isElsewhere && isBusy(environment)) inUse.push(podUid);
   }
   return {
     namespace: facts.namespace,
@@ -54,6 +60,7 @@ export function functionLoad(demand: FunctionDemand, nowMs: number): FunctionLoa
     ...(inDoubt.length > 0 && { inDoubt }),
     ...(unreachable.length > 0 && { unreachable }),
     ...(initFailed.length > 0 && { initFailed }),
+    ...(inUse.length > 0 && { inUse }),
     ...(failure !== undefined && { failure }),
   };
 }
@@ -64,8 +71,12 @@ function isRunning(environment: Environment): boolean {
   return isInUse || (mayRun && !isUnreachable && !isInDoubt(environment));
 }
 
-function isInitialized({ isInUse, standing }: Environment): boolean {
-  return isInUse || standing === "ready" || standing === "busy";
+function isInitialized(environment: Environment): boolean {
+  return isBusy(environment) || environment.standing === "ready";
+}
+
+function isBusy({ isInUse, standing }: Environment): boolean {
+  return isInUse || standing === "busy";
 }
 
 function wholeMs(ms: number): number {
@@ -80,5 +91,6 @@ function serves({ revisionID, configurationID }: EnvironmentPod, facts: Function
 /** False when the operator learns nothing from it: nothing needed, nothing there, nothing failed. */
 export function isWorthReporting({ needed, idle, released, ...load }: FunctionLoad): boolean {
   const isInTrouble = load.failure !== undefined || load.unreachable !== undefined || load.initFailed !== undefined;
-  return needed > 0 || idle.length > 0 || released.length > 0 || load.inDoubt !== undefined || isInTrouble;
+  const isUsed = needed > 0 || load.inUse !== undefined || load.inDoubt !== undefined;
+  return isUsed || idle.length > 0 || released.length > 0 || isInTrouble;
 }

@@ -27,7 +27,8 @@ describe("an account's concurrency on a real API server", function () {
   let space: VersionSpace;
   /** Versions, or uids of pods, whose init fails. */
   let failing: Set<string>;
-  /** uids of pods that are not idle. */
+  /** uids of pods that are not initialised yet, and of those that run a call. */
+  let starting: Set<string>;
   let busy: Set<string>;
   /** uids of pods that the router does not hear any more. */
   let unheard: Set<string>;
@@ -41,6 +42,7 @@ describe("an account's concurrency on a real API server", function () {
   beforeEach(async () => {
     space = await VersionSpace.open(world);
     failing = new Set();
+    starting = new Set();
     busy = new Set();
     unheard = new Set();
   });
@@ -53,11 +55,12 @@ describe("an account's concurrency on a real API server", function () {
       const isFailing = ({ metadata }: Stored<Pod>): boolean =>
         failing.has(metadata.uid) || failing.has(metadata.labels?.[labels.provisioned] ?? "");
       const isIdle = (pod: Stored<Pod>): boolean =>
-        !isFailing(pod) && ![...released, ...busy, ...unheard].includes(pod.metadata.uid);
+        !isFailing(pod) && ![...released, ...starting, ...busy, ...unheard].includes(pod.metadata.uid);
       const load = loadOf(object, {
         idle: pods.filter(isIdle).map(({ metadata }) => ({ podUid: metadata.uid, idleForMs: 10 })),
         initFailed: pods.filter(isFailing).map(({ metadata }) => metadata.uid),
         unreachable: [...unheard],
+        inUse: [...busy],
         released,
       });
       const answer = await world.report(operator, [load]).catch(() => undefined);
@@ -272,7 +275,7 @@ describe("an account's concurrency on a real API server", function () {
       return pods.length === 2 ? pods : undefined;
     });
     assert.ok(first !== undefined && second !== undefined);
-    busy.add(second.metadata.uid);
+    starting.add(second.metadata.uid);
     const told = async (): Promise<readonly unknown[]> =>
       (await Promise.all(["blue", "live"].map((name) => space.alias(name))))
         .map(({ status }) => status?.provisionedStatus)
@@ -280,7 +283,7 @@ describe("an account's concurrency on a real API server", function () {
     await withRouter(async () => {
       await world.until("one has it", async () => ((await told()).includes("READY") ? true : undefined));
       assert.deepEqual(await told(), ["IN_PROGRESS", "READY"]);
-      busy.clear();
+      starting.clear();
       for (const name of ["blue", "live"])
         assert.deepEqual(numbersOf(await space.untilAlias(name)), ["READY", 1, 1, 1]);
     });
@@ -360,9 +363,10 @@ describe("an account's concurrency on a real API server", function () {
     await withRouter(async () => {
       await space.untilAlias("live");
       const before = (await keptFor("1")).map(({ metadata }) => metadata.uid).sort();
+      busy.add(before[0] ?? "");
       await world.stopOperator(operator);
       operator = await world.startOperator();
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await new Promise((resolve) => setTimeout(resolve, 7000));
       assert.deepEqual(numbersOf(await space.alias("live")), ["READY", 2, 2, 2]);
       assert.deepEqual((await keptFor("1")).map(({ metadata }) => metadata.uid).sort(), before);
     });
