@@ -40,6 +40,14 @@ describe("OwnershipGate", () => {
     assert.deepEqual(gate.announcement().position, { epoch: 4, turn: 7 });
   });
 
+  it("obeys one life of an owner under one roster, whatever numbers another gives", () => {
+    gate.claim({ epoch: 3, turn: 50_000_000 }, "");
+    assert.deepEqual([isLetIn(3, 90_000_000), isLetIn(3, 50_000_001)], [false, true]);
+    gate.claim({ epoch: 3, turn: 90_000_000 }, "");
+    assert.deepEqual(gate.announcement().position, { epoch: 3, turn: 50_000_000 });
+    assert.equal(isLetIn(4, 1), true);
+  });
+
   it("goes by no roster that is older than the one it knows", () => {
     gate.putUnder(5);
     gate.putUnder(4);

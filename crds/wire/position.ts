@@ -4,7 +4,7 @@
 export interface Position {
   /** Of the roster under which an account has its owner. 0: before any. */
   readonly epoch: number;
-  /** Rises with every grant of an environment; each life of an owner under one roster begins at another number. */
+  /** Rises with every grant of an environment; each life of an owner under one roster begins far from where others did. 0: of none. */
   readonly turn: number;
 }
 
@@ -21,6 +21,14 @@ export const EPOCH_HEADER = "x-kubelambda-epoch";
 export const OWNER_HEADER = "x-kubelambda-owner";
 
 export const startPosition: Position = { epoch: 0, turn: 0 };
+
+/** Lives of an owner under one roster begin further from each other than one comes between two numbers that an agent sees. */
+const farTurns = 100_000;
+
+/** Whether two positions of one epoch come from different lives of its owner: nothing tells which of them is the newer. */
+export function isOfAnotherLife(a: Position, b: Position): boolean {
+  return a.epoch === b.epoch && a.turn > 0 && b.turn > 0 && Math.abs(a.turn - b.turn) > farTurns;
+}
 
 /** Whether `a` stands before `b`. */
 export function isBefore(a: Position, b: Position): boolean {

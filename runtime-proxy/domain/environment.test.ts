@@ -31,6 +31,20 @@ describe("an account that is taken over", () => {
     assert.deepEqual([...mayRun], []);
   });
 
+  it("under the next roster counts what is in doubt until the agent has seen that one", () => {
+    registry.putPod(podOf("one"));
+    registry.adopt("a", tenure, [podOf("one")], 0);
+    registry.renew("a", 6);
+    const hear = (epoch: number, turn: number, sequence: number): void => {
+      const said = { podUid: "one", address: "h:1", state: "ready", isRunning: false } as const;
+      registry.announce({ ...said, sequence, position: { epoch, turn } }, 0);
+    };
+    hear(5, 2000, 1);
+    assert.deepEqual([...mayRun], ["one"]);
+    hear(6, 1000, 2);
+    assert.deepEqual([...mayRun], []);
+  });
+
   it("has its own environments to ask, and no other's", () => {
     for (const namespace of ["a", "b", "c"]) registry.putPod(podOf(namespace, namespace));
     for (const namespace of ["a", "b"]) registry.adopt(namespace, tenure, [podOf(namespace, namespace)], 0);

@@ -9,6 +9,7 @@ import {
   inheritedTenancy,
   lend,
   newTenancy,
+  renew as renewTenancy,
   type Tenancy,
   type UseEnd,
 } from "./ownership/tenancy.ts";
@@ -127,7 +128,9 @@ export class EnvironmentRegistry {
   /** The same owner under the next roster. */
   renew(namespace: string, epoch: number): void {
     const tenure = this.#tenureByNamespace.get(namespace);
-    if (tenure !== undefined) tenure.epoch = epoch;
+    if (tenure === undefined || tenure.epoch === epoch) return;
+    tenure.epoch = epoch;
+    for (const entry of this.#inNamespace(namespace)) renewTenancy(entry, epoch);
   }
 
   /** Another owns the account: nothing is known of its environments from now on. */

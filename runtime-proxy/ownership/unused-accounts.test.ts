@@ -87,7 +87,10 @@ class OwnerWorld {
 
   announce(turn: number, isRunning = false): void {
     const position = { epoch, turn };
-    this.pool.announce({ podUid: "p", address: "h:1", state: "ready", sequence: turn, isRunning, position, atMs: 1 });
+    this.pool.announce({
+      ...{ podUid: "p", address: "h:1", state: "ready", sequence: turn + 1, atMs: 1 },
+      ...{ isRunning, position },
+    });
   }
 
   call(): OwnedCall {
@@ -117,7 +120,7 @@ describe("an account of which nothing is left", () => {
     world.addFunction();
     await world.listed();
     world.addPod();
-    world.announce(1);
+    world.announce(0);
   });
 
   it("is forgotten with all that is counted and shown of it", () => {

@@ -1,15 +1,22 @@
 /** All interleavings of a small account: whatever routers, agents, rosters and messages do, never more than the limit runs. */
 import assert from "node:assert/strict";
 import { explore } from "../../../test/kit/ownership/ownership-explorer.ts";
-import type { OwnershipOptions, OwnershipRules } from "../../../test/kit/ownership/ownership-world.ts";
+import { farTurns, type OwnershipOptions, type OwnershipRules } from "../../../test/kit/ownership/ownership-world.ts";
+import { isBefore } from "../../../crds/wire/position.ts";
 import { end, hear, newTenancy } from "./tenancy.ts";
 
 const base: OwnershipOptions = { agents: 2, calls: 2, limit: 1, rosters: 0, faults: {} };
 
-/** The next life of the owner that has begun with 100 begins here. */
-const lower = { firstTurn: () => 0 };
-const same = { firstTurn: () => 100 };
+/** The next life of the owner that has begun with `farTurns` begins here. */
+const lower = { firstTurn: (life: number) => (life === 1 ? farTurns : farTurns / 2) };
+const same = { firstTurn: () => farTurns };
 
+/** The first call of an environment that was born under the owner is on its way. */
+const firstCall = [
+  ...["an agent is born", '"t":"pod","to":"a"', "agent 1 says", '"t":"word","to":"a"'],
+  ...["call 0 is asked of a", "the last idle one is taken", '"t":"granted"'],
+];
+const begunAnew = ["call 0 is asked of a", '"t":"ask"', '"t":"granted"', "a restarts"];
 const handedOver = ["roster 2 is written", "b sees roster 2", "b lists", "b claims 0", '"t":"claim"', '"t":"word"'];
 
 const worlds: Record<string, OwnershipOptions> = {
@@ -17,6 +24,31 @@ const worlds: Record<string, OwnershipOptions> = {
   "a carrier that is cut off": { ...base, faults: { cut: 1, said: 1 } },
   "an owner that begins anew under the same roster": { ...base, faults: { restart: 1 } },
   "an owner whose next life begins with lower numbers": { ...base, faults: { restart: 1 }, rules: lower },
+  "an owner whose next life begins with lower numbers, while an environment's first call is on its way": {
+    ...base,
+    agents: 1,
+    faults: { restart: 1, said: 1 },
+    isOneBorn: true,
+    prelude: firstCall,
+    rules: lower,
+  },
+  "an owner that goes on under the next roster": { ...base, rosters: 1, named: ["a"] },
+  "an owner that begins anew and goes on under the next roster": {
+    ...base,
+    rosters: 1,
+    named: ["a"],
+    faults: { restart: 1 },
+    prelude: begunAnew,
+    rules: lower,
+  },
+  "an owner that begins anew when it has gone on under the next roster": {
+    ...base,
+    rosters: 1,
+    named: ["a"],
+    faults: { restart: 1 },
+    prelude: ["roster 2 is written", "a sees roster 2", ...begunAnew],
+    rules: lower,
+  },
   "an owner that begins anew while an environment is born under its roster": {
     ...base,
     agents: 1,
@@ -136,8 +168,25 @@ const mistakes: Record<string, { world: string; rules: Partial<OwnershipRules>; 
   },
   "an owner whose next life begins with lower numbers, and does not hear that it does": {
     world: "an owner that begins anew under the same roster",
-    rules: { firstTurn: () => 99, hear: (tenancy, { isRunning }, epoch) => hear(tenancy, { isRunning }, epoch) },
+    rules: {
+      firstTurn: (life) => farTurns - life,
+      hear: (tenancy, { isRunning }, epoch) => hear(tenancy, { isRunning }, epoch),
+    },
     finds: /calls run|comes to rest/,
+  },
+  "an agent that takes the numbers of another life for newer ones": {
+    world: "an owner whose next life begins with lower numbers, while an environment's first call is on its way",
+    rules: {
+      ...lower,
+      grantRefusal: (seen, grant) => (grant !== undefined && isBefore(seen, grant) ? undefined : "stale"),
+      takeClaim: (seen, claim) => (isBefore(claim, seen) ? undefined : claim),
+    },
+    finds: /2 calls run/,
+  },
+  "an owner that goes on under the next roster and believes words from before it": {
+    world: "an owner that begins anew and goes on under the next roster",
+    rules: { ...lower, renew: () => undefined },
+    finds: /2 calls run/,
   },
   "an environment born under the old roster after the new one": {
     world: "an old owner hears of one that is born after the new one has looked",

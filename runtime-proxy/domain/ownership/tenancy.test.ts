@@ -59,4 +59,14 @@ describe("an owner's tenancy of an environment", () => {
     assert.equal(tenancy.mayRun, true);
     assert.ok(claimOf(tenancy, epoch).turn > 120 + 2 * 16);
   });
+
+  it("of a life before with lower numbers, goes on behind those", () => {
+    const tenancy = inheritedTenancy(epoch, 9_000_000);
+    hear(tenancy, { isRunning: false, position: { epoch, turn: 120 } }, epoch);
+    assert.equal(tenancy.mayRun, true);
+    const claim = claimOf(tenancy, epoch);
+    assert.ok(claim.turn > 120 + 2 * 16 && claim.turn < 9_000_000);
+    hear(tenancy, { isRunning: false, position: claim }, epoch);
+    assert.equal(tenancy.mayRun, false);
+  });
 });

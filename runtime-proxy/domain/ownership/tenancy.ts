@@ -1,11 +1,11 @@
 /** What an account's owner knows of one environment's use. Pure: each function changes the tenancy it is given and nothing else. */
-import { isBefore, type Position } from "../../../crds/wire/position.ts";
+import { isBefore, isOfAnotherLife, type Position } from "../../../crds/wire/position.ts";
 
 export interface Tenancy {
   /** Number of the newest grant. The next is higher, also than all of an owner before. */
   turn: number;
   /** Numbers of this owner's grants are higher; what an agent runs by one of them has its end told here. */
-  readonly firstTurn: number;
+  firstTurn: number;
   /** A grant is out whose end has not been told. */
   isInUse: boolean;
   /** Something may run that no grant stands for: it counts as a running call until the agent says otherwise, or its pod is gone. */
@@ -46,6 +46,11 @@ export function newTenancy(turn: number): Tenancy {
 /** Of an environment that another may have given out. */
 export function inheritedTenancy(epoch: number, turn: number): Tenancy {
   return { turn, firstTurn: turn, isInUse: false, mayRun: true, fence: { epoch, turn } };
+}
+
+/** Under the next roster: whatever was given out before it can enter no more once the agent has seen it. */
+export function renew(tenancy: Tenancy, epoch: number): void {
+  if (tenancy.mayRun) tenancy.fence = { epoch, turn: tenancy.turn };
 }
 
 /** The next grant's number. */
@@ -94,9 +99,10 @@ export interface AgentWord {
 
 /** Takes in an agent's word: that nothing runs is believed once no older grant can enter any more. */
 export function hear(tenancy: Tenancy, { isRunning, position }: AgentWord, epoch: number): void {
-  if (position?.epoch === epoch && position.turn > tenancy.turn) {
-    // This owner in a life before: grants of it that the agent has not seen may be on their way.
+  if (position !== undefined && isOfLifeBefore(tenancy, position, epoch)) {
+    // Grants of it that the agent has not seen may be on their way; of ours it has seen none, and it would take none.
     tenancy.turn = position.turn + turnsOnTheirWay;
+    tenancy.firstTurn = tenancy.turn;
     tenancy.isInUse = false;
     tenancy.mayRun = true;
     tenancy.fence = { epoch, turn: tenancy.turn };
@@ -107,6 +113,11 @@ export function hear(tenancy: Tenancy, { isRunning, position }: AgentWord, epoch
   const isKnown = position?.epoch === epoch && position.turn > tenancy.firstTurn;
   if (isRunning) tenancy.mayRun ||= !isKnown;
   else if (position === undefined || !isBefore(position, tenancy.fence)) tenancy.mayRun = false;
+}
+
+/** This owner gave that number out before it began anew. */
+function isOfLifeBefore({ turn }: Tenancy, position: Position, epoch: number): boolean {
+  return position.epoch === epoch && (position.turn > turn || isOfAnotherLife(position, { epoch, turn }));
 }
 
 /** Where a claim puts the agent: behind every grant that has ended. */

@@ -29,10 +29,10 @@ export function ownershipKey(world: OwnershipWorld): string {
     parts.push([born, position.epoch, position.turn, running?.call, asks.get(running?.ask ?? -2), hasToldBusy]);
   }
   for (const name of names) {
-    const { roster, life, isOwned, isTaking, epoch, seen, calls } = world.owners[name];
+    const { roster, least, life, isOwned, isTaking, epoch, seen, calls } = world.owners[name];
     const known = Object.entries(seen).map(([agent, { sequence, ...rest }]) => [rest, order(Number(agent), sequence)]);
     const open = Object.entries(calls).map(([ask, { call, agent }]) => [asks.get(Number(ask)), call, agent]);
-    parts.push([roster, life, isOwned, isTaking, epoch, known, open]);
+    parts.push([roster, least, life, isOwned, isTaking, epoch, known, open]);
   }
   for (const { has, ask, to, lent, executions } of world.calls) parts.push([has, asks.get(ask), to, lent, executions]);
   parts.push(world.kept.map(({ ask, ...rest }) => JSON.stringify([asks.get(ask), rest])).sort());

@@ -12,7 +12,7 @@ export function checkOwnership(world: OwnershipWorld, { limit }: OwnershipOption
 /** What must hold when nothing is left to happen: every call has its answer, and all that is free is known to be free. */
 export function checkRest(world: OwnershipWorld): void {
   if (world.calls.some(({ has }) => has !== "answered")) throw new Error("a call waits for ever");
-  const owner = world.owners[ownerOf(rosterOf(world.roster), account)?.podUid as RouterName];
+  const owner = world.owners[ownerOf(rosterOf(world, world.roster), account)?.podUid as RouterName];
   if (!owner.isOwned) throw new Error("nobody owns the account");
   if (Object.keys(owner.calls).length > 0) throw new Error("a call that has ended holds a slot");
   const stuck = Object.values(owner.seen).filter((seen) => seen.mayRun || seen.isInUse || !seen.isReady);

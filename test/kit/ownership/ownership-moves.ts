@@ -29,8 +29,18 @@ import {
 
 export function firstOwnershipWorld(options: OwnershipOptions): OwnershipWorld {
   const { cut = 0, restart = 0, forget = 0, twice = 0, unanswered = 0, said = 0 } = options.faults;
-  const owner = (): Owner => ({ roster: 0, life: 0, isOwned: false, isTaking: false, epoch: 0, seen: {}, calls: {} });
+  const owner = (): Owner => ({
+    roster: 0,
+    least: 0,
+    life: 0,
+    isOwned: false,
+    isTaking: false,
+    epoch: 0,
+    seen: {},
+    calls: {},
+  });
   const world: OwnershipWorld = {
+    named: options.named ?? names,
     roster: 1,
     agents: Array.from({ length: options.agents }, () => newAgent(0)),
     owners: { a: owner(), b: owner() },
@@ -114,7 +124,7 @@ export function ownershipMoves(
     move(certain, `what call ${ask} had is kept no longer`, (next) => giveUp(next, index));
   for (const name of names) {
     const owner = world.owners[name];
-    for (let number = owner.roster + 1; number <= world.roster; number += 1)
+    for (let number = Math.max(owner.roster + 1, owner.least); number <= world.roster; number += 1)
       move(certain, `${name} sees roster ${number}`, (next) => seeRoster(next, name, number, rules));
     if (owner.isTaking) move(certain, `${name} lists`, (next) => takeOver(next, name, rules));
     for (const [agent, seen] of Object.entries(owner.seen)) {
@@ -135,7 +145,14 @@ export function ownershipMoves(
       move(free, `${name} restarts`, (next) => {
         next.left.restart -= 1;
         breakConnection(next, name, { rules, isOwnerGone: true });
-        Object.assign(next.owners[name], { roster: 0, isOwned: false, isTaking: false, seen: {}, calls: {} });
+        Object.assign(next.owners[name], {
+          roster: 0,
+          least: owner.roster,
+          isOwned: false,
+          isTaking: false,
+          seen: {},
+          calls: {},
+        });
       });
     if (world.left.forget > 0 && owner.isOwned && Object.keys(owner.calls).length === 0)
       move(free, `${name} forgets the account`, (next) => {
@@ -174,8 +191,8 @@ function askMoves(
 ): void {
   for (const to of names) {
     // The carrier knows some roster, perhaps an old one; it asks nobody whom it knows not to own the account any more.
-    if (world.owners[to].roster === 0 && to !== ownerOf(rosterOf(world.roster), account)?.podUid) continue;
-    const isOwner = world.owners[to].isOwned || ownerOf(rosterOf(world.roster), account)?.podUid === to;
+    if (world.owners[to].roster === 0 && to !== ownerOf(rosterOf(world, world.roster), account)?.podUid) continue;
+    const isOwner = world.owners[to].isOwned || ownerOf(rosterOf(world, world.roster), account)?.podUid === to;
     if (!isOwner || world.owners[to].isTaking) continue;
     if (!world.owners[to].isOwned) continue;
     move(`call ${number} is asked of ${to}`, (next) => {

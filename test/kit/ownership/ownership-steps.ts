@@ -20,13 +20,16 @@ export interface Decided {
 
 export function seeRoster(world: OwnershipWorld, name: RouterName, number: number, rules: OwnershipRules): void {
   const owner = world.owners[name];
-  const before = owner.roster === 0 ? undefined : rosterOf(owner.roster);
+  const before = owner.roster === 0 ? undefined : rosterOf(world, owner.roster);
   const change = rules.decideTenure(
-    { roster: rosterOf(number), before, replica: name },
+    { roster: rosterOf(world, number), before, replica: name },
     { name: account, isOwned: owner.isOwned },
   );
   owner.roster = number;
-  if (change === "keep") owner.epoch = number;
+  if (change === "keep") {
+    owner.epoch = number;
+    for (const seen of Object.values(owner.seen)) rules.renew(seen, number);
+  }
   if (change === "take" || change === "drop") letGo(world, name);
   owner.isTaking = change === "take" || (change !== "drop" && change !== "none" && owner.isTaking);
 }

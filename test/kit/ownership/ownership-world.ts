@@ -9,11 +9,15 @@ import {
   hear,
   inheritedTenancy,
   lend,
+  renew,
   type Tenancy,
   type UseEnd,
 } from "../../../runtime-proxy/domain/ownership/tenancy.ts";
 import { decideTenure } from "../../../runtime-proxy/domain/ownership/tenure.ts";
 import type { Roster } from "../../../crds/wire/roster.ts";
+
+/** Lives of an owner begin so far from each other. */
+export const farTurns = 10_000_000;
 
 /** What is under test, so that a test can put a mistake in its place. */
 export const productionRules = {
@@ -22,10 +26,11 @@ export const productionRules = {
   hear,
   end,
   lend,
+  renew,
   inheritedTenancy,
   decideTenure,
   /** Where the numbers of grants in an owner's life begin; no two lives begin close to each other. */
-  firstTurn: (life: number): number => life * 100,
+  firstTurn: (life: number): number => life * farTurns,
   /** Whether what is there when the account is taken over counts until it is heard. `born`, `epoch`: of it, and of the new owner's roster. */
   isInherited: (_born: number, _epoch: number): boolean => true,
   /** The epoch on the next pod; it is the new one from before the roster is written. */
@@ -36,9 +41,11 @@ export type OwnershipRules = typeof productionRules;
 export interface OwnershipOptions {
   readonly agents: number;
   readonly calls: number;
+  /** Whom the rosters name, from the first one on. Default: a and b in turn. */
+  readonly named?: readonly RouterName[];
   /** Of calls that run at once. */
   readonly limit: number;
-  /** Rosters that follow the first; each names the other router. */
+  /** Rosters that follow the first. */
   readonly rosters: number;
   /** How often each may happen. */
   readonly faults: {
@@ -124,6 +131,8 @@ interface Seen extends Tenancy {
 export interface Owner {
   /** Number of the newest roster that it has seen; 0: none. */
   roster: number;
+  /** The newest that a life before had seen: one that begins anew reads none that is older. */
+  least: number;
   life: number;
   isOwned: boolean;
   isTaking: boolean;
@@ -157,6 +166,7 @@ export interface Call {
 }
 
 export interface OwnershipWorld {
+  readonly named: readonly RouterName[];
   /** Newest roster that was written. */
   roster: number;
   agents: Agent[];
@@ -184,9 +194,9 @@ export function newAgent(born: number): Agent {
   return { born, position: { epoch: born, turn: 0 }, running: undefined, hasToldBusy: false, sequence: 0 };
 }
 
-/** Odd rosters name router a, even ones b. */
-export function rosterOf(number: number): Roster {
-  const podUid = number % 2 === 1 ? "a" : "b";
+/** Whom each roster names, and begin again at their end. */
+export function rosterOf({ named }: Pick<OwnershipWorld, "named">, number: number): Roster {
+  const podUid = named[(number - 1) % named.length] ?? "a";
   return { epoch: number, previous: number - 1, replicas: [{ podUid, address: podUid }] };
 }
 /** A copy that shares nothing that changes: messages, positions and fences are never changed in place. */
