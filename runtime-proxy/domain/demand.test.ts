@@ -64,7 +64,7 @@ describe("functionLoad", () => {
     const starting = { podUid: "starts", address: "a:1", state: "starting", isRunning: false } as const;
     registry.announce({ ...starting, position: { epoch, turn: firstTurn }, sequence: 1 }, 1500);
     assert.equal(load(registry).initialized, 2);
-    registry.pick("f", "r");
+    registry.pick({ functionUid: "f", revisionID: "r" });
     assert.equal(load(registry).initialized, 2);
   });
 
@@ -90,7 +90,7 @@ describe("functionLoad", () => {
   it("is in doubt from the moment when whoever carried a call is gone, until the environment says what it runs", () => {
     const registry = owner("one");
     say(registry, "one", false);
-    const given = registry.pick("f", "r");
+    const given = registry.pick({ functionUid: "f", revisionID: "r" });
     assert.equal(given?.pod.podUid, "one");
     assert.deepEqual([load(registry).needed, load(registry).inDoubt], [1, undefined]);
     registry.free("one", "abandoned", 2400);

@@ -76,6 +76,8 @@ export interface Environment {
   readonly isUnreachable: boolean;
 }
 
+type Picked = Pick<EnvironmentPod, "functionUid" | "revisionID" | "configurationID">;
+type PickedReady = Picked & { readonly version: string };
 type Entry = { -readonly [K in keyof Environment]: Environment[K] } & Tenancy & { sequence: number };
 
 export interface RegistryOptions {
@@ -235,13 +237,13 @@ export class EnvironmentRegistry {
     if (entry?.address !== undefined) this.#change(entry, () => (entry.isUnreachable = true));
   }
 
-  /** The most recently used idle environment of this very revision, else of this configuration, taken into use; undefined when there is none. */
-  pick(functionUid: string, revisionID: string, configurationID?: string): Environment | undefined {
-    const keys = idleKeys({ functionUid, revisionID, configurationID });
-    const entry = keys.map((key) => this.#idleByKey.get(key)?.at(-1)).find((found) => found !== undefined);
-    if (entry === undefined) return undefined;
-    this.#change(entry, () => give(entry));
-    return entry;
+  /**
+   * The most recently used idle environment of this very revision, else of this configuration, taken into use; undefined when there is none.
+   * One that was heard before that moment only where there is no other: it has to be asked first, and may not answer.
+   */
+  pick({ functionUid, revisionID, configurationID }: Picked, heardSinceMs = -Infinity): Environment | undefined {
+    const idle = idleKeys({ functionUid, revisionID, configurationID }).map((key) => this.#idleByKey.get(key) ?? []);
+    return this.#give(firstOf(idle, isHeardSince(heardSinceMs)) ?? firstOf(idle, () => true));
   }
 
   /** An idle environment is kept ready for the version. */
@@ -250,11 +252,15 @@ export class EnvironmentRegistry {
   }
 
   /** As `pick`, of those that are kept ready for a version; of this very revision where there is one. */
-  pickProvisioned(functionUid: string, version: string, revisionID: string): Environment | undefined {
-    const idle = this.#idleByKey.get(provisionedKey(functionUid, version));
-    const entry = idle?.findLast(({ pod }) => pod.revisionID === revisionID) ?? idle?.at(-1);
-    if (entry !== undefined) this.#change(entry, () => give(entry));
-    return entry;
+  pickProvisioned(
+    { functionUid, revisionID, version }: PickedReady,
+    heardSinceMs = -Infinity,
+  ): Environment | undefined {
+    const idle = this.#idleByKey.get(provisionedKey(functionUid, version)) ?? [];
+    const isHeard = isHeardSince(heardSinceMs);
+    const isOwn = ({ pod }: Entry): boolean => pod.revisionID === revisionID;
+    const heard = idle.findLast((entry) => isOwn(entry) && isHeard(entry)) ?? idle.findLast(isHeard);
+    return this.#give(heard ?? idle.findLast(isOwn) ?? idle.at(-1));
   }
 
   /** An idle environment is there that `pick` would give. */
@@ -296,6 +302,11 @@ export class EnvironmentRegistry {
     const entry = this.#entryByPodUid.get(podUid);
     if (entry !== undefined) this.#change(entry, () => (entry.isAskedBack = isAskedBack));
     return entry !== undefined;
+  }
+
+  #give(entry: Entry | undefined): Entry | undefined {
+    if (entry !== undefined) this.#change(entry, () => give(entry));
+    return entry;
   }
 
   #add(pod: EnvironmentPod): void {
@@ -357,6 +368,19 @@ export class EnvironmentRegistry {
       idle.splice(place, 1);
     }
   }
+}
+
+function isHeardSince(ms: number): (environment: Environment) => boolean {
+  return ({ heardAtMs }) => heardAtMs >= ms;
+}
+
+/** The last of the first list that has one. */
+function firstOf(lists: readonly (readonly Entry[])[], is: (entry: Entry) => boolean): Entry | undefined {
+  for (const list of lists) {
+    const found = list.findLast(is);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Where it is to be asked how it is; undefined: it stands as before. */

@@ -32,8 +32,8 @@ class PoolWorld {
 
   constructor({
     maxWaiting = 3,
-    scalingRate,
-  }: Partial<Pick<EnvironmentPoolOptions, "maxWaiting" | "scalingRate">> = {}) {
+    ...limits
+  }: Partial<Pick<EnvironmentPoolOptions, "maxWaiting" | "scalingRate" | "freshForMs">> = {}) {
     this.pool = new EnvironmentPool({
       clock: this.clock,
       functions: {
@@ -42,7 +42,7 @@ class PoolWorld {
         versionsOf: () => this.versions(),
       },
       maxWaiting,
-      ...(scalingRate !== undefined && { scalingRate }),
+      ...limits,
     });
     this.pool.listen({ onUrgent: () => (this.urgent += 1), onChanged: () => undefined });
   }
@@ -94,6 +94,18 @@ describe("EnvironmentPool", () => {
     foreign("late");
     assert.ok(world.acquire() instanceof Promise);
     assert.deepEqual([...world.pool.of("f")], []);
+  });
+
+  it("gives one that has been heard lately, also where those used last are silent", () => {
+    const world = new PoolWorld({ freshForMs: 8000 });
+    for (const podUid of ["heard", "silent-1", "silent-2"]) {
+      world.put(podUid);
+      world.announce(podUid);
+    }
+    world.clock.advance(8001);
+    world.announce("heard");
+    assert.equal(podOf(world.acquire()), "heard");
+    assert.ok(world.acquire() instanceof Promise);
   });
 
   describe("scaling rate", () => {

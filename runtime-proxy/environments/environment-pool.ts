@@ -295,13 +295,15 @@ export class EnvironmentPool {
   #pick(functionUid: string, { version, isProvisioned }: QueueName): Acquired | undefined {
     const { revisionID, configurationID } = this.#options.functions.findVersion(functionUid, version) ?? {};
     if (revisionID === undefined) return undefined;
+    const { freshForMs = Infinity, clock } = this.#options;
+    const heardSinceMs = clock.monotonicMs() - freshForMs;
+    const picked = { functionUid, version, revisionID, configurationID };
     const environment =
       isProvisioned === true
-        ? this.#registry.pickProvisioned(functionUid, version, revisionID)
-        : this.#registry.pick(functionUid, revisionID, configurationID);
+        ? this.#registry.pickProvisioned(picked, heardSinceMs)
+        : this.#registry.pick(picked, heardSinceMs);
     if (environment === undefined) return undefined;
-    const { freshForMs = Infinity, clock } = this.#options;
-    if (clock.monotonicMs() - environment.heardAtMs > freshForMs) {
+    if (environment.heardAtMs < heardSinceMs) {
       this.#registry.free(environment.pod.podUid, "stale", clock.monotonicMs());
       this.#tellChanged(environment.pod.podUid);
       return undefined;
