@@ -15,6 +15,7 @@ import type { FunctionCredentialMint } from "./access/function-credentials.ts";
 import { ConcurrencyLedger } from "./domain/concurrency.ts";
 import type { EnvironmentDirectory } from "./domain/environment.ts";
 import { silenceLimitMs } from "./domain/ownership/gate.ts";
+import { isNewsFromPeer } from "./domain/ownership/tenure.ts";
 import type { FunctionDirectory } from "./domain/function-facts.ts";
 import type { FunctionUrlDirectory } from "./domain/function-url.ts";
 import { TraceSampler } from "./domain/trace-header.ts";
@@ -165,15 +166,18 @@ export function createRouterParts(config: RouterConfig, options: RouterPartsOpti
     calls.follow(roster);
     peers.tell(roster);
   };
+  const hearRoster = (roster: Roster): void => {
+    if (isNewsFromPeer(roster, ownership.roster)) setRoster(roster);
+  };
   const maxWaiting = config.KUBELAMBDA_WAITING_CALLS;
   const calls = new Calls({
-    ...{ replica, authorize, ownership, desk, functions, clock, log, draw, maxWaiting, onRoster: setRoster },
+    ...{ replica, authorize, ownership, desk, functions, clock, log, draw, maxWaiting, onRoster: hearRoster },
   });
   const unused = new UnusedAccounts({ ownership, ledger, pool, desk, clock });
   const isRouter = createRouterProof([createPublicKey(options.signingKey)], replica, () => clock.nowMs());
   const peers = new PeerServer({
     isAllowed: isRouter,
-    ...{ ownership, desk, clock, log, maxWaiting, onRoster: setRoster },
+    ...{ ownership, desk, clock, log, maxWaiting, onRoster: hearRoster },
   });
   const ownerAddress = (namespace: string): string | undefined => ownership.ownerOf(namespace)?.address;
   const asker = new EnvironmentAsker({ pool, agents, ownerAddress, clock, draw });

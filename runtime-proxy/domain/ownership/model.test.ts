@@ -188,6 +188,11 @@ const mistakes: Record<string, { world: string; rules: Partial<OwnershipRules>; 
     rules: { ...lower, renew: () => undefined },
     finds: /2 calls run/,
   },
+  "an owner that begins anew with a roster older than it had seen": {
+    world: "an owner that begins anew when it has gone on under the next roster",
+    rules: { ...lower, firstRoster: () => 0 },
+    finds: /2 calls run/,
+  },
   "an environment born under the old roster after the new one": {
     world: "an old owner hears of one that is born after the new one has looked",
     rules: { bornEpoch: (_roster, before) => before },

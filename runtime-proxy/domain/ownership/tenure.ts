@@ -9,6 +9,14 @@ export function isNewer(roster: Roster, before: Roster | undefined): boolean {
   return before === undefined || roster.epoch > before.epoch;
 }
 
+/**
+ * The same of what another replica tells. Before one was read here it is of no use: this replica may have given grants under a newer one, before it
+ * began anew, and would take the next for one that it has had no part in.
+ */
+export function isNewsFromPeer(roster: Roster, before: Roster | undefined): boolean {
+  return before !== undefined && isNewer(roster, before);
+}
+
 /** Whoever has missed a roster cannot know who owned an account meanwhile. */
 export function decideTenure(
   seen: { readonly roster: Roster; readonly before: Roster | undefined; readonly replica: string },

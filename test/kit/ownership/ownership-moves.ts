@@ -124,7 +124,7 @@ export function ownershipMoves(
     move(certain, `what call ${ask} had is kept no longer`, (next) => giveUp(next, index));
   for (const name of names) {
     const owner = world.owners[name];
-    for (let number = Math.max(owner.roster + 1, owner.least); number <= world.roster; number += 1)
+    for (let number = Math.max(owner.roster + 1, rules.firstRoster(owner.least)); number <= world.roster; number += 1)
       move(certain, `${name} sees roster ${number}`, (next) => seeRoster(next, name, number, rules));
     if (owner.isTaking) move(certain, `${name} lists`, (next) => takeOver(next, name, rules));
     for (const [agent, seen] of Object.entries(owner.seen)) {

@@ -31,6 +31,8 @@ export const productionRules = {
   decideTenure,
   /** Where the numbers of grants in an owner's life begin; no two lives begin close to each other. */
   firstTurn: (life: number): number => life * farTurns,
+  /** The oldest roster that a life may begin with. `least`: the newest that the one before had seen. */
+  firstRoster: (least: number): number => least,
   /** Whether what is there when the account is taken over counts until it is heard. `born`, `epoch`: of it, and of the new owner's roster. */
   isInherited: (_born: number, _epoch: number): boolean => true,
   /** The epoch on the next pod; it is the new one from before the roster is written. */
