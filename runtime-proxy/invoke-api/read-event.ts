@@ -86,6 +86,8 @@ export interface ReadLimits {
 
 /** Calls with every chunk; rejects with what the call throws, with the stream's error, or when it takes too long. */
 function readAll(body: Readable, { timeoutMs, clock }: ReadLimits, onChunk: (chunk: Buffer) => void): Promise<void> {
+  // The client has gone while its call waited: nothing will tell of it again.
+  if (body.destroyed && !body.readableEnded) return Promise.reject(new ClientGoneError());
   return new Promise((resolve, reject) => {
     const finish = (error?: Error): void => {
       cancel();
