@@ -75,6 +75,8 @@ class PayloadStream implements StreamedAnswer {
   readonly #control: ExchangeControl;
   readonly #settle: (end: StreamEnd) => void;
   #isDiscarded = false;
+  /** The connection is another call's. */
+  #hasEnded = false;
   bytes = 0;
 
   constructor(control: ExchangeControl, headers: AnswerHeaders) {
@@ -92,6 +94,7 @@ class PayloadStream implements StreamedAnswer {
   }
 
   end(end: StreamEnd): void {
+    this.#hasEnded = true;
     if (!this.#isDiscarded) this.body.push(null);
     this.#settle(end);
   }
@@ -99,7 +102,7 @@ class PayloadStream implements StreamedAnswer {
   discard(): void {
     this.#isDiscarded = true;
     this.body.destroy();
-    this.#control.resume();
+    if (!this.#hasEnded) this.#control.resume();
   }
 }
 
