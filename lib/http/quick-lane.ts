@@ -111,9 +111,8 @@ class Connection implements QuickConnection {
       onTaken?.();
       return;
     }
-    write(socket, answer);
+    write(socket, answer, onTaken && onceTaken(socket, onTaken));
     const isLate = socket.writableNeedDrain;
-    if (onTaken !== undefined) callWhenTaken(socket, onTaken);
     if (isLast || this.hasEnded) {
       this.#hearNoMore();
       socket.destroySoon();
@@ -245,25 +244,25 @@ class Connection implements QuickConnection {
   }
 }
 
-/** Once, as soon as nothing waits to be written. */
-function callWhenTaken(socket: Socket, call: () => void): void {
-  if (!socket.writableNeedDrain) {
-    call();
-    return;
-  }
+/** To be told that a write has ended: calls then, or when the connection ends, whichever is first. A short answer may wait too, without a "drain" to come. */
+function onceTaken(socket: Socket, call: () => void): () => void {
+  let isTaken = false;
   const taken = (): void => {
-    socket.off("drain", taken).off("close", taken);
+    if (isTaken) return;
+    isTaken = true;
+    socket.off("close", taken);
     call();
   };
-  socket.on("drain", taken).on("close", taken);
+  socket.on("close", taken);
+  return taken;
 }
 
 /** In one piece, and one system call, unless that would copy much. */
-function write(socket: Socket, { head, chunks, bytes }: QuickAnswer): void {
+function write(socket: Socket, { head, chunks, bytes }: QuickAnswer, onWritten: (() => void) | undefined): void {
   if (bytes > mostCopiedBytes) {
     socket.cork();
     socket.write(head, "latin1");
-    for (const chunk of chunks) socket.write(chunk);
+    for (const [at, chunk] of chunks.entries()) socket.write(chunk, at === chunks.length - 1 ? onWritten : undefined);
     socket.uncork();
     return;
   }
@@ -273,5 +272,5 @@ function write(socket: Socket, { head, chunks, bytes }: QuickAnswer): void {
     answer.set(chunk, at);
     at += chunk.length;
   }
-  socket.write(answer);
+  socket.write(answer, onWritten);
 }

@@ -1,9 +1,12 @@
 /** Answers that are held for their clients have one bound, which accounts share: what there is no room for stays with its environment. */
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { accountIdOf } from "../../crds/names.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { startServer } from "../../lib/http/express.ts";
 import type { RouterConfig } from "../../runtime-proxy/router-config.ts";
 import { waitUntil } from "../cluster/wait-until.ts";
 import { buildSupervisor } from "../kit/build-supervisor.ts";
@@ -100,6 +103,42 @@ describe("memory for answers", function () {
     await metric("answer_memory_bytes", 0);
     for (let call = 0; call < 4; call += 1) assertLong(await world.invoke("hello"), largeBytes);
     await metric("answer_memory_bytes", 0);
+  });
+
+  it("what a client leaves lying holds its room, however little it is", async () => {
+    const accepted: Socket[] = [];
+    const onAccepted = (message: unknown): void => void accepted.push((message as { readonly socket: Socket }).socket);
+    const answers = { begun: 0, held: 0 };
+    const server = await startServer({
+      ...{ host: "127.0.0.1", port: 0, isDirect: true, onError: () => ({ status: 500 }) },
+      handler: (request) => {
+        answers.begun += 1;
+        answers.held += 1;
+        request.whenAnswered(() => (answers.held -= 1));
+        return Promise.resolve({ status: 200, body: Buffer.alloc(20_000) });
+      },
+      quick: { takes: () => true, clock: systemClock },
+    });
+    subscribe("net.server.socket", onAccepted);
+    try {
+      const client = await takeNothing("hello", "", server.port);
+      for (let calls = 1; ; calls += 1) {
+        const answered = (): true | undefined => (answers.begun === calls ? true : undefined);
+        await waitUntil({ what: `answer ${calls} to be given`, timeoutMs: 5000, everyMs: 0 }, answered);
+        // Who is told of a write's end is told by then.
+        await new Promise((resolve) => setImmediate(resolve));
+        const isLeftLying = accepted.some(({ writableLength }) => writableLength > 0);
+        assert.equal(answers.held > 0, isLeftLying);
+        if (isLeftLying) break;
+        client.write("POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+      }
+      client.destroy();
+      const released = (): true | undefined => (answers.held === 0 ? true : undefined);
+      await waitUntil({ what: "the room to be given back", timeoutMs: 5000, everyMs: 5 }, released);
+    } finally {
+      unsubscribe("net.server.socket", onAccepted);
+      await server.stop(1000);
+    }
   });
 
   it("a client that is gone before its answer came holds none", async () => {

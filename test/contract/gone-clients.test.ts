@@ -46,8 +46,9 @@ describe("clients that are gone", () => {
   }
 
   async function goAway({ client, end }: { readonly client: Socket; readonly end: Socket }): Promise<void> {
-    const closed = once(end, "close");
-    client.destroy();
+    const closed = new Promise((resolve) => end.once("close", resolve));
+    // In order it could still want its answer.
+    client.resetAndDestroy();
     await closed;
   }
 
