@@ -12,8 +12,14 @@ interface ParserError extends NodeJS.ErrnoException {
   readonly rawPacket?: Buffer;
 }
 
-/** `toResponse`: its body is a text; absent: the status alone. The connection is closed either way. */
-export function refuseBadRequests(server: Server, toResponse?: (problem: BadRequest) => HttpResponse): void {
+export interface RefusalOptions {
+  /** Its body is a text; absent: the status alone. The connection is closed either way. */
+  readonly toResponse?: ((problem: BadRequest) => HttpResponse) | undefined;
+  /** How long a refused client may leave its half of the connection open, ms. */
+  readonly lingerMs: number;
+}
+
+export function refuseBadRequests(server: Server, { toResponse, lingerMs }: RefusalOptions): void {
   const unanswered = new WeakMap<Duplex, Set<ServerResponse>>();
   server.prependListener("request", ({ socket }: IncomingMessage, res: ServerResponse) => {
     const responses = unanswered.get(socket) ?? new Set();
@@ -25,7 +31,11 @@ export function refuseBadRequests(server: Server, toResponse?: (problem: BadRequ
     // Bytes after a whole request are another's: an answer to them would be read as that request's.
     const isAwaited = [...(unanswered.get(socket) ?? [])].some(({ req, headersSent }) => req.complete || headersSent);
     if (problem === undefined || isAwaited || !socket.writable) socket.destroy();
-    else socket.end(toText(toResponse?.(problem) ?? { status: statusOf[problem] }));
+    else {
+      socket.end(toText(toResponse?.(problem) ?? { status: statusOf[problem] }));
+      const cut = setTimeout(() => socket.destroy(), lingerMs).unref();
+      socket.once("close", () => clearTimeout(cut));
+    }
   });
 }
 

@@ -85,7 +85,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       : createTlsServer({ ...settings, ...options.tls, ...tlsRules }, listener);
   // Who has said all that it wants to say may still want the answer.
   Object.assign(server, { httpAllowHalfOpen: true });
-  refuseBadRequests(server, options.onBadRequest);
+  refuseBadRequests(server, { toResponse: options.onBadRequest, lingerMs: Math.min(5_000, requestTimeout) });
   server.on("timeout", cutOff);
   const { mostConnections, mostBegunHeadBytes, onDrop } = options;
   if (mostConnections !== undefined) server.maxConnections = mostConnections;

@@ -1,5 +1,6 @@
 /** What the quick lane takes, node:http would have read in the same way; whatever is sent, the answers are the same. */
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
@@ -278,6 +279,30 @@ describe("The quick lane's time limits and its end", () => {
     assert.match(await running.heard, /^HTTP\/1\.1 200 OK\r\n.*Connection: close\r\n.*done$/s);
     await ended;
   });
+
+  for (const quick of [{ quick: { takes: () => true, clock: systemClock } }, {}]) {
+    const way = "quick" in quick ? "" : ", in the long way";
+
+    it(`who is told that it is too late and does not hang up is cut off${way}`, async () => {
+      const own = await startServer({
+        ...{ host: "127.0.0.1", port: 0, isDirect: true, onError: () => ({ status: 500 }), ...quick },
+        requestTimeoutMs: 100,
+        handler: () => Promise.resolve({ status: 200 }),
+      });
+      const accepted: Socket[] = [];
+      const onAccepted = (message: unknown): void =>
+        void accepted.push((message as { readonly socket: Socket }).socket);
+      subscribe("net.server.socket", onAccepted);
+      const socket = connect({ port: own.port, host: "127.0.0.1", allowHalfOpen: true });
+      socket.write("G");
+      assert.match(await text(socket), /^HTTP\/1\.1 408 /);
+      unsubscribe("net.server.socket", onAccepted);
+      for (const end of accepted) if (!end.closed) await once(end, "close");
+      assert.equal(accepted.length, 1);
+      socket.destroy();
+      await own.stop(1000);
+    });
+  }
 
   it("its deadline cuts what still runs", async () => {
     const never = await startServer({
