@@ -1,4 +1,7 @@
-/** Heads of requests that have begun and are not here whole: the parser keeps what has come of them, and there may be as many as connections. */
+/**
+ * Heads of requests that have begun and are not here whole: the parser keeps what has come of them, and there may be as many as connections.
+ * And connections on which there is neither such a head nor a request.
+ */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
@@ -16,9 +19,9 @@ const lookEveryMs = 500;
 export class BegunHeads {
   readonly #sockets = new Map<Socket, Begun>();
   readonly #mostBytes: number;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout | undefined;
 
-  /** To be made before who takes over connections: those that do not reach node:http keep no heads. */
+  /** `mostBytes` Infinity: each has its own bound alone. To be made before who takes over connections: those that do not reach node:http keep no heads. */
   constructor(server: Server, event: "connection" | "secureConnection", mostBytes: number) {
     this.#mostBytes = mostBytes;
     const [usual] = server.listeners(event) as ((socket: Socket) => void)[];
@@ -33,7 +36,12 @@ export class BegunHeads {
     server.prependListener("request", ({ socket }: IncomingMessage, res: ServerResponse) =>
       this.#onRequest(socket, res),
     );
-    this.#timer = setInterval(() => this.cutLongest(), lookEveryMs).unref();
+    if (mostBytes < Infinity) this.#timer = setInterval(() => this.cutLongest(), lookEveryMs).unref();
+  }
+
+  /** Unlike that of node:http, which takes an answer for taken as soon as it is written, and cuts it off where its client is slow. */
+  closeIdle(): void {
+    for (const [socket, begun] of this.#sockets) if (begun.open === 0 && bytesOf(socket, begun) === 0) socket.destroy();
   }
 
   cutLongest(): void {

@@ -87,11 +87,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   Object.assign(server, { httpAllowHalfOpen: true });
   refuseBadRequests(server, { toResponse: options.onBadRequest, lingerMs: Math.min(5_000, requestTimeout) });
   server.on("timeout", cutOff);
-  const { mostConnections, mostBegunHeadBytes, onDrop } = options;
+  const { mostConnections, mostBegunHeadBytes = Infinity, onDrop } = options;
   if (mostConnections !== undefined) server.maxConnections = mostConnections;
   if (onDrop !== undefined) server.on("drop", onDrop);
   const event = options.tls === undefined ? "connection" : "secureConnection";
-  const heads = mostBegunHeadBytes === undefined ? undefined : new BegunHeads(server, event, mostBegunHeadBytes);
+  const heads = new BegunHeads(server, event, mostBegunHeadBytes);
+  // Called also by its close().
+  server.closeIdleConnections = () => heads.closeIdle();
   const lane = openLane(server, options, event, () => isDraining);
   const unused = new UnusedConnections(server);
   const { upgrade } = options;
@@ -106,7 +108,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     async stop(deadlineMs) {
       isDraining = true;
       await stopServer({ server, unused, lane }, deadlineMs);
-      heads?.close();
+      heads.close();
     },
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext({ ...files, ...tlsRules });

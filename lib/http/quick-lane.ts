@@ -96,7 +96,10 @@ class Connection implements QuickConnection {
   }
 
   closeIfIdle(): void {
-    if (this.#call === undefined) this.socket.destroy();
+    if (this.#call !== undefined) return;
+    // Its client may still be taking the last answer.
+    this.#hearNoMore();
+    this.socket.destroySoon();
   }
 
   resume(): void {

@@ -283,6 +283,21 @@ describe("The quick lane's time limits and its end", () => {
   for (const quick of [{ quick: { takes: () => true, clock: systemClock } }, {}]) {
     const way = "quick" in quick ? "" : ", in the long way";
 
+    it(`the end waits for who is still taking its answer${way}`, async () => {
+      const bytes = 20_000_000;
+      const own = await startServer({
+        ...{ host: "127.0.0.1", port: 0, isDirect: true, onError: () => ({ status: 500 }), ...quick },
+        handler: () => Promise.resolve({ status: 200, body: "y".repeat(bytes) }),
+      });
+      const socket = connect({ port: own.port, host: "127.0.0.1" });
+      socket.write(call);
+      await once(socket, "readable");
+      const ended = own.stop(3_600_000);
+      assert.match(await text(socket), new RegExp(`content-length: ${bytes}\r\n(?:.*\r\n)*\r\ny{2}`));
+      assert.equal(socket.bytesRead > bytes, true);
+      await ended;
+    });
+
     it(`who is told that it is too late and does not hang up is cut off${way}`, async () => {
       const own = await startServer({
         ...{ host: "127.0.0.1", port: 0, isDirect: true, onError: () => ({ status: 500 }), ...quick },
