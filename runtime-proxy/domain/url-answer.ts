@@ -23,6 +23,9 @@ interface Described {
 
 export const JSON_TYPE = "application/json";
 
+/** Longest headers, and longest cookies, of an answer, in bytes: more than any client takes. */
+export const LONGEST_HEAD_BYTES = 256 * 1024;
+
 /** Maps a whole answer; one that is no JSON is passed on as it is. */
 export function urlAnswer(payload: Uint8Array): UrlAnswer {
   const value = parseJson(payload);
@@ -96,12 +99,20 @@ function toHeaders(headers: unknown): Readonly<Record<string, string>> | undefin
   if (headers === undefined || headers === null) return {};
   if (!isObject(headers)) return undefined;
   const all = new Map<string, string>();
-  for (const [name, value] of Object.entries(headers)) {
+  let bytes = 0;
+  // Megabytes of them would hold up everybody's calls: no further than to the bound.
+  for (const name in headers) {
+    const value = headers[name];
+    bytes += name.length;
+    if (bytes > LONGEST_HEAD_BYTES) return undefined;
     if (value === null || value === undefined) continue;
     const text = headerText(value);
     if (!namePattern.test(name) || text === undefined || !valuePattern.test(text)) return undefined;
-    all.set(name.toLowerCase(), toBytes(text));
+    const sent = toBytes(text);
+    bytes += sent.length;
+    all.set(name.toLowerCase(), sent);
   }
+  if (bytes > LONGEST_HEAD_BYTES) return undefined;
   const kept = endToEnd(all);
   // Ours to say: what is sent may be encoded otherwise than what was described.
   kept.delete("content-length");
@@ -119,9 +130,17 @@ function toCookies(cookies: unknown): readonly string[] | undefined {
   return texts?.every((text) => valuePattern.test(text)) === true ? texts.map(toBytes) : undefined;
 }
 
+/** Each item counts as one more: it is a header of its own, or has a comma. */
 function listTexts(list: readonly unknown[]): readonly string[] | undefined {
-  const texts = list.map(plainText);
-  return texts.every((text) => text !== undefined) ? texts : undefined;
+  const texts: string[] = [];
+  let length = 0;
+  for (const item of list) {
+    const text = plainText(item);
+    length += 1 + (text?.length ?? 0);
+    if (text === undefined || length > LONGEST_HEAD_BYTES) return undefined;
+    texts.push(text);
+  }
+  return texts;
 }
 
 /** Of a text, a number, a truth value or null: of an object String() may throw, whose `toString` is the function's. */

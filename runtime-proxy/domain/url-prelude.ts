@@ -1,11 +1,11 @@
 /** The beginning of a stream that describes its HTTP response: JSON, eight NULs, then the body. Source: Lambda developer guide, configuration-response-streaming. */
-import { isObject, parseJson, responseHead, type UrlResponse } from "./url-answer.ts";
+import { isObject, LONGEST_HEAD_BYTES, parseJson, responseHead, type UrlResponse } from "./url-answer.ts";
 
 /** Content type of such a stream. */
 export const INTEGRATION_TYPE = "application/vnd.awslambda.http-integration-response";
 
-/** Longest JSON before the NULs, in bytes: more than any client takes as headers. */
-const longestPreludeBytes = 256 * 1024;
+/** Longest JSON before the NULs. */
+const longestPreludeBytes = LONGEST_HEAD_BYTES;
 const nulCount = 8;
 
 export type PreludeProgress =
