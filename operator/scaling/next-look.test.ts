@@ -1,34 +1,21 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "mocha";
-import { decideScaling, type EnvironmentSeen, type ScalingSeen } from "./decide.ts";
+import { environment, keepAliveMs, replica, scalingSeen } from "../../test/kit/scaling-seen.ts";
+import { decideScaling, type ScalingSeen } from "./decide.ts";
 import { nextLookMs } from "./next-look.ts";
 
-const keepAliveMs = 300_000;
-
 function seen({ idleForMs = 0, ...changes }: Partial<ScalingSeen> & { readonly idleForMs?: number } = {}): ScalingSeen {
-  return {
-    isWanted: true,
+  return scalingSeen({
     target: { revisionID: "new", maxEnvironments: 10, keepAliveMs, maxAgeMs: 1_000_000 },
-    environments: [environment()],
-    replicas: [
-      { knowsFunction: true, needed: 0, idleForMsByUid: new Map([["ff", idleForMs]]), confirmed: new Set<string>() },
-    ],
-    creating: 0,
-    asked: new Set(),
-    backOffMs: 0,
-    mayRelease: true,
-    createAtOnce: 50,
+    environments: [environment("ff")],
+    replicas: [replica({ idle: { ff: idleForMs } })],
     ...changes,
-  };
+  });
 }
 
 function withoutTarget({ target: _target, ...others }: ScalingSeen): ScalingSeen {
   return others;
-}
-
-function environment(changes: Partial<EnvironmentSeen> = {}): EnvironmentSeen {
-  return { uid: "ff", revisionID: "new", phase: "running", ageMs: 1000, ...changes };
 }
 
 const cases: Record<string, { readonly seen: ScalingSeen; readonly wantMs: number }> = {
@@ -36,10 +23,13 @@ const cases: Record<string, { readonly seen: ScalingSeen; readonly wantMs: numbe
   "now and then where nothing can be run": { seen: withoutTarget(seen({ environments: [] })), wantMs: 10_000 },
   "when an environment has been idle for its keep-alive": { seen: seen({ idleForMs: keepAliveMs - 700 }), wantMs: 700 },
   "at once when it has been already": { seen: seen({ idleForMs: keepAliveMs + 5 }), wantMs: 0 },
-  "when the first may be old": { seen: seen({ environments: [environment({ ageMs: 899_000 })] }), wantMs: 1000 },
-  "at once while one starts": { seen: seen({ environments: [environment({ phase: "starting" })] }), wantMs: 0 },
-  "at once while one stands in": { seen: seen({ environments: [environment({ standsIn: true })] }), wantMs: 0 },
-  "at once while a successor is there": { seen: seen({ environments: [environment({ replaces: "x" })] }), wantMs: 0 },
+  "when the first may be old": { seen: seen({ environments: [environment("ff", { ageMs: 899_000 })] }), wantMs: 1000 },
+  "at once while one starts": { seen: seen({ environments: [environment("ff", { phase: "starting" })] }), wantMs: 0 },
+  "at once while one stands in": { seen: seen({ environments: [environment("ff", { standsIn: true })] }), wantMs: 0 },
+  "at once while a successor is there": {
+    seen: seen({ environments: [environment("ff", { replaces: "x" })] }),
+    wantMs: 0,
+  },
   "at once while one is in doubt": {
     seen: seen({
       replicas: [
@@ -68,7 +58,7 @@ describe("nextLookMs", () => {
         (each, needed) => {
           const at = (laterMs: number): ScalingSeen => ({
             ...seen(),
-            environments: each.map(({ ageMs }, i) => environment({ uid: `f${i}`, ageMs: ageMs + laterMs })),
+            environments: each.map(({ ageMs }, i) => environment("ff", { uid: `f${i}`, ageMs: ageMs + laterMs })),
             replicas: [
               {
                 knowsFunction: true,
