@@ -1,6 +1,7 @@
 /** What the router knows of execution environments, and which one takes the next call. */
 import type { EnvironmentAnnouncement } from "../../crds/wire/environment.ts";
 import type { Grant, Position } from "../../crds/wire/position.ts";
+import { IdleEnvironments, isSamePlace } from "./idle-environments.ts";
 import {
   claimOf,
   end as endUse,
@@ -101,8 +102,7 @@ export class EnvironmentRegistry {
   readonly #entryByPodUid = new Map<string, Entry>();
   readonly #entriesByFunction = new Map<string, Set<Entry>>();
   readonly #entriesByNamespace = new Map<string, Set<Entry>>();
-  /** Function and revision, or function and configuration → idle environments, the most recently used last; kept while it has pods. */
-  readonly #idleByKey = new Map<string, Entry[]>();
+  readonly #idle = new IdleEnvironments<Entry>();
   #askedBack: ReadonlySet<string> = new Set();
 
   constructor(options: RegistryOptions = {}) {
@@ -193,8 +193,7 @@ export class EnvironmentRegistry {
   removePod(podUid: string): void {
     const entry = this.#entryByPodUid.get(podUid);
     if (entry === undefined) return;
-    this.#takeFromIdle(entry);
-    for (const key of idleKeys(entry.pod)) if (this.#idleByKey.get(key)?.length === 0) this.#idleByKey.delete(key);
+    this.#idle.remove(entry);
     if (entry.mayRun) this.#options.onMayRun?.(entry.pod, false);
     this.#entryByPodUid.delete(podUid);
     const siblings = this.#entriesByFunction.get(entry.pod.functionUid);
@@ -237,36 +236,24 @@ export class EnvironmentRegistry {
     if (entry?.address !== undefined) this.#change(entry, () => (entry.isUnreachable = true));
   }
 
-  /**
-   * The most recently used idle environment of this very revision, else of this configuration, taken into use; undefined when there is none.
-   * One that was heard before that moment only where there is no other: it has to be asked first, and may not answer.
-   */
-  pick({ functionUid, revisionID, configurationID }: Picked, heardSinceMs = -Infinity): Environment | undefined {
-    const idle = idleKeys({ functionUid, revisionID, configurationID }).map((key) => this.#idleByKey.get(key) ?? []);
-    return this.#give(firstOf(idle, isHeardSince(heardSinceMs)) ?? firstOf(idle, () => true));
+  /** An idle environment for a call of this revision, taken into use; undefined when there is none. */
+  pick(picked: Picked, heardSinceMs = -Infinity): Environment | undefined {
+    return this.#give(this.#idle.find(picked, heardSinceMs));
   }
 
   /** An idle environment is kept ready for the version. */
   hasProvisioned(functionUid: string, version: string): boolean {
-    return (this.#idleByKey.get(provisionedKey(functionUid, version))?.length ?? 0) > 0;
+    return this.#idle.hasProvisioned(functionUid, version);
   }
 
-  /** As `pick`, of those that are kept ready for a version; of this very revision where there is one. */
-  pickProvisioned(
-    { functionUid, revisionID, version }: PickedReady,
-    heardSinceMs = -Infinity,
-  ): Environment | undefined {
-    const idle = this.#idleByKey.get(provisionedKey(functionUid, version)) ?? [];
-    const isHeard = isHeardSince(heardSinceMs);
-    const isOwn = ({ pod }: Entry): boolean => pod.revisionID === revisionID;
-    const heard = idle.findLast((entry) => isOwn(entry) && isHeard(entry)) ?? idle.findLast(isHeard);
-    return this.#give(heard ?? idle.findLast(isOwn) ?? idle.at(-1));
+  /** As `pick`, of those that are kept ready for a version. */
+  pickProvisioned(picked: PickedReady, heardSinceMs = -Infinity): Environment | undefined {
+    return this.#give(this.#idle.findProvisioned(picked, heardSinceMs));
   }
 
   /** An idle environment is there that `pick` would give. */
   hasIdle(functionUid: string, revisionID: string, configurationID?: string): boolean {
-    const keys = idleKeys({ functionUid, revisionID, configurationID });
-    return keys.some((key) => (this.#idleByKey.get(key)?.length ?? 0) > 0);
+    return this.#idle.has({ functionUid, revisionID, configurationID });
   }
 
   /** Whoever has the environment now may use it so many times more. */
@@ -338,10 +325,9 @@ export class EnvironmentRegistry {
     change(entry);
     this.#options.onTouched?.(pod.functionUid);
     if (mayRun !== entry.mayRun) this.#options.onMayRun?.(entry.pod, entry.mayRun);
-    const isSamePlace = entry.pod === pod || idleKeys(pod).join() === idleKeys(entry.pod).join();
-    if (wasIdle === isIdle(entry) && isSamePlace) return;
-    this.#takeFromIdle(entry, pod);
-    if (isIdle(entry)) this.#putToIdle(entry);
+    if (wasIdle === isIdle(entry) && isSamePlace(pod, entry.pod)) return;
+    this.#idle.take(entry, pod);
+    if (isIdle(entry)) this.#idle.put(entry);
   }
 
   #epochOf({ namespace }: EnvironmentPod): number {
@@ -351,36 +337,6 @@ export class EnvironmentRegistry {
   #inNamespace(namespace: string): Iterable<Entry> {
     return this.#entriesByNamespace.get(namespace) ?? [];
   }
-
-  #putToIdle(entry: Entry): void {
-    for (const key of idleKeys(entry.pod)) {
-      const idle = this.#idleByKey.get(key);
-      if (idle === undefined) this.#idleByKey.set(key, [entry]);
-      else idle.push(entry);
-    }
-  }
-
-  #takeFromIdle(entry: Entry, pod = entry.pod): void {
-    for (const key of idleKeys(pod)) {
-      const idle = this.#idleByKey.get(key);
-      const place = idle?.lastIndexOf(entry) ?? -1;
-      if (idle === undefined || place < 0) continue;
-      idle.splice(place, 1);
-    }
-  }
-}
-
-function isHeardSince(ms: number): (environment: Environment) => boolean {
-  return ({ heardAtMs }) => heardAtMs >= ms;
-}
-
-/** The last of the first list that has one. */
-function firstOf(lists: readonly (readonly Entry[])[], is: (entry: Entry) => boolean): Entry | undefined {
-  for (const list of lists) {
-    const found = list.findLast(is);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 /** Where it is to be asked how it is; undefined: it stands as before. */
@@ -434,15 +390,3 @@ const isUnsure = {
   stale: true,
   draining: false,
 } as const satisfies Record<EnvironmentStanding, boolean>;
-
-type Place = Pick<EnvironmentPod, "functionUid" | "revisionID" | "configurationID" | "provisionedFor">;
-
-function idleKeys({ functionUid, revisionID, configurationID, provisionedFor }: Place): readonly string[] {
-  if (provisionedFor !== undefined) return [provisionedKey(functionUid, provisionedFor)];
-  const own = `${functionUid}/${revisionID}`;
-  return configurationID === undefined ? [own] : [own, `${functionUid} ${configurationID}`];
-}
-
-function provisionedKey(functionUid: string, version: string): string {
-  return `${functionUid}!${version}`;
-}
